@@ -1,0 +1,5 @@
+//! Real Keras models in Rust.
+pub mod error;
+mod limits;
+pub use error::{Error, ErrorKind, Problem, Problems, Result};
+pub use limits::Limits;
