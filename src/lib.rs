@@ -1,5 +1,18 @@
 //! Real Keras models in Rust.
+#![deny(missing_docs, missing_debug_implementations, clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo))]
+
+pub mod activation;
+pub mod config;
 pub mod error;
+pub mod layer;
+pub mod layers;
 mod limits;
+pub mod module;
+mod registry;
+pub mod value;
+mod variables;
+
 pub use error::{Error, ErrorKind, Problem, Problems, Result};
 pub use limits::Limits;
+pub use value::{Inputs, Outputs, Value};

@@ -1,0 +1,243 @@
+//! The functions of `keras.activations`.
+
+use burn::tensor::{Tensor, activation};
+use serde_json::Value as Json;
+
+use crate::by_rank;
+use crate::config::{Field, Object, Reader, brief};
+use crate::error::{Error, Result};
+use crate::layer::Spec;
+use crate::map_float;
+use crate::registry::nearest;
+use crate::value::{Order, Value};
+
+/// Declares the activations: variant, Keras' name, and further names that Keras reads.
+macro_rules! activations {
+    ($($variant:ident = $name:literal $(| $alias:literal)*),+ $(,)?) => {
+        /// A function of `keras.activations`, with Keras' own defaults.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Activation {
+            $(#[doc = concat!("`", $name, "`")] $variant),+
+        }
+
+        impl Activation {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Keras' name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// The function of that name or alias.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $($name $(| $alias)* => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+activations! {
+    Celu = "celu",
+    Elu = "elu",
+    Exponential = "exponential",
+    Gelu = "gelu",
+    Glu = "glu",
+    HardShrink = "hard_shrink",
+    HardSigmoid = "hard_sigmoid",
+    HardSilu = "hard_silu" | "hard_swish",
+    HardTanh = "hard_tanh",
+    LeakyRelu = "leaky_relu",
+    Linear = "linear",
+    LogSigmoid = "log_sigmoid",
+    LogSoftmax = "log_softmax",
+    Mish = "mish",
+    Relu = "relu",
+    Relu6 = "relu6",
+    Selu = "selu",
+    Sigmoid = "sigmoid",
+    Silu = "silu" | "swish",
+    SoftShrink = "soft_shrink",
+    Softmax = "softmax",
+    Softplus = "softplus",
+    Softsign = "softsign",
+    SparsePlus = "sparse_plus",
+    SparseSigmoid = "sparse_sigmoid",
+    Sparsemax = "sparsemax",
+    Squareplus = "squareplus",
+    Tanh = "tanh",
+    TanhShrink = "tanh_shrink",
+}
+
+impl Activation {
+    /// The shape that it gives: only `glu` changes it, halving the last axis.
+    ///
+    /// # Errors
+    /// When `glu` meets an odd axis.
+    pub fn output(self, input: Spec) -> Result<Spec> {
+        if self != Self::Glu {
+            return Ok(input);
+        }
+        let mut shape = input.shape.clone();
+        match shape.last_mut() {
+            Some(Some(size)) if *size % 2 == 0 => *size /= 2,
+            Some(None) => {}
+            _ => return Err(Error::config(format_args!("glu needs an even last axis, got {input}"))),
+        }
+        Ok(Spec { shape, ..input })
+    }
+
+    /// Applies it to a value of any rank.
+    ///
+    /// # Errors
+    /// When the rank is not supported.
+    pub fn apply(self, value: Value) -> Result<Value> {
+        if self == Self::Linear {
+            return Ok(value);
+        }
+        if !self.works_along_an_axis() {
+            return map_float!(value, x => self.elementwise(x));
+        }
+        let (tensor, order) = value.into_stored_float();
+        by_rank!(tensor.rank(), D => {
+            let axis = if order == Order::ChannelsFirst { 1 } else { D - 1 };
+            let x = self.along(Tensor::<D>::from_bridge(tensor), axis);
+            Value::from_stored(x.into_bridge(), order)
+        })
+    }
+
+    /// Applies it to a tensor `[..., channels]`.
+    #[must_use]
+    pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        if self.works_along_an_axis() { self.along(x, D - 1) } else { self.elementwise(x) }
+    }
+
+    fn works_along_an_axis(self) -> bool {
+        matches!(self, Self::Glu | Self::LogSoftmax | Self::Softmax | Self::Sparsemax)
+    }
+
+    fn along<const D: usize>(self, x: Tensor<D>, axis: usize) -> Tensor<D> {
+        match self {
+            Self::Glu => {
+                let half = x.dims()[axis] / 2;
+                let gate = activation::sigmoid(x.clone().narrow(axis, half, half));
+                x.narrow(axis, 0, half) * gate
+            }
+            Self::LogSoftmax => activation::log_softmax(x, axis),
+            Self::Sparsemax => sparsemax(x, axis),
+            _ => activation::softmax(x, axis),
+        }
+    }
+
+    fn elementwise<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Celu => celu(x, 1.0),
+            Self::Elu => elu(x, 1.0),
+            Self::Exponential => x.exp(),
+            Self::Gelu => activation::gelu(x),
+            Self::HardShrink => {
+                let small = x.clone().abs().lower_equal_elem(0.5);
+                x.mask_fill(small, 0.0)
+            }
+            Self::HardSigmoid => hard_sigmoid(x),
+            Self::HardSilu => x.clone() * hard_sigmoid(x),
+            Self::HardTanh => x.clamp(-1.0, 1.0),
+            Self::LeakyRelu => leaky_relu(x, 0.2),
+            Self::LogSigmoid => activation::log_sigmoid(x),
+            Self::Mish => x.clone() * activation::softplus(x, 1.0).tanh(),
+            Self::Relu => activation::relu(x),
+            Self::Relu6 => x.clamp(0.0, 6.0),
+            Self::Selu => elu(x, 1.673_263_242_354_377_2) * 1.050_700_987_355_480_5,
+            Self::Sigmoid => activation::sigmoid(x),
+            Self::Silu => x.clone() * activation::sigmoid(x),
+            Self::SoftShrink => activation::relu(x.clone() - 0.5) - activation::relu(-x - 0.5),
+            Self::Softplus => activation::softplus(x, 1.0),
+            Self::Softsign => x.clone() / (x.abs() + 1.0),
+            Self::SparsePlus => {
+                let large = x.clone().greater_equal_elem(1.0);
+                let middle = (x.clone().clamp(-1.0, 1.0) + 1.0).square() * 0.25;
+                middle.mask_where(large, x)
+            }
+            Self::SparseSigmoid => (x.clamp(-1.0, 1.0) + 1.0) * 0.5,
+            Self::Squareplus => (x.clone() + (x.square() + 4.0).sqrt()) * 0.5,
+            Self::Tanh => x.tanh(),
+            Self::TanhShrink => x.clone() - x.tanh(),
+            Self::Linear | Self::Glu | Self::LogSoftmax | Self::Softmax | Self::Sparsemax => x,
+        }
+    }
+}
+
+/// `x` above zero, `alpha (e^x - 1)` below.
+pub(crate) fn elu<const D: usize>(x: Tensor<D>, alpha: f64) -> Tensor<D> {
+    let negative = (x.clone().clamp_max(0.0).exp() - 1.0) * alpha;
+    activation::relu(x) + negative
+}
+
+fn celu<const D: usize>(x: Tensor<D>, alpha: f64) -> Tensor<D> {
+    let negative = ((x.clone().clamp_max(0.0) / alpha).exp() - 1.0) * alpha;
+    activation::relu(x) + negative
+}
+
+/// `x` above zero, `slope x` below.
+pub(crate) fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
+    activation::relu(x.clone()) + x.clamp_max(0.0) * slope
+}
+
+fn hard_sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    (x + 3.0).clamp(0.0, 6.0) / 6.0
+}
+
+/// `sparsemax` as Keras computes it. The threshold of the literature uses the last running sum of the
+/// support; Keras 3.15 adds all of them, and its numbers are the reference here.
+fn sparsemax<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
+    let size = x.dims()[axis];
+    let sorted = x.clone().sort_descending(axis);
+    let sums = sorted.clone().cumsum(axis);
+    let mut shape = [1; D];
+    shape[axis] = size;
+    let counts =
+        Tensor::<1, burn::tensor::Int>::arange(1..size as i64 + 1, &x.device()).float().reshape(shape);
+    let outside = (sorted - (sums.clone() - 1.0) / counts).lower_equal_elem(0.0);
+    let support = outside.clone().bool_not().float().sum_dim(axis);
+    // As Keras has it: the running sums inside the support, summed up.
+    let total = sums.mask_fill(outside, 0.0).sum_dim(axis);
+    activation::relu(x - (total - 1.0) / support)
+}
+
+impl Field for Activation {
+    const EXPECTED: &'static str = "the name of an activation";
+
+    fn read(json: &Json, reader: &mut Reader<'_>) -> Option<Self> {
+        let name = match (json, Object::of(json)) {
+            (Json::Null, _) => return Some(Self::Linear),
+            (Json::String(name), _) => name.as_str(),
+            // A function that was serialized as an object: `{class_name: "function", config: "relu"}`.
+            (_, None) => match json.get("class_name").and_then(Json::as_str) {
+                Some("function") => json.get("config").and_then(Json::as_str).unwrap_or(""),
+                _ => {
+                    reader.push(Error::config(format_args!(
+                        "expected {}, got {}",
+                        Self::EXPECTED,
+                        brief(json)
+                    )));
+                    return None;
+                }
+            },
+            (_, Some(object)) => object.class,
+        };
+        Self::from_name(name).or_else(|| {
+            let hint = nearest(name, Self::ALL.iter().map(|known| known.name()));
+            reader.push(Error::unsupported(format_args!("unknown activation {name:?}{hint}")));
+            None
+        })
+    }
+
+    fn write(&self) -> Json {
+        self.name().into()
+    }
+}

@@ -1,0 +1,612 @@
+//! The graph of a model: layers, their calls, and how values flow. From `Sequential` and
+//! `Functional` configs.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use super::{Object, Reader, brief, snake_case};
+use crate::error::{Error, Problems, Result};
+use crate::layer::{AnyConfig, Args, Spec, Tree};
+use crate::limits::Limits;
+use crate::value::MAX_RANK;
+
+/// One output of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TensorRef {
+    /// The node, by its place in the order of execution.
+    pub node: usize,
+    /// Which of its outputs.
+    pub output: usize,
+}
+
+/// A layer or operation of a graph.
+#[derive(Clone, Debug)]
+pub(crate) struct GraphLayer {
+    pub name: String,
+    pub config: Arc<dyn AnyConfig>,
+    pub trainable: bool,
+    /// Where it stands in the file, for messages.
+    pub place: String,
+    /// Its group in the weights file; operations have none.
+    pub group: Option<String>,
+}
+
+/// One call of a layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub layer: usize,
+    pub args: Args<TensorRef>,
+    /// An explicit `mask` argument.
+    pub mask: Option<Tree<TensorRef>>,
+    /// A recorded `training` argument.
+    pub training: Option<bool>,
+}
+
+/// Everything that a model's config says about its layers.
+#[derive(Clone, Debug)]
+pub(crate) struct Graph {
+    /// In the order of Keras' `model.layers`, operations included.
+    pub layers: Vec<GraphLayer>,
+    /// In an order in which they can be executed.
+    pub nodes: Vec<Node>,
+    /// The nodes of the inputs, in the structure that the model takes.
+    pub inputs: Tree<usize>,
+    /// What the model gives.
+    pub outputs: Tree<TensorRef>,
+    /// For every node, those whose values nobody needs once it has run.
+    pub done: Vec<Vec<usize>>,
+    /// The shape of a `Sequential` model's input when no `InputLayer` says it.
+    implied: Option<Spec>,
+    activation_limit: u64,
+}
+
+impl Graph {
+    /// The shapes of all values: for every node, its outputs.
+    ///
+    /// # Errors
+    /// Everything that does not fit, at the places of the layers.
+    pub fn infer(&self, inputs: Option<&[Spec]>) -> Result<Vec<Tree<Spec>>> {
+        let mut problems = Problems::default();
+        let mut specs: Vec<Option<Tree<Spec>>> = Vec::with_capacity(self.nodes.len());
+        let input_nodes = self.inputs.leaves();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let layer = &self.layers[node.layer];
+            let given = input_nodes.iter().position(|at| **at == index);
+            let result = match given {
+                Some(at) => self.input_spec(layer, inputs.and_then(|inputs| inputs.get(at))).map(Tree::Leaf),
+                None => match node.args.try_map(&mut |at| spec_of(&specs, *at)) {
+                    Ok(args) => layer.config.outputs(&args),
+                    // The problem is with a layer before this one, and has been noted there.
+                    Err(_) => {
+                        specs.push(None);
+                        continue;
+                    }
+                },
+            };
+            let result = result.and_then(|outputs| {
+                outputs.leaves().into_iter().try_for_each(|spec| self.check_size(spec))?;
+                Ok(outputs)
+            });
+            specs.push(problems.note(result.map_err(|error| error.at(&layer.place))));
+        }
+        problems.finish()?;
+        Ok(specs.into_iter().flatten().collect())
+    }
+
+    fn input_spec(&self, layer: &GraphLayer, given: Option<&Spec>) -> Result<Spec> {
+        given.cloned().or_else(|| layer.config.input()).or_else(|| self.implied.clone()).ok_or_else(|| {
+            Error::config("the model was saved before it was built: the shape of its input is not known")
+        })
+    }
+
+    fn check_size(&self, spec: &Spec) -> Result<()> {
+        if spec.rank() > MAX_RANK || spec.rank() == 0 {
+            return Err(crate::value::unsupported_rank(spec.rank()));
+        }
+        let known = spec.shape.iter().flatten().map(|size| *size as u64);
+        let elements = known.fold(1_u64, |product, size| product.saturating_mul(size.max(1)));
+        Limits::check("elements of an intermediate value", elements, self.activation_limit)
+    }
+
+    /// The arguments of the first call of every layer, which is the one that builds it.
+    pub fn first_calls(&self, specs: &[Tree<Spec>]) -> Result<Vec<Args<Spec>>> {
+        let mut calls: Vec<Option<Args<Spec>>> = self.layers.iter().map(|_| None).collect();
+        for (node, spec) in self.nodes.iter().zip(specs) {
+            let is_input = node.args.leaves().is_empty();
+            if let Some(call @ None) = calls.get_mut(node.layer) {
+                *call = Some(match spec {
+                    Tree::Leaf(spec) if is_input => Args::one(spec.clone()),
+                    _ => node.args.try_map(&mut |at| spec_at(specs, *at))?,
+                });
+            }
+        }
+        Ok(calls.into_iter().flatten().collect())
+    }
+
+    /// The names of the inputs, in order.
+    pub fn input_names(&self) -> Vec<&str> {
+        self.inputs
+            .leaves()
+            .into_iter()
+            .map(|node| self.layers[self.nodes[*node].layer].name.as_str())
+            .collect()
+    }
+
+    /// The names of the outputs, in order: those of the layers that give them.
+    pub fn output_names(&self) -> Vec<&str> {
+        let name = |at: &TensorRef| self.layers[self.nodes[at.node].layer].name.as_str();
+        self.outputs.leaves().into_iter().map(name).collect()
+    }
+}
+
+/// The spec of one output of one node.
+pub(crate) fn spec_at(specs: &[Tree<Spec>], at: TensorRef) -> Result<Spec> {
+    let leaves = specs.get(at.node).map(Tree::leaves).unwrap_or_default();
+    let count = leaves.len();
+    leaves.get(at.output).map(|spec| (*spec).clone()).ok_or_else(|| {
+        Error::config(format_args!("refers to output {} of a layer that has {count}", at.output))
+    })
+}
+
+fn spec_of(specs: &[Option<Tree<Spec>>], at: TensorRef) -> Result<Spec> {
+    let tree = specs.get(at.node).and_then(Option::as_ref);
+    spec_at(&tree.cloned().into_iter().collect::<Vec<_>>(), TensorRef { node: 0, ..at })
+}
+
+/// A layer as read, before it is known whether the graph uses it.
+struct Entry<'a> {
+    name: String,
+    config: Arc<dyn AnyConfig>,
+    trainable: bool,
+    place: String,
+    calls: Vec<Call>,
+    inbound: Option<&'a Json>,
+}
+
+/// A call whose tensors are still named by layer, call and output.
+struct Call {
+    args: Args<Named>,
+    mask: Option<Tree<Named>>,
+    training: Option<bool>,
+    /// Every tensor in Keras' flattened order, which decides the order of layers.
+    parents: Vec<Named>,
+}
+
+/// A tensor by layer, call and output, as `keras_history` has it.
+#[derive(Clone, Debug, PartialEq)]
+struct Named {
+    layer: String,
+    call: usize,
+    output: usize,
+}
+
+/// Reads one layer of a model.
+fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Option<Entry<'a>> {
+    let Some(object) = Object::of(json) else {
+        return reader.at(format_args!("layers[{index}]"), |reader| Object::read(json, reader).and(None));
+    };
+    let named = object.text("name").or_else(|| object.config.get("name").and_then(Json::as_str));
+    let name = named.unwrap_or(&snake_case(object.class)).to_owned();
+    let place = format!("layers[{index}] {name:?} ({})", object.class);
+    let trainable = object.config.get("trainable").and_then(Json::as_bool).unwrap_or(true);
+    let config = reader.at(&place, |reader| {
+        let registry = reader.registry();
+        reader.enter(|reader| registry.read(&object, reader))
+    })?;
+    Some(Entry {
+        name,
+        config,
+        trainable,
+        place,
+        calls: Vec::new(),
+        inbound: object.envelope.get("inbound_nodes"),
+    })
+}
+
+fn read_entries<'a>(config: &'a Map<String, Json>, reader: &mut Reader<'_>) -> Option<Vec<Entry<'a>>> {
+    let Some(layers) = config.get("layers").and_then(Json::as_array) else {
+        reader.push(Error::config("expected a list of layers").at("layers"));
+        return None;
+    };
+    let entries: Vec<_> =
+        layers.iter().enumerate().map(|(index, json)| read_entry(index, json, reader)).collect();
+    let entries = entries.into_iter().collect::<Option<Vec<_>>>()?;
+    let mut seen = HashSet::new();
+    for entry in &entries {
+        if !seen.insert(&entry.name) {
+            reader.push(Error::config("another layer has the same name").at(&entry.place));
+        }
+    }
+    (seen.len() == entries.len()).then_some(entries)
+}
+
+/// Reads the graph of a `Functional` model.
+pub(crate) fn read_functional(config: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Graph> {
+    let mut entries = read_entries(config, reader)?;
+    let mut sound = true;
+    for entry in &mut entries {
+        let calls = match entry.inbound {
+            Some(Json::Array(calls)) => calls.as_slice(),
+            _ => &[],
+        };
+        for (index, json) in calls.iter().enumerate() {
+            let place = format!("{}.inbound_nodes[{index}]", entry.place);
+            let call = reader.at(place, |reader| {
+                let call = read_call(json, entry.config.arg_names());
+                reader.note(call)
+            });
+            sound &= call.is_some();
+            entry.calls.extend(call);
+        }
+    }
+    let inputs = read_refs("input_layers", config, &entries, reader);
+    let outputs = read_refs("output_layers", config, &entries, reader);
+    let (inputs, outputs) = (inputs?, outputs?);
+    if !sound {
+        return None;
+    }
+    let graph = assemble(entries, &inputs, &outputs, None, reader.limits);
+    reader.note(graph)
+}
+
+/// Reads the graph of a `Sequential` model, whose input may only be implied.
+pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Graph> {
+    let mut entries = read_entries(object.config, reader)?;
+    let built = object.envelope.get("build_config").and_then(|json| json.get("input_shape"));
+    let implied = object.config.get("build_input_shape").filter(|json| !json.is_null()).or(built);
+    let implied = implied.and_then(read_shape).map(|shape| Spec::new(shape, super::Dtype::Float32));
+    if entries.first().is_none_or(|entry| !entry.config.is_input()) {
+        // The name that Keras gives to the input that it makes.
+        let json = serde_json::json!({
+            "module": "keras.layers", "class_name": "InputLayer", "config": {"name": "input_layer"},
+        });
+        let object = Object::of(&json)?;
+        let config = reader.registry().read(&object, reader)?;
+        let taken = entries.iter().any(|entry| entry.name == "input_layer");
+        let name = if taken { "input_layer_0" } else { "input_layer" }.to_owned();
+        let place = "the implied input".to_owned();
+        entries.insert(0, Entry { name, config, trainable: false, place, calls: Vec::new(), inbound: None });
+    }
+    let mut before: Option<String> = None;
+    for entry in &mut entries {
+        if let Some(before) = before.replace(entry.name.clone()) {
+            let input = Named { layer: before, call: 0, output: 0 };
+            let args = Args::bind(entry.config.arg_names(), vec![Tree::Leaf(input.clone())], Vec::new());
+            let args = reader.note(args.map_err(|error| error.at(&entry.place)))?;
+            entry.calls.push(Call { args, mask: None, training: None, parents: vec![input] });
+        }
+    }
+    let first = entries.first().map(|entry| entry.name.clone())?;
+    let (input, output) = (
+        Named { layer: first, call: 0, output: 0 },
+        Named { layer: before.unwrap_or_default(), call: 0, output: 0 },
+    );
+    let graph = assemble(entries, &Tree::Leaf(input), &Tree::Leaf(output), implied, reader.limits);
+    reader.note(graph)
+}
+
+/// A shape: a list of sizes, `null` for any.
+pub(crate) fn read_shape(json: &Json) -> Option<Vec<Option<usize>>> {
+    let size = |json: &Json| match json {
+        Json::Null => Some(None),
+        size => size.as_u64().filter(|size| i32::try_from(*size).is_ok()).map(|size| Some(size as usize)),
+    };
+    json.as_array()?.iter().map(size).collect()
+}
+
+/// The structure under `input_layers` or `output_layers`.
+fn read_refs(
+    key: &str,
+    config: &Map<String, Json>,
+    entries: &[Entry<'_>],
+    reader: &mut Reader<'_>,
+) -> Option<Tree<Named>> {
+    let tree = match config.get(key) {
+        Some(json) => read_ref(json, entries),
+        None => Err(Error::config("missing: expected layers with their outputs")),
+    };
+    reader.note(tree.map_err(|error| error.at(key)))
+}
+
+fn read_ref(json: &Json, entries: &[Entry<'_>]) -> Result<Tree<Named>> {
+    match json {
+        Json::Array(items) if items.len() == 3 && items[0].is_string() => {
+            let mut named = read_history(items)?;
+            let nested = entries.iter().find(|entry| entry.name == named.layer);
+            let first = nested.map_or(0, |entry| entry.config.first_call());
+            named.call = named.call.checked_sub(first).ok_or_else(|| {
+                Error::config(format_args!("calls of {:?} count from {first} here, got 0", named.layer))
+            })?;
+            Ok(Tree::Leaf(named))
+        }
+        Json::Array(items) => {
+            Ok(Tree::List(items.iter().map(|item| read_ref(item, entries)).collect::<Result<_>>()?))
+        }
+        Json::Object(items) => {
+            let items = items.iter().map(|(key, item)| Ok((key.clone(), read_ref(item, entries)?)));
+            Ok(Tree::Dict(sorted(items.collect::<Result<Vec<_>>>()?)))
+        }
+        other => Err(Error::config(format_args!("expected a layer, call and output, got {}", brief(other)))),
+    }
+}
+
+/// Dictionaries are flattened by sorted key.
+fn sorted<T>(mut items: Vec<(String, T)>) -> Vec<(String, T)> {
+    items.sort_by(|a, b| a.0.cmp(&b.0));
+    items
+}
+
+/// `[layer, call, output]`.
+fn read_history(items: &[Json]) -> Result<Named> {
+    let number = |at: usize| items.get(at).and_then(Json::as_u64).and_then(|n| usize::try_from(n).ok());
+    match (items.first().and_then(Json::as_str), number(1), number(2)) {
+        (Some(layer), Some(call), Some(output)) => Ok(Named { layer: layer.to_owned(), call, output }),
+        _ => Err(Error::config("expected a layer's name, a call and an output")),
+    }
+}
+
+/// Reads one entry of `inbound_nodes`, in the form of Keras 3 or the list form that it also takes.
+fn read_call(json: &Json, names: &'static [&'static str]) -> Result<Call> {
+    let (positional, keywords) = match json {
+        Json::Object(call) => {
+            let args = call.get("args").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+            let positional = args.iter().map(read_argument).collect::<Result<Vec<_>>>()?;
+            let empty = Map::new();
+            let kwargs = call.get("kwargs").and_then(Json::as_object).unwrap_or(&empty);
+            let keywords = kwargs.iter().map(|(key, json)| Ok((key.clone(), read_argument(json)?)));
+            (positional, sorted(keywords.collect::<Result<Vec<_>>>()?))
+        }
+        Json::Array(tensors) => read_list_call(tensors)?,
+        other => return Err(Error::config(format_args!("expected a call, got {}", brief(other)))),
+    };
+    let parents = positional.iter().chain(keywords.iter().map(|(_, tree)| tree));
+    let parents = parents.flat_map(Tree::leaves).cloned().collect();
+    let (mut mask, mut training, mut others) = (None, None, Vec::new());
+    for (key, value) in keywords {
+        match (key.as_str(), &value) {
+            ("mask", value) if value.is_none() => {}
+            ("mask", _) => mask = Some(value),
+            ("training", Tree::Constant(Json::Bool(flag))) => training = Some(*flag),
+            _ => others.push((key, value)),
+        }
+    }
+    Ok(Call { args: Args::bind(names, positional, others)?, mask, training, parents })
+}
+
+type Arguments = (Vec<Tree<Named>>, Vec<(String, Tree<Named>)>);
+
+/// `[[layer, call, output, kwargs], ...]`.
+fn read_list_call(tensors: &[Json]) -> Result<Arguments> {
+    let mut leaves = Vec::with_capacity(tensors.len());
+    let mut keywords = Vec::new();
+    for tensor in tensors {
+        let items = tensor.as_array().ok_or_else(|| {
+            Error::unsupported(format_args!(
+                "expected [layer, call, output, arguments], got {}",
+                brief(tensor)
+            ))
+        })?;
+        leaves.push(Tree::Leaf(read_history(items)?));
+        if let Some(Json::Object(kwargs)) = items.get(3) {
+            keywords = kwargs.iter().map(|(key, json)| (key.clone(), Tree::Constant(json.clone()))).collect();
+        }
+    }
+    let inputs = if leaves.len() == 1 { leaves } else { vec![Tree::List(leaves)] };
+    Ok((inputs, keywords))
+}
+
+/// One argument of a call: tensors at any depth, constants elsewhere.
+fn read_argument(json: &Json) -> Result<Tree<Named>> {
+    if let Some(object) = Object::of(json) {
+        if object.class != "__keras_tensor__" {
+            return Ok(Tree::Constant(json.clone()));
+        }
+        let history = object.config.get("keras_history").and_then(Json::as_array);
+        let history = history.ok_or_else(|| Error::config("a tensor without history"))?;
+        return Ok(Tree::Leaf(read_history(history)?));
+    }
+    Ok(match json {
+        Json::Array(items) => {
+            let items = items.iter().map(read_argument).collect::<Result<Vec<_>>>()?;
+            // A list of numbers is a constant, as is one without anything in it.
+            match items.iter().all(|item| matches!(item, Tree::Constant(_))) {
+                true => Tree::Constant(json.clone()),
+                false => Tree::List(items),
+            }
+        }
+        Json::Object(items) => {
+            let items = items.iter().map(|(key, item)| Ok((key.clone(), read_argument(item)?)));
+            Tree::Dict(sorted(items.collect::<Result<Vec<_>>>()?))
+        }
+        constant => Tree::Constant(constant.clone()),
+    })
+}
+
+/// Orders layers and calls as Keras does, and resolves names to numbers.
+///
+/// After `map_graph` in `keras/src/ops/function.py`. The order of layers decides their groups in the
+/// weights file, so it has to be exactly Keras' own.
+fn assemble(
+    entries: Vec<Entry<'_>>,
+    inputs: &Tree<Named>,
+    outputs: &Tree<Named>,
+    implied: Option<Spec>,
+    limits: &Limits,
+) -> Result<Graph> {
+    let names: HashMap<&str, usize> =
+        entries.iter().enumerate().map(|(index, entry)| (entry.name.as_str(), index)).collect();
+    let order = Order::new(&entries, &names, inputs, outputs)?;
+    Limits::check("calls of layers", order.post.len() as u64, limits.layers as u64)?;
+
+    let place: HashMap<usize, usize> =
+        order.layers.iter().enumerate().map(|(at, layer)| (*layer, at)).collect();
+    let node_of: HashMap<(usize, usize), usize> =
+        order.post.iter().enumerate().map(|(at, node)| (*node, at)).collect();
+    let mut resolve = |named: &Named| -> Result<TensorRef> {
+        let node = names.get(named.layer.as_str()).and_then(|layer| node_of.get(&(*layer, named.call)));
+        let node = node.ok_or_else(|| {
+            Error::config(format_args!("refers to {}, which is no part of it", show(named)))
+        })?;
+        Ok(TensorRef { node: *node, output: named.output })
+    };
+    let mut nodes = Vec::with_capacity(order.post.len());
+    for (layer, call) in &order.post {
+        let entry = &entries[*layer];
+        nodes.push(match entry.calls.get(*call) {
+            Some(call) => Node {
+                layer: place[layer],
+                args: call.args.try_map(&mut resolve)?,
+                mask: call.mask.as_ref().map(|mask| mask.try_map(&mut resolve)).transpose()?,
+                training: call.training,
+            },
+            None => Node {
+                layer: place[layer],
+                args: Args::bind(&[], vec![], vec![])?,
+                mask: None,
+                training: None,
+            },
+        });
+    }
+    let inputs = inputs.try_map(&mut |named| Ok(resolve(named)?.node))?;
+    let outputs = outputs.try_map(&mut resolve)?;
+
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    let layers = order.layers.iter().map(|index| {
+        let entry = &entries[*index];
+        let config = Arc::clone(&entry.config);
+        let group = config.group_name().map(|base| numbered(&mut counts, base));
+        let (name, place) = (entry.name.clone(), entry.place.clone());
+        GraphLayer { name, config, trainable: entry.trainable, place, group }
+    });
+    let layers = layers.collect();
+    let done = last_uses(&nodes, &outputs);
+    Ok(Graph { layers, nodes, inputs, outputs, done, implied, activation_limit: limits.activation })
+}
+
+/// `layers/dense`, `layers/dense_1`, ...
+fn numbered(counts: &mut HashMap<String, usize>, base: String) -> String {
+    let count = counts.entry(base.clone()).or_default();
+    let group = if *count == 0 { format!("layers/{base}") } else { format!("layers/{base}_{count}") };
+    *count += 1;
+    group
+}
+
+fn last_uses(nodes: &[Node], outputs: &Tree<TensorRef>) -> Vec<Vec<usize>> {
+    let mut last: Vec<usize> = (0..nodes.len()).collect();
+    for (index, node) in nodes.iter().enumerate() {
+        let masks = node.mask.as_ref().map(Tree::leaves).unwrap_or_default();
+        for at in node.args.leaves().into_iter().chain(masks) {
+            last[at.node] = last[at.node].max(index);
+        }
+    }
+    let kept: HashSet<usize> = outputs.leaves().into_iter().map(|at| at.node).collect();
+    let mut done = vec![Vec::new(); nodes.len()];
+    for (node, last) in last.into_iter().enumerate().filter(|(node, _)| !kept.contains(node)) {
+        done[last].push(node);
+    }
+    done
+}
+
+fn show(named: &Named) -> String {
+    format!("output {} of call {} of {:?}", named.output, named.call, named.layer)
+}
+
+/// A call by layer and number.
+type Key = (usize, usize);
+
+/// The order of calls and layers.
+struct Order {
+    /// Calls, every one after those that it needs.
+    post: Vec<Key>,
+    /// Layers, in Keras' order of `model.layers`.
+    layers: Vec<usize>,
+}
+
+impl Order {
+    fn new(
+        entries: &[Entry<'_>],
+        names: &HashMap<&str, usize>,
+        inputs: &Tree<Named>,
+        outputs: &Tree<Named>,
+    ) -> Result<Self> {
+        let key = |named: &Named| -> Result<Key> {
+            let known = names.get(named.layer.as_str()).copied().filter(|layer| {
+                let entry = &entries[*layer];
+                named.call < entry.calls.len() || (entry.config.is_input() && named.call == 0)
+            });
+            let layer = known.ok_or_else(|| Error::config(format_args!("no such call: {}", show(named))))?;
+            Ok((layer, named.call))
+        };
+        let parents = |node: Key| -> Result<Vec<Key>> {
+            let call = entries[node.0].calls.get(node.1);
+            let parents = call.map_or(&[][..], |call| call.parents.as_slice()).iter().map(key);
+            parents.collect::<Result<Vec<_>>>().map_err(|error| error.at(&entries[node.0].place))
+        };
+        let roots = outputs.leaves().into_iter().map(key).collect::<Result<Vec<_>>>()?;
+        let (post, mut index) = depth_first(&roots, &parents, entries)?;
+
+        let mut node_depth: HashMap<Key, usize> = HashMap::new();
+        let mut depth: HashMap<usize, usize> = HashMap::new();
+        for node in post.iter().rev() {
+            let of_node = node_depth.get(node).copied().unwrap_or(0);
+            let at = of_node.max(depth.get(&node.0).copied().unwrap_or(0));
+            depth.insert(node.0, at);
+            node_depth.insert(*node, at);
+            for parent in parents(*node)? {
+                let known = node_depth.entry(parent).or_default();
+                *known = (*known).max(at + 1);
+            }
+        }
+        let mut post = post;
+        for input in inputs.leaves() {
+            let node = key(input)?;
+            if !depth.contains_key(&node.0) {
+                depth.insert(node.0, 0);
+                index.insert(node.0, -1);
+                post.push(node);
+            }
+        }
+        let mut layers: Vec<usize> = depth.keys().copied().collect();
+        layers.sort_by_key(|layer| (std::cmp::Reverse(depth[layer]), index[layer]));
+        Ok(Self { post, layers })
+    }
+}
+
+/// Post-order of calls from the outputs, and the pre-order number of every layer. Without recursion,
+/// since a file may be as deep as it likes.
+fn depth_first(
+    roots: &[Key],
+    parents: &impl Fn(Key) -> Result<Vec<Key>>,
+    entries: &[Entry<'_>],
+) -> Result<(Vec<Key>, HashMap<usize, i64>)> {
+    let (mut post, mut index) = (Vec::new(), HashMap::new());
+    let (mut open, mut closed) = (HashSet::new(), HashSet::new());
+    let mut stack: Vec<(Key, std::vec::IntoIter<Key>)> = Vec::new();
+    for root in roots {
+        let mut next = Some(*root);
+        loop {
+            if let Some(node) = next.take() {
+                if !closed.contains(&node) {
+                    if !open.insert(node) {
+                        return Err(Error::config("the graph has a loop").at(&entries[node.0].place));
+                    }
+                    let number = index.len() as i64;
+                    index.entry(node.0).or_insert(number);
+                    stack.push((node, parents(node)?.into_iter()));
+                }
+            }
+            let Some((node, rest)) = stack.last_mut() else { break };
+            match rest.next() {
+                Some(parent) => next = Some(parent),
+                None => {
+                    closed.insert(*node);
+                    post.push(*node);
+                    stack.pop();
+                }
+            }
+        }
+    }
+    Ok((post, index))
+}

@@ -1,0 +1,82 @@
+//! The tree of a model description, to and from typed values. Knows Keras' JSON; no tensors.
+
+mod dtype;
+mod field;
+pub(crate) mod graph;
+pub mod json;
+mod object;
+
+pub use dtype::Dtype;
+pub use field::{Axes, Config, Field, Kept, PerAxis, brief, read_key, refuse, resolve_axis};
+pub use object::{Object, snake_case};
+#[doc(hidden)]
+pub use serde_json::{Map, Value as Json};
+
+use crate::error::{Error, Problems};
+use crate::layer::Registry;
+use crate::limits::Limits;
+
+/// What reading a config needs besides the JSON: the known classes, the limits, and a place for
+/// everything that is wrong.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    registry: &'a Registry,
+    limits: &'a Limits,
+    problems: Problems,
+    depth: usize,
+    layers: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader that knows the classes of `registry`.
+    #[must_use]
+    pub fn new(registry: &'a Registry, limits: &'a Limits) -> Self {
+        Self { registry, limits, problems: Problems::default(), depth: 0, layers: 0 }
+    }
+
+    /// The known classes.
+    #[must_use]
+    pub fn registry(&self) -> &'a Registry {
+        self.registry
+    }
+
+    /// Reads something below `place`.
+    pub fn at<T>(&mut self, place: impl std::fmt::Display, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::take(&mut self.problems);
+        let result = read(self);
+        let inner = std::mem::replace(&mut self.problems, outer);
+        if let Err(error) = inner.finish() {
+            self.problems.push(error.at(place));
+        }
+        result
+    }
+
+    /// Notes an error at the present place.
+    pub fn push(&mut self, error: Error) {
+        self.problems.push(error);
+    }
+
+    /// The value, or a note of why there is none.
+    pub fn note<T>(&mut self, result: crate::Result<T>) -> Option<T> {
+        self.problems.note(result)
+    }
+
+    /// Counts one more layer, and reads what is inside it unless that would nest too deeply.
+    pub(crate) fn enter<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        self.layers += 1;
+        self.note(Limits::check("layers", self.layers as u64, self.limits.layers as u64))?;
+        self.note(Limits::check("nesting of layers", self.depth as u64, self.limits.depth as u64))?;
+        self.depth += 1;
+        let result = read(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// Everything noted, as one error.
+    ///
+    /// # Errors
+    /// When anything has been noted.
+    pub fn finish(self) -> crate::Result<()> {
+        self.problems.finish()
+    }
+}

@@ -1,0 +1,571 @@
+//! The contract between one kind of layer and the rest of the crate.
+//!
+//! A kind of layer is a config type that implements [`LayerConfig`] (or, when it has no variables,
+//! [`Function`]): how its JSON reads and writes, what it makes of shapes, which variables it has and
+//! where they lie in a file, and how it becomes a Burn module. The module implements [`Layer`]: it
+//! runs. One line in the table of [`layers`](crate::layers) registers it; a user's own kind goes into
+//! a [`Registry`]:
+//!
+//! ```
+//! use burn_keras::layer::{Args, Context, Function, MaskRule, Registry, Spec, Tree};
+//! use burn_keras::{Result, Value, config, map_float};
+//!
+//! config! {
+//!     /// Multiplies by a constant.
+//!     pub struct Scale {
+//!         /// The factor.
+//!         factor: f64,
+//!     }
+//! }
+//!
+//! impl Function for Scale {
+//!     const CLASSES: &'static [&'static str] = &["Scale"];
+//!     const MASK: MaskRule = MaskRule::Pass;
+//!
+//!     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+//!         Ok(args.input()?.clone().into())
+//!     }
+//!
+//!     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+//!         Ok(map_float!(args.into_input()?, x => x * self.factor)?.into())
+//!     }
+//! }
+//!
+//! let registry = Registry::new().with::<Scale>();
+//! assert!(registry.knows("Scale"));
+//! ```
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
+use burn::tensor::Device;
+use serde_json::{Map, Value as Json};
+
+use crate::config::{Config, Dtype, Object, Reader};
+use crate::error::{Error, Result};
+use crate::module::AnyLayer;
+use crate::value::Value;
+
+pub use crate::registry::{LambdaCall, LambdaShape, Registry, Row, row};
+pub use crate::variables::{Variable, Variables, Weights};
+
+/// The shape and element type of a value, before there is one. `None` is an axis of any size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// The size of every axis, the batch first.
+    pub shape: Vec<Option<usize>>,
+    /// The element type.
+    pub dtype: Dtype,
+}
+
+impl Spec {
+    /// A spec.
+    #[must_use]
+    pub fn new(shape: Vec<Option<usize>>, dtype: Dtype) -> Self {
+        Self { shape, dtype }
+    }
+
+    /// The same shape with another element type.
+    #[must_use]
+    pub fn with_dtype(&self, dtype: Dtype) -> Self {
+        Self { shape: self.shape.clone(), dtype }
+    }
+
+    /// A float result of another shape: what a layer gives for this input.
+    #[must_use]
+    pub fn float(&self, shape: Vec<Option<usize>>) -> Self {
+        Self { shape, dtype: if self.dtype.is_float() { self.dtype } else { Dtype::Float32 } }
+    }
+
+    /// The number of axes.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// The size of an axis that must be known to build a layer.
+    ///
+    /// # Errors
+    /// When it is not known, or there is no such axis.
+    pub fn known(&self, axis: usize) -> Result<usize> {
+        self.shape.get(axis).copied().flatten().ok_or_else(|| {
+            Error::config(format_args!("axis {axis} of the input shape {self} must have a known size"))
+        })
+    }
+
+    /// Refuses an input of another rank.
+    ///
+    /// # Errors
+    /// When the rank is another.
+    pub fn expect_rank(&self, rank: usize) -> Result<()> {
+        if self.rank() == rank {
+            return Ok(());
+        }
+        Err(Error::config(format_args!("expected an input of rank {rank}, got the shape {self}")))
+    }
+}
+
+impl std::fmt::Display for Spec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(")?;
+        for (axis, size) in self.shape.iter().enumerate() {
+            let glue = if axis == 0 { "" } else { ", " };
+            match size {
+                Some(size) => write!(f, "{glue}{size}")?,
+                None => write!(f, "{glue}None")?,
+            }
+        }
+        f.write_str(")")
+    }
+}
+
+/// A nested structure of tensors and constants, as call arguments and results can be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tree<T> {
+    /// One tensor.
+    Leaf(T),
+    /// A list.
+    List(Vec<Tree<T>>),
+    /// A dictionary, sorted by key as Keras flattens it.
+    Dict(Vec<(String, Tree<T>)>),
+    /// Anything that is not a tensor.
+    Constant(Json),
+}
+
+impl<T> From<T> for Tree<T> {
+    fn from(leaf: T) -> Self {
+        Self::Leaf(leaf)
+    }
+}
+
+impl<T> Tree<T> {
+    /// A list of tensors.
+    pub fn list(leaves: impl IntoIterator<Item = T>) -> Self {
+        Self::List(leaves.into_iter().map(Self::Leaf).collect())
+    }
+
+    /// The tensors, in Keras' flattened order.
+    pub fn leaves(&self) -> Vec<&T> {
+        let mut leaves = Vec::new();
+        self.each(&mut |leaf| leaves.push(leaf));
+        leaves
+    }
+
+    fn each<'a>(&'a self, visit: &mut impl FnMut(&'a T)) {
+        match self {
+            Self::Leaf(leaf) => visit(leaf),
+            Self::List(items) => items.iter().for_each(|item| item.each(visit)),
+            Self::Dict(items) => items.iter().for_each(|(_, item)| item.each(visit)),
+            Self::Constant(_) => {}
+        }
+    }
+
+    /// The tensors by value, in Keras' flattened order.
+    pub fn into_leaves(self) -> Vec<T> {
+        match self {
+            Self::Leaf(leaf) => vec![leaf],
+            Self::List(items) => items.into_iter().flat_map(Self::into_leaves).collect(),
+            Self::Dict(items) => items.into_iter().flat_map(|(_, item)| item.into_leaves()).collect(),
+            Self::Constant(_) => Vec::new(),
+        }
+    }
+
+    /// The same structure of other tensors.
+    ///
+    /// # Errors
+    /// The first that `map` gives.
+    pub fn try_map<U>(&self, map: &mut impl FnMut(&T) -> Result<U>) -> Result<Tree<U>> {
+        Ok(match self {
+            Self::Leaf(leaf) => Tree::Leaf(map(leaf)?),
+            Self::List(items) => {
+                Tree::List(items.iter().map(|item| item.try_map(map)).collect::<Result<_>>()?)
+            }
+            Self::Dict(items) => Tree::Dict(
+                items
+                    .iter()
+                    .map(|(key, item)| Ok((key.clone(), item.try_map(map)?)))
+                    .collect::<Result<_>>()?,
+            ),
+            Self::Constant(json) => Tree::Constant(json.clone()),
+        })
+    }
+
+    /// Whether it is Python's `None`.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::Constant(Json::Null))
+    }
+}
+
+/// The arguments of one call of a layer, by the names that the layer declares.
+#[derive(Clone, Debug)]
+pub struct Args<T> {
+    names: &'static [&'static str],
+    values: Vec<Option<Tree<T>>>,
+}
+
+impl<T> Args<T> {
+    /// Binds positional and keyword arguments to names. Python's `None` is as good as absent.
+    ///
+    /// # Errors
+    /// When there are too many, or one has an unknown name.
+    pub fn bind(
+        names: &'static [&'static str],
+        positional: Vec<Tree<T>>,
+        keywords: Vec<(String, Tree<T>)>,
+    ) -> Result<Self> {
+        if positional.len() > names.len() {
+            let (given, most) = (positional.len(), names.len());
+            return Err(Error::unsupported(format_args!(
+                "called with {given} arguments, at most {most} are known"
+            )));
+        }
+        let mut values: Vec<_> = names.iter().map(|_| None).collect();
+        for (slot, value) in values.iter_mut().zip(positional) {
+            *slot = Some(value).filter(|value| !value.is_none());
+        }
+        for (key, value) in keywords.into_iter().filter(|(_, value)| !value.is_none()) {
+            let at = names.iter().position(|name| *name == key).ok_or_else(|| {
+                Error::unsupported(format_args!("called with the argument {key:?}; known are {names:?}"))
+            })?;
+            values[at] = Some(value);
+        }
+        Ok(Self { names, values })
+    }
+
+    /// A call with one tensor.
+    #[must_use]
+    pub fn one(input: T) -> Self {
+        Self { names: &["inputs"], values: vec![Some(Tree::Leaf(input))] }
+    }
+
+    /// The argument of that name, unless absent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Tree<T>> {
+        let at = self.names.iter().position(|known| *known == name)?;
+        self.values.get(at)?.as_ref()
+    }
+
+    /// The first argument, which must be one tensor.
+    ///
+    /// # Errors
+    /// When it is none or several.
+    pub fn input(&self) -> Result<&T> {
+        match self.values.first() {
+            Some(Some(Tree::Leaf(input))) => Ok(input),
+            _ => Err(Error::config("expected to be called with one tensor")),
+        }
+    }
+
+    /// The tensors in the first argument.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<&T> {
+        self.values.first().and_then(Option::as_ref).map_or_else(Vec::new, Tree::leaves)
+    }
+
+    /// The first argument by value, which must be one tensor.
+    ///
+    /// # Errors
+    /// When it is none or several.
+    pub fn into_input(self) -> Result<T> {
+        match self.values.into_iter().next() {
+            Some(Some(Tree::Leaf(input))) => Ok(input),
+            _ => Err(Error::input("expected to be called with one tensor")),
+        }
+    }
+
+    /// The tensors in the first argument, by value.
+    #[must_use]
+    pub fn into_inputs(self) -> Vec<T> {
+        self.values.into_iter().next().flatten().map_or_else(Vec::new, Tree::into_leaves)
+    }
+
+    /// The same arguments with other tensors.
+    ///
+    /// # Errors
+    /// The first that `map` gives.
+    pub fn try_map<U>(&self, map: &mut impl FnMut(&T) -> Result<U>) -> Result<Args<U>> {
+        let values = self.values.iter().map(|value| value.as_ref().map(|tree| tree.try_map(map)).transpose());
+        Ok(Args { names: self.names, values: values.collect::<Result<_>>()? })
+    }
+
+    /// Every tensor of every argument.
+    #[must_use]
+    pub fn leaves(&self) -> Vec<&T> {
+        self.values.iter().flatten().flat_map(Tree::leaves).collect()
+    }
+}
+
+/// What becomes of the mask of a layer's inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaskRule {
+    /// The outputs have none.
+    Drop,
+    /// Every output gets the mask of the first input.
+    Pass,
+    /// The layer sets the masks of its outputs itself.
+    Own,
+}
+
+/// The circumstances of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// Whether to behave as in training: `Some` overrules the layers, `None` leaves it to their own
+    /// flags and to whether the data is on an autodiff device.
+    pub training: Option<bool>,
+}
+
+/// A kind of layer: its config, in every respect but running.
+pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
+    /// The class names that it goes by in Keras; the first is the one that is written and from which
+    /// the path in the weights file is made.
+    const CLASSES: &'static [&'static str];
+
+    /// The parameters of `call` in order, less `mask` and `training`.
+    const ARGS: &'static [&'static str] = &["inputs"];
+
+    /// What becomes of masks.
+    const MASK: MaskRule = MaskRule::Drop;
+
+    /// Whether it is an operation of `keras.ops`: those have no group in the weights file.
+    const OPERATION: bool = false;
+
+    /// Whether it is an input of a model.
+    const INPUT: bool = false;
+
+    /// The number by which a model refers to its first call in `input_layers` and `output_layers`.
+    const FIRST_CALL: usize = 0;
+
+    /// The Burn module that it builds.
+    type Layer: Layer;
+
+    /// Reads the whole serialized object, for the few kinds that need more than its config.
+    fn read_object(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        Self::read(object.config, reader)
+    }
+
+    /// The base name of its group in a weights file; operations have none.
+    #[must_use]
+    fn group_name(&self) -> Option<String> {
+        Self::CLASSES.first().filter(|_| !Self::OPERATION).map(|class| crate::config::snake_case(class))
+    }
+
+    /// What it takes, if it is an input of a model that says so.
+    #[must_use]
+    fn input(&self) -> Option<Spec> {
+        None
+    }
+
+    /// The shapes and types of the outputs.
+    ///
+    /// # Errors
+    /// When the config does not fit the inputs: everything that could go wrong in [`Layer::call`]
+    /// for inputs of these shapes is found here.
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>>;
+
+    /// The variables, in Keras' order.
+    ///
+    /// # Errors
+    /// When the config does not fit the inputs.
+    fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
+        let _ = args;
+        Ok(Variables::default())
+    }
+
+    /// The Burn module, with its variables out of `weights`.
+    ///
+    /// # Errors
+    /// When the weights do not fit.
+    fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Self::Layer>;
+}
+
+/// A built layer: a Burn module that runs.
+pub trait Layer: Module + Sync + 'static {
+    /// Runs the layer.
+    ///
+    /// # Errors
+    /// When the inputs are not what [`LayerConfig::outputs`] was asked about.
+    fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>>;
+}
+
+/// A kind of layer without variables: its config is all there is to it.
+pub trait Function: Config + Clone + Debug + Send + Sync + 'static {
+    /// See [`LayerConfig::CLASSES`].
+    const CLASSES: &'static [&'static str];
+    /// See [`LayerConfig::ARGS`].
+    const ARGS: &'static [&'static str] = &["inputs"];
+    /// See [`LayerConfig::MASK`].
+    const MASK: MaskRule = MaskRule::Drop;
+    /// See [`LayerConfig::OPERATION`].
+    const OPERATION: bool = false;
+
+    /// See [`LayerConfig::read_object`].
+    fn read_object(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        Self::read(object.config, reader)
+    }
+
+    /// See [`LayerConfig::outputs`].
+    ///
+    /// # Errors
+    /// When the config does not fit the inputs.
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>>;
+
+    /// See [`Layer::call`].
+    ///
+    /// # Errors
+    /// When the inputs are not what [`outputs`](Self::outputs) was asked about.
+    fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>>;
+}
+
+impl<F: Function> LayerConfig for F {
+    const CLASSES: &'static [&'static str] = F::CLASSES;
+    const ARGS: &'static [&'static str] = F::ARGS;
+    const MASK: MaskRule = F::MASK;
+    const OPERATION: bool = F::OPERATION;
+
+    type Layer = Stateless<F>;
+
+    fn read_object(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        F::read_object(object, reader)
+    }
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        F::outputs(self, args)
+    }
+
+    fn build(&self, _: &Args<Spec>, _: &mut Weights<'_>) -> Result<Stateless<F>> {
+        Ok(Stateless(self.clone()))
+    }
+}
+
+/// The module of a [`Function`].
+#[derive(Clone, Debug)]
+pub struct Stateless<F>(pub F);
+
+impl<F: Function> Layer for Stateless<F> {
+    fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
+        self.0.call(args, cx)
+    }
+}
+
+impl<F: Function> Module for Stateless<F> {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        devices
+    }
+    fn fork(self, _: &Device) -> Self {
+        self
+    }
+    fn to_device(self, _: &Device) -> Self {
+        self
+    }
+    fn train(self) -> Self {
+        self
+    }
+    fn valid(&self) -> Self {
+        self.clone()
+    }
+    fn materialize(self) -> Self {
+        self
+    }
+    fn visit<V: ModuleVisitor>(&self, _: &mut V) {}
+    fn map<M: ModuleMapper>(self, _: &mut M) -> Self {
+        self
+    }
+}
+
+/// A [`LayerConfig`] of any kind.
+pub trait AnyConfig: Debug + Send + Sync {
+    /// The canonical class name.
+    fn class(&self) -> &'static str;
+    /// [`LayerConfig::ARGS`].
+    fn arg_names(&self) -> &'static [&'static str];
+    /// [`LayerConfig::MASK`].
+    fn mask_rule(&self) -> MaskRule;
+    /// [`LayerConfig::INPUT`].
+    fn is_input(&self) -> bool;
+    /// [`LayerConfig::FIRST_CALL`].
+    fn first_call(&self) -> usize;
+    /// [`LayerConfig::group_name`].
+    fn group_name(&self) -> Option<String>;
+    /// [`LayerConfig::input`].
+    fn input(&self) -> Option<Spec>;
+    /// [`LayerConfig::outputs`].
+    ///
+    /// # Errors
+    /// When the config does not fit the inputs.
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>>;
+    /// [`LayerConfig::variables`].
+    ///
+    /// # Errors
+    /// When the config does not fit the inputs.
+    fn variables(&self, args: &Args<Spec>) -> Result<Variables>;
+    /// [`LayerConfig::build`].
+    ///
+    /// # Errors
+    /// When the weights do not fit.
+    fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer>;
+    /// [`Config::write`].
+    fn write(&self) -> Map<String, Json>;
+    /// The config itself.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<C: LayerConfig> AnyConfig for C {
+    fn class(&self) -> &'static str {
+        C::CLASSES.first().copied().unwrap_or("")
+    }
+    fn arg_names(&self) -> &'static [&'static str] {
+        C::ARGS
+    }
+    fn mask_rule(&self) -> MaskRule {
+        C::MASK
+    }
+    fn is_input(&self) -> bool {
+        C::INPUT
+    }
+    fn first_call(&self) -> usize {
+        C::FIRST_CALL
+    }
+    fn group_name(&self) -> Option<String> {
+        LayerConfig::group_name(self)
+    }
+    fn input(&self) -> Option<Spec> {
+        LayerConfig::input(self)
+    }
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        LayerConfig::outputs(self, args)
+    }
+    fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
+        LayerConfig::variables(self, args)
+    }
+    fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer> {
+        LayerConfig::build(self, args, weights).map(AnyLayer::new)
+    }
+    fn write(&self) -> Map<String, Json> {
+        Config::write(self)
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A layer inside of another's config, as wrappers have it: any kind, with its own name.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// The name of the wrapped layer.
+    pub name: String,
+    /// Its config.
+    pub config: Arc<dyn AnyConfig>,
+    /// Its serialized form.
+    pub json: Json,
+    /// Whether its variables may be trained.
+    pub trainable: bool,
+}
+
+impl PartialEq for Child {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
+}

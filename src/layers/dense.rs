@@ -1,0 +1,102 @@
+//! `Dense`: `activation(inputs · kernel + bias)` over the last axis.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::module::linear;
+
+use crate::activation::Activation;
+use crate::by_rank;
+use crate::config::Kept;
+use crate::error::Result;
+use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::value::Value;
+
+crate::config! {
+    /// Config of `Dense`.
+    pub struct DenseConfig {
+        /// Size of the last axis of the output.
+        units: std::num::NonZeroUsize,
+        /// What is applied to the output.
+        activation: Activation = Activation::Linear,
+        /// Whether there is a bias.
+        use_bias: bool = true,
+        /// For fresh weights.
+        kernel_initializer: Kept,
+        /// For fresh weights.
+        bias_initializer: Kept,
+        /// For training.
+        kernel_regularizer: Kept,
+        /// For training.
+        bias_regularizer: Kept,
+        /// For training.
+        activity_regularizer: Kept,
+        /// For training.
+        kernel_constraint: Kept,
+        /// For training.
+        bias_constraint: Kept,
+    }
+}
+
+impl LayerConfig for DenseConfig {
+    const CLASSES: &'static [&'static str] = &["Dense"];
+    const MASK: MaskRule = MaskRule::Pass;
+
+    type Layer = Dense;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        let input = args.input()?;
+        let mut shape = input.shape.clone();
+        input.known(input.rank().wrapping_sub(1))?;
+        shape.splice(input.rank() - 1.., [Some(self.units.get())]);
+        Ok(self.activation.output(input.float(shape))?.into())
+    }
+
+    fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
+        let input = args.input()?;
+        let size = input.known(input.rank().wrapping_sub(1))?;
+        Ok(Variables::default().trainable("kernel", [size, self.units.get()]).trainable_if(
+            self.use_bias,
+            "bias",
+            [self.units.get()],
+        ))
+    }
+
+    fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Dense> {
+        Ok(Dense {
+            kernel: weights.param("kernel")?,
+            bias: weights.maybe("bias")?,
+            activation: self.activation,
+        })
+    }
+}
+
+/// A linear map of the last axis.
+///
+/// # Shapes
+/// - inputs: `[batch, ..., features]`
+/// - outputs: `[batch, ..., units]`
+#[derive(Module, Debug)]
+pub struct Dense {
+    /// `[features, units]`.
+    pub kernel: Param<Tensor<2>>,
+    /// `[units]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Dense {
+    /// Applies the layer to a tensor whose last axis has the features.
+    #[must_use]
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let y = linear(x, self.kernel.val(), self.bias.as_ref().map(Param::val));
+        self.activation.forward(y)
+    }
+}
+
+impl Layer for Dense {
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        let x = args.into_input()?;
+        by_rank!(x.rank(), D => Value::from(self.forward(x.float::<D>()?)).into())
+    }
+}

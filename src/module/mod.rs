@@ -1,0 +1,9 @@
+//! Burn modules: layers of any kind, state that layers update, and the graph that runs them.
+
+mod erased;
+mod network;
+mod state;
+
+pub use erased::AnyLayer;
+pub use network::{FunctionalConfig, Network, SequentialConfig};
+pub use state::{State, Training};

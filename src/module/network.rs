@@ -1,0 +1,306 @@
+//! The interpreter of a graph. It is a Burn module, and a layer of other models.
+
+use std::sync::Arc;
+
+use burn::module::{
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+};
+use burn::tensor::Device;
+use serde_json::{Map, Value as Json};
+
+use super::AnyLayer;
+use crate::config::graph::{Graph, TensorRef, read_functional, read_sequential, spec_at};
+use crate::config::{Config, Object, Reader};
+use crate::error::{Error, Problems, Result};
+use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::value::Value;
+
+/// Built layers and the graph that connects them.
+///
+/// Its parameters are visited under the names of the Keras layers: `conv2d.kernel`.
+#[derive(Clone, Debug)]
+pub struct Network {
+    graph: Arc<Graph>,
+    layers: Vec<AnyLayer>,
+}
+
+impl Network {
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The layer of that name.
+    #[must_use]
+    pub fn layer(&self, name: &str) -> Option<&AnyLayer> {
+        self.graph.layers.iter().position(|layer| layer.name == name).and_then(|at| self.layers.get(at))
+    }
+
+    /// Runs the graph: one value for every input, in order.
+    ///
+    /// # Errors
+    /// When the inputs do not fit.
+    pub fn run(&self, inputs: Vec<Value>, cx: &Context) -> Result<Tree<Value>> {
+        self.run_until(inputs, cx, &self.graph.outputs)
+    }
+
+    /// Runs the graph and gives the values at `wanted`.
+    pub(crate) fn run_until(
+        &self,
+        inputs: Vec<Value>,
+        cx: &Context,
+        wanted: &Tree<TensorRef>,
+    ) -> Result<Tree<Value>> {
+        let input_nodes = self.graph.inputs.leaves();
+        if inputs.len() != input_nodes.len() {
+            let (given, takes) = (inputs.len(), input_nodes.len());
+            return Err(Error::input(format_args!("expected {takes} inputs, got {given}")));
+        }
+        let kept = wanted.leaves();
+        let mut values: Vec<Vec<Value>> = self.graph.nodes.iter().map(|_| Vec::new()).collect();
+        for (node, value) in input_nodes.into_iter().zip(inputs) {
+            values[*node] = vec![value];
+        }
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            if values[index].is_empty() {
+                let layer = &self.graph.layers[node.layer];
+                let mut args = node.args.try_map(&mut |at| value_at(&values, *at))?;
+                if let Some(masks) = &node.mask {
+                    args = with_masks(args, &masks.try_map(&mut |at| value_at(&values, *at))?)?;
+                }
+                for done in &self.graph.done[index] {
+                    if !kept.iter().any(|at| at.node == *done) {
+                        values[*done] = Vec::new();
+                    }
+                }
+                let cx = Context { training: cx.training.or(node.training.filter(|training| *training)) };
+                let result = call(layer.config.mask_rule(), &self.layers[node.layer], args, &cx);
+                values[index] = result.map_err(|error| error.at(&layer.place))?.into_leaves();
+            }
+        }
+        wanted.try_map(&mut |at| value_at(&values, *at))
+    }
+
+    fn change(self, mut change: impl FnMut(AnyLayer) -> AnyLayer) -> Self {
+        Self { layers: self.layers.into_iter().map(&mut change).collect(), ..self }
+    }
+}
+
+fn value_at(values: &[Vec<Value>], at: TensorRef) -> Result<Value> {
+    let value = values.get(at.node).and_then(|outputs| outputs.get(at.output));
+    value.cloned().ok_or_else(|| Error::config(format_args!("a layer gave no output {}", at.output)))
+}
+
+/// Calls a layer and settles what becomes of masks.
+fn call(rule: MaskRule, layer: &AnyLayer, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
+    let mask = match rule {
+        MaskRule::Own => return layer.call(args, cx),
+        MaskRule::Pass => args.inputs().first().and_then(|input| input.mask()).cloned(),
+        MaskRule::Drop => None,
+    };
+    layer.call(args, cx)?.try_map(&mut |value| Ok(value.clone().with_mask(mask.clone())))
+}
+
+/// Gives the inputs of a call the masks that it was called with.
+fn with_masks(args: Args<Value>, masks: &Tree<Value>) -> Result<Args<Value>> {
+    let masks: Vec<Option<Value>> = match masks {
+        Tree::Leaf(mask) => vec![Some(mask.clone())],
+        Tree::List(items) => {
+            items.iter().map(|item| item.leaves().first().map(|mask| (*mask).clone())).collect()
+        }
+        _ => return Err(Error::unsupported("expected a mask or a list of masks")),
+    };
+    let mut at = 0;
+    args.try_map(&mut |value| {
+        let mask = masks.get(at).cloned().flatten();
+        at += 1;
+        Ok(match mask {
+            Some(mask) => value.clone().with_mask(Some(mask)),
+            None => value.clone(),
+        })
+    })
+}
+
+impl Layer for Network {
+    fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
+        self.run(args.into_inputs(), cx)
+    }
+}
+
+impl Module for Network {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.layers.iter().fold(devices, |devices, layer| layer.collect_devices(devices))
+    }
+    fn fork(self, device: &Device) -> Self {
+        self.change(|layer| layer.fork(device))
+    }
+    fn to_device(self, device: &Device) -> Self {
+        self.change(|layer| layer.to_device(device))
+    }
+    fn train(self) -> Self {
+        self.change(Module::train)
+    }
+    fn valid(&self) -> Self {
+        self.clone().change(|layer| layer.valid())
+    }
+    fn materialize(self) -> Self {
+        self.change(Module::materialize)
+    }
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        for (entry, layer) in self.graph.layers.iter().zip(&self.layers) {
+            visitor.enter_module(&entry.name, entry.config.class());
+            layer.visit(visitor);
+            visitor.exit_module(&entry.name, entry.config.class());
+        }
+    }
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        let graph = Arc::clone(&self.graph);
+        let mut entries = graph.layers.iter();
+        self.change(|layer| match entries.next() {
+            Some(entry) => {
+                mapper.enter_module(&entry.name, entry.config.class());
+                let layer = layer.map(mapper);
+                mapper.exit_module(&entry.name, entry.config.class());
+                layer
+            }
+            None => layer,
+        })
+    }
+}
+
+impl ModuleDisplayDefault for Network {
+    fn content(&self, content: Content) -> Option<Content> {
+        let layers = self.graph.layers.iter();
+        layers
+            .fold(content, |content, layer| content.add_debug_attribute(&layer.name, &layer.config))
+            .optional()
+    }
+}
+
+impl ModuleDisplay for Network {}
+
+/// What a `Sequential` and a `Functional` model have in common.
+trait Graphed {
+    fn graph(&self) -> &Arc<Graph>;
+    /// Whether its own `trainable` counts; Keras ignores that of a `Sequential` on loading.
+    fn is_trainable(&self) -> bool;
+
+    fn infer(&self, args: &Args<Spec>) -> Result<Vec<Tree<Spec>>> {
+        let inputs: Vec<Spec> = args.inputs().into_iter().cloned().collect();
+        let takes = self.graph().inputs.leaves().len();
+        if !inputs.is_empty() && inputs.len() != takes {
+            return Err(Error::config(format_args!("expected {takes} inputs, got {}", inputs.len())));
+        }
+        self.graph().infer(Some(inputs.as_slice()).filter(|inputs| !inputs.is_empty()))
+    }
+
+    fn infer_outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        let specs = self.infer(args)?;
+        self.graph().outputs.try_map(&mut |at| spec_at(&specs, *at))
+    }
+
+    fn all_variables(&self, args: &Args<Spec>) -> Result<Variables> {
+        let calls = self.graph().first_calls(&self.infer(args)?)?;
+        let mut variables = Variables::default();
+        let mut problems = Problems::default();
+        for (layer, call) in self.graph().layers.iter().zip(&calls) {
+            let Some(group) = &layer.group else { continue };
+            let own = layer.config.variables(call).map_err(|error| error.at(&layer.place));
+            if let Some(own) = problems.note(own) {
+                let trainable = layer.trainable && self.is_trainable();
+                variables = variables.with_child(group, &layer.name, own, trainable);
+            }
+        }
+        problems.finish()?;
+        Ok(variables)
+    }
+
+    fn build_network(&self, args: &Args<Spec>, weights: &Weights<'_>) -> Result<Network> {
+        let calls = self.graph().first_calls(&self.infer(args)?)?;
+        let layers = self.graph().layers.iter().zip(&calls).map(|(layer, call)| {
+            let mut weights = weights.child(&layer.name);
+            layer.config.build(call, &mut weights).map_err(|error| error.at(&layer.place))
+        });
+        Ok(Network { graph: Arc::clone(self.graph()), layers: layers.collect::<Result<_>>()? })
+    }
+}
+
+macro_rules! model_config {
+    ($(#[$meta:meta])* $name:ident, $classes:expr, $keys:expr, first call $first:expr, read $read:expr) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        pub struct $name {
+            graph: Arc<Graph>,
+            trainable: bool,
+            json: Map<String, Json>,
+        }
+
+        impl Config for $name {
+            const KEYS: &'static [&'static str] = $keys;
+
+            fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
+                let object = Object { class: $classes[0], config: json, envelope: &Map::new() };
+                Self::read_object(&object, reader)
+            }
+
+            fn write(&self) -> Map<String, Json> {
+                self.json.clone()
+            }
+        }
+
+        impl LayerConfig for $name {
+            const CLASSES: &'static [&'static str] = $classes;
+            const FIRST_CALL: usize = $first;
+            const MASK: MaskRule = MaskRule::Own;
+            type Layer = Network;
+
+            fn read_object(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+                let graph: fn(&Object<'_>, &mut Reader<'_>) -> Option<Graph> = $read;
+                let trainable = object.config.get("trainable").and_then(Json::as_bool).unwrap_or(true);
+                let graph = Arc::new(graph(object, reader)?);
+                Some(Self { graph, trainable, json: object.config.clone() })
+            }
+
+            fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+                self.infer_outputs(args)
+            }
+
+            fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
+                self.all_variables(args)
+            }
+
+            fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Network> {
+                self.build_network(args, weights)
+            }
+        }
+    };
+}
+
+model_config! {
+    /// A chain of layers.
+    SequentialConfig, &["Sequential"], &["layers", "build_input_shape"],
+    first call 0, read |object, reader| read_sequential(object, reader)
+}
+
+model_config! {
+    /// A graph of layers.
+    FunctionalConfig, &["Functional", "Model"], &["layers", "input_layers", "output_layers"],
+    first call 1, read |object, reader| read_functional(object.config, reader)
+}
+
+impl Graphed for SequentialConfig {
+    fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+    fn is_trainable(&self) -> bool {
+        true
+    }
+}
+
+impl Graphed for FunctionalConfig {
+    fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+    fn is_trainable(&self) -> bool {
+        self.trainable
+    }
+}

@@ -1,0 +1,177 @@
+//! Which class of a config is which kind of layer.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::config::{Object, Reader};
+use crate::error::{Error, Result};
+use crate::layer::{AnyConfig, Child, LayerConfig, Spec};
+use crate::layers::LAYERS;
+use crate::value::Value;
+
+/// One kind of layer, as data.
+pub struct Row {
+    /// Every class name that it goes by, the canonical one first.
+    pub classes: &'static [&'static str],
+    /// The config keys that it knows, without those that every layer has.
+    pub keys: &'static [&'static str],
+    /// Whether it is an operation of `keras.ops`.
+    pub operation: bool,
+    /// Reads its config.
+    pub read: fn(&Object<'_>, &mut Reader<'_>) -> Option<Arc<dyn AnyConfig>>,
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Row").field("classes", &self.classes).finish_non_exhaustive()
+    }
+}
+
+/// The row of a kind of layer.
+#[must_use]
+pub const fn row<C: LayerConfig>() -> Row {
+    Row { classes: C::CLASSES, keys: C::KEYS, operation: C::OPERATION, read: read::<C> }
+}
+
+fn read<C: LayerConfig>(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Arc<dyn AnyConfig>> {
+    C::read_object(object, reader).map(|config| Arc::new(config) as _)
+}
+
+/// What a `Lambda` makes of shapes.
+pub type LambdaShape = dyn Fn(&[Spec]) -> Result<Vec<Spec>> + Send + Sync;
+/// What a `Lambda` makes of values.
+pub type LambdaCall = dyn Fn(Vec<Value>) -> Result<Vec<Value>> + Send + Sync;
+
+/// A closure that stands for a `Lambda` layer.
+#[derive(Clone)]
+pub(crate) struct Lambda {
+    pub(crate) shape: Arc<LambdaShape>,
+    pub(crate) call: Arc<LambdaCall>,
+}
+
+impl fmt::Debug for Lambda {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lambda")
+    }
+}
+
+/// The kinds of layers that loading knows: those of this crate and a user's own.
+#[derive(Debug, Default)]
+pub struct Registry {
+    own: Vec<Row>,
+    lambdas: HashMap<String, Lambda>,
+}
+
+/// Keys that every layer has, and that the graph reads.
+const COMMON: &[&str] = &["name", "trainable", "dtype"];
+
+impl Registry {
+    /// The kinds of this crate.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a kind of layer. It takes precedence over one of the same class.
+    #[must_use]
+    pub fn with<C: LayerConfig>(mut self) -> Self {
+        self.own.push(row::<C>());
+        self
+    }
+
+    /// Gives the `Lambda` layer of that name its meaning, since the Python code in a file is never
+    /// run: what it makes of shapes, and of values.
+    #[must_use]
+    pub fn with_lambda(
+        mut self,
+        layer: impl Into<String>,
+        shape: impl Fn(&[Spec]) -> Result<Vec<Spec>> + Send + Sync + 'static,
+        call: impl Fn(Vec<Value>) -> Result<Vec<Value>> + Send + Sync + 'static,
+    ) -> Self {
+        self.lambdas.insert(layer.into(), Lambda { shape: Arc::new(shape), call: Arc::new(call) });
+        self
+    }
+
+    /// Whether a class is known.
+    #[must_use]
+    pub fn knows(&self, class: &str) -> bool {
+        self.find(class, false).or_else(|| self.find(class, true)).is_some()
+    }
+
+    pub(crate) fn lambda(&self, layer: &str) -> Option<&Lambda> {
+        self.lambdas.get(layer)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.own.iter().rev().chain(LAYERS)
+    }
+
+    /// Layers and operations are different worlds: `Add` is a class of both.
+    fn find(&self, class: &str, operation: bool) -> Option<&Row> {
+        self.rows().find(|row| row.operation == operation && row.classes.contains(&class))
+    }
+
+    /// Reads the config of a layer or an operation.
+    pub(crate) fn read(&self, object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Arc<dyn AnyConfig>> {
+        let Some(row) = self.find(object.class, object.is_operation()) else {
+            let classes =
+                self.rows().filter(|row| row.operation == object.is_operation()).flat_map(|row| row.classes);
+            let what = if object.is_operation() { "operation" } else { "layer" };
+            let hint = nearest(object.class, classes.copied());
+            reader.push(Error::unsupported(format_args!("unknown {what} class {:?}{hint}", object.class)));
+            return None;
+        };
+        for (key, value) in object.config {
+            let known = COMMON.contains(&key.as_str()) || row.keys.contains(&key.as_str());
+            if !known && !value.is_null() {
+                let hint = nearest(key, row.keys.iter().copied());
+                reader.at(key, |reader| reader.push(Error::unsupported(format_args!("unknown key{hint}"))));
+            }
+        }
+        if !row.keys.contains(&"dtype") {
+            reader.note(check_policy(object.config.get("dtype")).map_err(|error| error.at("dtype")));
+        }
+        (row.read)(object, reader)
+    }
+
+    /// Reads a layer inside of another's config.
+    pub(crate) fn read_child(&self, json: &Json, reader: &mut Reader<'_>) -> Option<Child> {
+        let object = Object::read(json, reader)?;
+        let name = object.config.get("name").and_then(Json::as_str).unwrap_or_default().to_owned();
+        let trainable = object.config.get("trainable").and_then(Json::as_bool).unwrap_or(true);
+        let place = format!("{name:?} ({})", object.class);
+        let config = reader.enter(|reader| reader.at(place, |reader| self.read(&object, reader)))?;
+        Some(Child { name, config, json: json.clone(), trainable })
+    }
+}
+
+/// Refuses dtype policies that are not computed as Keras computes them.
+fn check_policy(dtype: Option<&Json>) -> Result<()> {
+    let name = match dtype {
+        None | Some(Json::Null) => return Ok(()),
+        Some(Json::String(name)) => name.as_str(),
+        Some(policy) => match Object::of(policy).map(|object| (object.class, object.config.get("name"))) {
+            Some(("DTypePolicy", Some(Json::String(name)))) => name,
+            Some((class, _)) => return Err(Error::unsupported(format_args!("the dtype policy {class}"))),
+            None => return Err(Error::config("expected the name of a dtype or a dtype policy")),
+        },
+    };
+    match name {
+        "float32" => Ok(()),
+        other => Err(Error::unsupported(format_args!("the dtype policy {other:?}; known is \"float32\""))),
+    }
+}
+
+/// `; did you mean "x"?`, when something known is close to `unknown`.
+pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> String {
+    known
+        .map(|word| {
+            (strsim::normalized_damerau_levenshtein(&unknown.to_lowercase(), &word.to_lowercase()), word)
+        })
+        .filter(|(likeness, _)| *likeness > 0.5)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or_else(String::new, |(_, word)| format!("; did you mean {word:?}?"))
+}

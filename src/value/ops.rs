@@ -1,0 +1,416 @@
+//! Operations on values of any rank. Shapes and axes are Keras' own, counted from the front.
+
+use burn::tensor::kind::BridgeTensor;
+use burn::tensor::ops::PadMode;
+use burn::tensor::{Bool, DType, Int, Tensor};
+
+use super::{Order, Value, on_tensor};
+use crate::error::{Error, Result};
+use crate::{by_rank, map_float};
+
+/// Operations of two values, element by element, with NumPy's broadcasting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Binary {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Maximum,
+    Minimum,
+}
+
+/// Comparisons of two values, element by element, with NumPy's broadcasting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Compare {
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+}
+
+/// Reductions over axes, which stay with size 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Reduce {
+    Sum,
+    Mean,
+    Max,
+    Min,
+}
+
+pub(super) fn to_float(tensor: BridgeTensor) -> BridgeTensor {
+    if tensor.is_int() {
+        return on_rank_one(tensor, |x: Tensor<1, Int>| x.float().cast(DType::F32).into_bridge());
+    }
+    if tensor.is_bool() {
+        return on_rank_one(tensor, |x: Tensor<1, Bool>| x.float().cast(DType::F32).into_bridge());
+    }
+    tensor
+}
+
+pub(super) fn to_int(tensor: BridgeTensor) -> BridgeTensor {
+    if tensor.is_float() {
+        return on_rank_one(tensor, |x: Tensor<1>| x.int().into_bridge());
+    }
+    if tensor.is_bool() {
+        return on_rank_one(tensor, |x: Tensor<1, Bool>| x.int().into_bridge());
+    }
+    tensor
+}
+
+pub(super) fn to_bool(tensor: BridgeTensor) -> BridgeTensor {
+    if tensor.is_float() {
+        return on_rank_one(tensor, |x: Tensor<1>| x.not_equal_elem(0.0).into_bridge());
+    }
+    if tensor.is_int() {
+        return on_rank_one(tensor, |x: Tensor<1, Int>| x.not_equal_elem(0).into_bridge());
+    }
+    tensor
+}
+
+/// Conversions look at elements only, so the rank that the type claims does not matter.
+fn on_rank_one<K: burn::tensor::kind::Basic>(
+    tensor: BridgeTensor,
+    convert: impl FnOnce(Tensor<1, K>) -> BridgeTensor,
+) -> BridgeTensor {
+    convert(Tensor::from_bridge(tensor))
+}
+
+impl Value {
+    /// The value under another shape.
+    ///
+    /// # Errors
+    /// When the number of elements differs, or a rank is not supported.
+    pub fn reshape(self, shape: &[usize]) -> Result<Self> {
+        let (from, to): (usize, usize) = (self.shape().iter().product(), shape.iter().product());
+        if from != to {
+            return Err(Error::input(format_args!("cannot reshape {:?} to {shape:?}", self.shape())));
+        }
+        let flat = on_tensor!(self.plain()?.tensor, x => x.reshape::<1, _>([from]))?;
+        let (is_float, is_int) = (flat.is_float(), flat.is_int());
+        let tensor = by_rank!(shape.len(), D => {
+            let shape: [usize; D] = std::array::from_fn(|axis| shape[axis]);
+            if is_float {
+                Tensor::<1>::from_bridge(flat).reshape(shape).into_bridge()
+            } else if is_int {
+                Tensor::<1, Int>::from_bridge(flat).reshape(shape).into_bridge()
+            } else {
+                Tensor::<1, Bool>::from_bridge(flat).reshape(shape).into_bridge()
+            }
+        })?;
+        Ok(Self::from_stored(tensor, Order::Plain))
+    }
+
+    /// The value with its axes in another order: axis `i` of the result is `axes[i]` of the value.
+    ///
+    /// # Errors
+    /// When `axes` does not name every axis once.
+    pub fn permute(self, axes: &[usize]) -> Result<Self> {
+        let mut sorted = axes.to_vec();
+        sorted.sort_unstable();
+        if !sorted.iter().copied().eq(0..self.rank()) {
+            return Err(Error::input(format_args!("{axes:?} does not order {} axes", self.rank())));
+        }
+        let plain = self.plain()?.tensor;
+        let tensor = on_tensor!(plain, x => {
+            let axes: [isize; D] = std::array::from_fn(|axis| axes[axis] as isize);
+            x.permute(axes)
+        })?;
+        Ok(Self::from_stored(tensor, Order::Plain))
+    }
+
+    /// The value with a new axis of size 1 before `axis`.
+    ///
+    /// # Errors
+    /// When the rank gets too high.
+    pub fn expand_dims(self, axis: usize) -> Result<Self> {
+        let mut shape = self.shape();
+        shape.insert(axis.min(shape.len()), 1);
+        self.reshape(&shape)
+    }
+
+    /// The value without some axes of size 1.
+    ///
+    /// # Errors
+    /// When one of them has another size.
+    pub fn squeeze(self, axes: &[usize]) -> Result<Self> {
+        let shape = self.shape();
+        let kept: Vec<usize> = shape
+            .iter()
+            .enumerate()
+            .filter(|(axis, _)| !axes.contains(axis))
+            .map(|(_, size)| *size)
+            .collect();
+        self.reshape(&kept)
+    }
+
+    /// A part of the value along one axis: `length` entries from `start`.
+    ///
+    /// # Errors
+    /// When they are out of range.
+    pub fn narrow(self, axis: usize, start: usize, length: usize) -> Result<Self> {
+        let size = self.shape().get(axis).copied().unwrap_or(0);
+        if start.checked_add(length).is_none_or(|end| end > size) {
+            return Err(Error::input(format_args!(
+                "{length} entries from {start} are out of an axis of {size}"
+            )));
+        }
+        self.keeping_order(axis, |tensor, axis| on_tensor!(tensor, x => x.narrow(axis, start, length)))
+    }
+
+    /// The value in reverse along one axis.
+    ///
+    /// # Errors
+    /// When the rank is not supported.
+    pub fn flip(self, axis: usize) -> Result<Self> {
+        self.keeping_order(axis, |tensor, axis| on_tensor!(tensor, x => x.flip([axis as isize])))
+    }
+
+    /// Repeats every entry of an axis `times` times: `[a, b]` becomes `[a, a, b, b]`.
+    ///
+    /// # Errors
+    /// When the rank is not supported.
+    pub fn repeat_each(self, axis: usize, times: usize) -> Result<Self> {
+        let length = self.shape().get(axis).copied().unwrap_or(0);
+        let device = self.device();
+        let index: Vec<i32> =
+            (0..length).flat_map(|entry| std::iter::repeat_n(entry as i32, times)).collect();
+        let index = Tensor::<1, Int>::from_data(index.as_slice(), (&device, DType::I32));
+        self.keeping_order(axis, |tensor, axis| on_tensor!(tensor, x => x.select(axis, index)))
+    }
+
+    /// Joins values along an axis.
+    ///
+    /// # Errors
+    /// When there is none, or their shapes differ elsewhere.
+    pub fn concat(values: Vec<Self>, axis: usize) -> Result<Self> {
+        let Some(first) = values.first() else { return Err(Error::input("nothing to concatenate")) };
+        let (order, shape) = (first.order, first.shape());
+        for value in &values {
+            let other = value.shape();
+            let fits = other.len() == shape.len()
+                && other.iter().zip(&shape).enumerate().all(|(at, (a, b))| at == axis || a == b);
+            if !fits || axis >= shape.len() {
+                return Err(Error::input(format_args!(
+                    "cannot concatenate {shape:?} and {other:?} on axis {axis}"
+                )));
+            }
+        }
+        let same_order = values.iter().all(|value| value.order == order);
+        let order = if same_order { order } else { Order::Plain };
+        let values: Vec<Self> =
+            if same_order { values } else { values.into_iter().map(Self::plain).collect::<Result<_>>()? };
+        let all_int = values.iter().all(|value| value.tensor.is_int());
+        let all_bool = values.iter().all(|value| value.tensor.is_bool());
+        let axis = stored_axis(order, shape.len(), axis);
+        let tensors = values.into_iter().map(|value| value.tensor);
+        let tensor = by_rank!(shape.len(), D => {
+            if all_int {
+                let tensors = tensors.map(Tensor::<D, Int>::from_bridge).collect();
+                Tensor::cat(tensors, axis as isize).into_bridge()
+            } else if all_bool {
+                let tensors = tensors.map(Tensor::<D, Bool>::from_bridge).collect();
+                Tensor::cat(tensors, axis as isize).into_bridge()
+            } else {
+                let tensors = tensors.map(|tensor| Tensor::<D>::from_bridge(to_float(tensor))).collect();
+                Tensor::cat(tensors, axis as isize).into_bridge()
+            }
+        })?;
+        Ok(Self::from_stored(tensor, order))
+    }
+
+    /// Pads every axis with a constant: `pads[axis]` entries before and after. Floats only.
+    ///
+    /// # Errors
+    /// When `pads` has not one entry per axis.
+    pub fn pad(self, pads: &[(usize, usize)], with: f64) -> Result<Self> {
+        if pads.len() != self.rank() {
+            return Err(Error::input(format_args!("expected {} paddings, got {}", self.rank(), pads.len())));
+        }
+        let mut pads = pads.to_vec();
+        if self.order == Order::ChannelsFirst {
+            pads[1..].rotate_right(1);
+        }
+        map_float!(self, x => {
+            let pads: [(usize, usize); D] = std::array::from_fn(|axis| pads[axis]);
+            x.pad(pads, PadMode::Constant(with as f32))
+        })
+    }
+
+    /// Reduces some axes, which stay with size 1. Floats only.
+    ///
+    /// # Errors
+    /// When the rank is not supported.
+    pub fn reduce(self, reduce: Reduce, axes: &[usize]) -> Result<Self> {
+        let axes: Vec<usize> = axes.iter().map(|axis| stored_axis(self.order, self.rank(), *axis)).collect();
+        map_float!(self, x => axes.iter().fold(x, |x, axis| {
+            let axis = *axis as isize;
+            match reduce {
+                Reduce::Sum => x.sum_dim(axis),
+                Reduce::Mean => x.mean_dim(axis),
+                Reduce::Max => x.max_dim(axis),
+                Reduce::Min => x.min_dim(axis),
+            }
+        }))
+    }
+
+    /// Whether any entry along an axis is true; the axis goes.
+    ///
+    /// # Errors
+    /// When the rank is not supported.
+    pub fn any(self, axis: usize) -> Result<Self> {
+        let tensor = to_bool(self.plain()?.tensor);
+        let any = by_rank!(tensor.rank(), D => {
+            Tensor::<D, Bool>::from_bridge(tensor).any_dim(axis as isize).into_bridge()
+        })?;
+        Self::from_stored(any, Order::Plain).squeeze(&[axis])
+    }
+
+    /// An operation of two values. Integers stay integers unless they are divided or meet a float.
+    ///
+    /// # Errors
+    /// When their shapes do not broadcast.
+    pub fn binary(self, op: Binary, other: Self) -> Result<Self> {
+        let (left, right, order) = Self::aligned(self, other)?;
+        let ints = !left.is_float() && !right.is_float() && op != Binary::Divide;
+        let tensor = by_rank!(left.rank(), D => {
+            if ints {
+                let (a, b) = (Tensor::<D, Int>::from_bridge(to_int(left)), Tensor::from_bridge(to_int(right)));
+                match op {
+                    Binary::Add => a + b,
+                    Binary::Subtract => a - b,
+                    Binary::Multiply | Binary::Divide => a * b,
+                    Binary::Maximum => a.max_pair(b),
+                    Binary::Minimum => a.min_pair(b),
+                }
+                .into_bridge()
+            } else {
+                let (a, b) = (Tensor::<D>::from_bridge(to_float(left)), Tensor::from_bridge(to_float(right)));
+                match op {
+                    Binary::Add => a + b,
+                    Binary::Subtract => a - b,
+                    Binary::Multiply => a * b,
+                    Binary::Divide => a / b,
+                    Binary::Maximum => a.max_pair(b),
+                    Binary::Minimum => a.min_pair(b),
+                }
+                .into_bridge()
+            }
+        })?;
+        Ok(Self::from_stored(tensor, order))
+    }
+
+    /// A comparison of two values, in booleans.
+    ///
+    /// # Errors
+    /// When their shapes do not broadcast.
+    pub fn compare(self, op: Compare, other: Self) -> Result<Self> {
+        let (left, right, order) = Self::aligned(self, other)?;
+        let ints = !left.is_float() && !right.is_float();
+        macro_rules! compare {
+            ($a:expr, $b:expr) => {
+                match op {
+                    Compare::Equal => $a.equal($b),
+                    Compare::NotEqual => $a.not_equal($b),
+                    Compare::Less => $a.lower($b),
+                    Compare::LessEqual => $a.lower_equal($b),
+                    Compare::Greater => $a.greater($b),
+                    Compare::GreaterEqual => $a.greater_equal($b),
+                }
+                .into_bridge()
+            };
+        }
+        let tensor = by_rank!(left.rank(), D => {
+            if ints {
+                compare!(Tensor::<D, Int>::from_bridge(to_int(left)), Tensor::from_bridge(to_int(right)))
+            } else {
+                compare!(Tensor::<D>::from_bridge(to_float(left)), Tensor::from_bridge(to_float(right)))
+            }
+        })?;
+        Ok(Self::from_stored(tensor, order))
+    }
+
+    /// Whether either of two values is true.
+    ///
+    /// # Errors
+    /// When their shapes do not broadcast.
+    pub fn or(self, other: Self) -> Result<Self> {
+        let (left, right, order) = Self::aligned(self, other)?;
+        let tensor = by_rank!(left.rank(), D => {
+            let (a, b) = (Tensor::<D, Bool>::from_bridge(to_bool(left)), Tensor::from_bridge(to_bool(right)));
+            a.bool_or(b).into_bridge()
+        })?;
+        Ok(Self::from_stored(tensor, order))
+    }
+
+    /// The value with its sizes of 1 spread to `shape`.
+    ///
+    /// # Errors
+    /// When the shapes do not broadcast.
+    pub fn broadcast_to(self, shape: &[usize]) -> Result<Self> {
+        broadcast(&self.shape(), shape)?;
+        let tensor = self.with_rank(shape.len())?.tensor;
+        let tensor = on_tensor!(tensor, x => {
+            let shape: [usize; D] = std::array::from_fn(|axis| shape[axis]);
+            x.expand(shape)
+        })?;
+        Ok(Self::from_stored(tensor, Order::Plain))
+    }
+
+    /// The value with leading axes of size 1 up to `rank` axes.
+    fn with_rank(self, rank: usize) -> Result<Self> {
+        let mut shape = self.shape();
+        if shape.len() >= rank {
+            return self.plain();
+        }
+        shape.splice(0..0, std::iter::repeat_n(1, rank - shape.len()));
+        self.reshape(&shape)
+    }
+
+    /// Two values brought to one rank and one memory order.
+    fn aligned(left: Self, right: Self) -> Result<(BridgeTensor, BridgeTensor, Order)> {
+        broadcast(&left.shape(), &right.shape())?;
+        if left.order == right.order && left.rank() == right.rank() {
+            return Ok((left.tensor, right.tensor, left.order));
+        }
+        let rank = left.rank().max(right.rank());
+        Ok((left.with_rank(rank)?.tensor, right.with_rank(rank)?.tensor, Order::Plain))
+    }
+
+    /// Runs an operation along one axis on the data as it is stored.
+    fn keeping_order(
+        self,
+        axis: usize,
+        run: impl FnOnce(BridgeTensor, usize) -> Result<BridgeTensor>,
+    ) -> Result<Self> {
+        let axis = stored_axis(self.order, self.rank(), axis);
+        Ok(Self::from_stored(run(self.tensor, axis)?, self.order))
+    }
+}
+
+/// Where an axis of the shape lies in memory.
+fn stored_axis(order: Order, rank: usize, axis: usize) -> usize {
+    match order {
+        Order::ChannelsFirst if axis + 1 == rank => 1,
+        Order::ChannelsFirst if axis > 0 => axis + 1,
+        _ => axis,
+    }
+}
+
+/// The shape of two shapes broadcast together.
+fn broadcast(left: &[usize], right: &[usize]) -> Result<Vec<usize>> {
+    let rank = left.len().max(right.len());
+    let size =
+        |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |at| shape[at]);
+    (0..rank)
+        .map(|axis| match (size(left, axis), size(right, axis)) {
+            (a, b) if a == b || b == 1 => Ok(a),
+            (1, b) => Ok(b),
+            _ => Err(Error::input(format_args!("shapes {left:?} and {right:?} do not broadcast"))),
+        })
+        .collect()
+}
