@@ -1,5 +1,6 @@
 //! Real Keras models in Rust.
 pub mod error;
+mod file;
 mod limits;
 pub use error::{Error, ErrorKind, Problem, Problems, Result};
 pub use limits::Limits;

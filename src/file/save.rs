@@ -1,0 +1,1 @@
+//! Puts archives on disk whole or not at all.
