@@ -253,7 +253,8 @@ mod tests {
     fn places_nest_and_all_problems_are_kept() {
         let mut problems = Problems::default();
         problems.at("layers[4] \"dense_1\" (Dense)", |problems| {
-            problems.at("units", |problems| problems.push(Error::config("expected a positive integer, got -3")));
+            problems
+                .at("units", |problems| problems.push(Error::config("expected a positive integer, got -3")));
             problems.push(Error::unsupported("no").at("[2]"));
         });
         let error = problems.finish().unwrap_err();

@@ -190,8 +190,9 @@ fn zip_member(zip: &Zip, index: usize, bytes: &Bytes) -> Result<Option<(String, 
                         "member {name:?} is stored as it is, yet has {size} bytes in {stored}"
                     )));
                 }
-                let data = stored_data(bytes, entry.header_start(), size)
-                    .ok_or_else(|| Error::damaged(format_args!("member {name:?} is not inside the archive")))?;
+                let data = stored_data(bytes, entry.header_start(), size).ok_or_else(|| {
+                    Error::damaged(format_args!("member {name:?} is not inside the archive"))
+                })?;
                 Member::Stored { data, crc: entry.crc32() }
             }
             CompressionMethod::Deflated => Member::Packed { index, stored, size },
@@ -209,7 +210,8 @@ fn stored_data(bytes: &Bytes, header: u64, size: u64) -> Option<Bytes> {
     if !header.starts_with(b"PK\x03\x04") {
         return None;
     }
-    let length = |at: usize| header.get(at..at + 2).and_then(|field| Some(u16::from_le_bytes(field.try_into().ok()?)));
+    let length =
+        |at: usize| header.get(at..at + 2).and_then(|field| Some(u16::from_le_bytes(field.try_into().ok()?)));
     let start = start
         .checked_add(LOCAL_HEADER)?
         .checked_add(usize::from(length(26)?))?

@@ -36,7 +36,8 @@ mod tests {
         for name in ["", "/etc/x", "C:/x", "a\\b", "../x", "a/../b", "a//b", "a/", "./a", "a\0b"] {
             assert!(fault_of_name(name).is_some(), "{name:?}");
         }
-        for name in ["config.json", "assets/layers/text_vectorization/vocabulary.txt", "..a", "a:b", "\u{e9}"] {
+        for name in ["config.json", "assets/layers/text_vectorization/vocabulary.txt", "..a", "a:b", "\u{e9}"]
+        {
             assert_eq!(fault_of_name(name), None, "{name:?}");
         }
     }

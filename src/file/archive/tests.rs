@@ -16,7 +16,8 @@ fn zip_of(members: &[(&str, &[u8], CompressionMethod)]) -> Vec<u8> {
 }
 
 fn stored(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let members: Vec<_> = members.iter().map(|(name, data)| (*name, *data, CompressionMethod::Stored)).collect();
+    let members: Vec<_> =
+        members.iter().map(|(name, data)| (*name, *data, CompressionMethod::Stored)).collect();
     zip_of(&members)
 }
 
@@ -32,7 +33,8 @@ fn refusal(bytes: Vec<u8>) -> (ErrorKind, String) {
 /// Overwrites every occurrence of `from`, in local headers and in the central directory.
 fn patch(mut bytes: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
-    let places: Vec<usize> = (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from)).collect();
+    let places: Vec<usize> =
+        (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from)).collect();
     assert!(!places.is_empty());
     for at in places {
         bytes[at..at + to.len()].copy_from_slice(to);
