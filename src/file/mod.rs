@@ -4,6 +4,8 @@
 //! or against bytes that exist before it is believed.
 
 pub(crate) mod archive;
+pub(crate) mod h5;
+pub(crate) mod h5_write;
 pub(crate) mod map;
 pub(crate) mod save;
 
