@@ -5,6 +5,7 @@
 pub mod activation;
 pub mod config;
 pub mod error;
+mod file;
 pub mod layer;
 pub mod layers;
 mod limits;

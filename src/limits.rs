@@ -26,6 +26,8 @@ pub struct Limits {
     pub expansion_floor: u64,
     /// Most members of an archive, and most objects of an HDF5 file. Default: 1,000,000.
     pub entries: usize,
+    /// Most text in the paths and the attributes of an HDF5 file, in bytes. Default: 256 MiB.
+    pub text_bytes: u64,
     /// Deepest nesting of HDF5 groups, nested models and wrapped layers. Default: 64.
     pub depth: usize,
     /// Most layers and most calls of layers in a model, nested ones included. Default: 100,000.
@@ -42,6 +44,7 @@ impl Default for Limits {
             expansion: 1_000,
             expansion_floor: 16 << 20,
             entries: 1_000_000,
+            text_bytes: 256 << 20,
             depth: 64,
             layers: 100_000,
             activation: 1 << 31,
