@@ -44,6 +44,7 @@ impl fmt::Display for ErrorKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     kind: ErrorKind,
+    file: Option<String>,
     place: String,
     message: String,
 }
@@ -53,6 +54,12 @@ impl Problem {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// The file that it is in, when it is known.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
     }
 
     /// Where it is, such as `layers[4] "dense_1" (Dense).units`; empty when it concerns the whole.
@@ -78,6 +85,9 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}: ")?;
+        }
         if !self.place.is_empty() {
             write!(f, "{}: ", self.place)?;
         }
@@ -99,7 +109,7 @@ struct Inner {
 impl Error {
     /// A single problem.
     pub fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
-        let first = Problem { kind, place: String::new(), message: message.to_string() };
+        let first = Problem { kind, file: None, place: String::new(), message: message.to_string() };
         Self(Box::new(Inner { first, rest: Vec::new(), source: None }))
     }
 
@@ -151,6 +161,16 @@ impl Error {
         let place = place.to_string();
         self.0.first.prefix(&place);
         self.0.rest.iter_mut().for_each(|problem| problem.prefix(&place));
+        self
+    }
+
+    /// Says which file every problem is in.
+    #[must_use]
+    pub fn in_file(mut self, path: &std::path::Path) -> Self {
+        let file = Some(path.display().to_string());
+        std::iter::once(&mut self.0.first)
+            .chain(&mut self.0.rest)
+            .for_each(|problem| problem.file.clone_from(&file));
         self
     }
 

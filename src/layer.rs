@@ -241,6 +241,12 @@ impl<T> Args<T> {
         Self { names: &["inputs"], values: vec![Some(Tree::Leaf(input))] }
     }
 
+    /// A call without arguments.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { names: &[], values: Vec::new() }
+    }
+
     /// The argument of that name, unless absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Tree<T>> {

@@ -461,12 +461,7 @@ fn assemble(
                 mask: call.mask.as_ref().map(|mask| mask.try_map(&mut resolve)).transpose()?,
                 training: call.training,
             },
-            None => Node {
-                layer: place[layer],
-                args: Args::bind(&[], vec![], vec![])?,
-                mask: None,
-                training: None,
-            },
+            None => Node { layer: place[layer], args: Args::none(), mask: None, training: None },
         });
     }
     let inputs = inputs.try_map(&mut |named| Ok(resolve(named)?.node))?;

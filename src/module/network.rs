@@ -12,7 +12,7 @@ use super::AnyLayer;
 use crate::config::graph::{Graph, TensorRef, read_functional, read_sequential, spec_at};
 use crate::config::{Config, Object, Reader};
 use crate::error::{Error, Problems, Result};
-use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{AnyConfig, Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::value::Value;
 
 /// Built layers and the graph that connects them.
@@ -177,6 +177,15 @@ impl ModuleDisplayDefault for Network {
 }
 
 impl ModuleDisplay for Network {}
+
+/// The graph of a config, if it is that of a model.
+pub(crate) fn graph_of(config: &dyn AnyConfig) -> Option<&Graph> {
+    let config = config.as_any();
+    let sequential = config.downcast_ref().map(|config: &SequentialConfig| &config.graph);
+    sequential
+        .or_else(|| config.downcast_ref().map(|config: &FunctionalConfig| &config.graph))
+        .map(Arc::as_ref)
+}
 
 /// What a `Sequential` and a `Functional` model have in common.
 trait Graphed {

@@ -148,6 +148,25 @@ impl Value {
         self.reshape(&kept)
     }
 
+    /// The value with elements of another type.
+    ///
+    /// # Errors
+    /// When the rank is not supported.
+    pub fn cast(self, dtype: DType) -> Result<Self> {
+        if self.dtype() == dtype || (matches!(dtype, DType::Bool(_)) && self.tensor.is_bool()) {
+            return Ok(self);
+        }
+        let (order, mask) = (self.order, self.mask);
+        let tensor = if dtype.is_float() {
+            on_rank_one(to_float(self.tensor), |x: Tensor<1>| x.cast(dtype).into_bridge())
+        } else if matches!(dtype, DType::Bool(_)) {
+            to_bool(self.tensor)
+        } else {
+            on_rank_one(to_int(self.tensor), |x: Tensor<1, Int>| x.cast(dtype).into_bridge())
+        };
+        Ok(Self { tensor, order, mask })
+    }
+
     /// A part of the value along one axis: `length` entries from `start`.
     ///
     /// # Errors

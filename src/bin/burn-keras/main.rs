@@ -1,0 +1,2 @@
+//! The `burn-keras` program.
+fn main() {}

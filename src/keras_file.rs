@@ -1,0 +1,212 @@
+//! A Keras file as it lies there: its documents and the index of its variables. No tensor is read.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use crate::config::{Dtype, Object, Reader, json};
+use crate::error::{Error, Result};
+use crate::file::archive::Archive;
+use crate::file::h5::H5File;
+use crate::layer::{AnyConfig, Args, Registry, Variables};
+use crate::limits::Limits;
+use crate::module::graph_of;
+
+/// The names of the members of a `.keras` archive.
+pub(crate) const METADATA: &str = "metadata.json";
+pub(crate) const CONFIG: &str = "config.json";
+pub(crate) const WEIGHTS: &str = "model.weights.h5";
+
+/// A `.keras` file or directory, opened: what it says of itself, without its tensors.
+///
+/// ```no_run
+/// use burn_keras::{KerasFile, Limits};
+///
+/// let file = KerasFile::open("model.keras", &Limits::default())?;
+/// println!("{}", file.config()["class_name"]);
+/// for variable in file.datasets() {
+///     println!("{} {:?} {}", variable.path, variable.shape, variable.dtype);
+/// }
+/// # Ok::<(), burn_keras::Error>(())
+/// ```
+pub struct KerasFile {
+    pub(crate) archive: Archive,
+    pub(crate) weights: H5File,
+    config: Json,
+    metadata: Option<Json>,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for KerasFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KerasFile").field("metadata", &self.metadata).finish_non_exhaustive()
+    }
+}
+
+/// A dataset of a weights file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatasetInfo {
+    /// Its path: `layers/dense/vars/0`.
+    pub path: String,
+    /// Its shape; empty for a scalar.
+    pub shape: Vec<usize>,
+    /// Keras' name of its element type, or what it is instead.
+    pub dtype: String,
+    /// Its size, in bytes.
+    pub bytes: u64,
+}
+
+/// What a config describes: the kind of model and its variables.
+#[derive(Clone, Debug)]
+pub(crate) struct Description {
+    pub root: Arc<dyn AnyConfig>,
+    pub variables: Variables,
+}
+
+impl KerasFile {
+    /// Opens a `.keras` zip file or the directory form of one.
+    ///
+    /// # Errors
+    /// When it is damaged, of another format, or beyond the limits.
+    pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
+        let path = path.as_ref();
+        let archive = Archive::open(path, limits);
+        archive.and_then(|archive| Self::read(archive, limits)).map_err(|error| error.in_file(path))
+    }
+
+    /// Opens a `.keras` zip file that lies in memory.
+    ///
+    /// # Errors
+    /// When it is damaged, of another format, or beyond the limits.
+    pub fn from_bytes(bytes: impl Into<bytes::Bytes>, limits: &Limits) -> Result<Self> {
+        Self::read(Archive::from_bytes(bytes.into(), limits)?, limits)
+    }
+
+    fn read(archive: Archive, limits: &Limits) -> Result<Self> {
+        let config = read_json(&archive, CONFIG, limits)?
+            .ok_or_else(|| Error::damaged(format_args!("there is no {CONFIG} in it")))?;
+        let metadata = read_json(&archive, METADATA, limits)?;
+        let weights = match archive.read(WEIGHTS)? {
+            Some(bytes) => H5File::open(bytes, limits).map_err(|error| error.at(WEIGHTS))?,
+            None if archive.names().any(|name| name == "model.weights.npz") => {
+                return Err(Error::unsupported("weights in a model.weights.npz"));
+            }
+            None => return Err(Error::damaged(format_args!("there is no {WEIGHTS} in it"))),
+        };
+        Ok(Self { archive, weights, config, metadata, limits: limits.clone() })
+    }
+
+    /// The model description, `config.json`.
+    #[must_use]
+    pub fn config(&self) -> &Json {
+        &self.config
+    }
+
+    /// The settings of `compile`, unless the model was never compiled.
+    #[must_use]
+    pub fn compile_config(&self) -> Option<&Map<String, Json>> {
+        self.config.get("compile_config")?.as_object().filter(|settings| !settings.is_empty())
+    }
+
+    /// The version of Keras that wrote the file.
+    #[must_use]
+    pub fn keras_version(&self) -> Option<&str> {
+        self.metadata.as_ref()?.get("keras_version")?.as_str()
+    }
+
+    /// When the file was written, in Keras' words: `2026-11-20@23:17:43`, local time.
+    #[must_use]
+    pub fn date_saved(&self) -> Option<&str> {
+        self.metadata.as_ref()?.get("date_saved")?.as_str()
+    }
+
+    /// The members of the archive, sorted.
+    pub fn members(&self) -> impl Iterator<Item = &str> {
+        self.archive.names()
+    }
+
+    /// Every dataset of the weights file, the state of the optimizer included.
+    pub fn datasets(&self) -> impl Iterator<Item = DatasetInfo> {
+        self.weights.datasets().iter().map(|(path, dataset)| {
+            let elements =
+                dataset.shape.iter().fold(1_u64, |product, size| product.saturating_mul(*size as u64));
+            let dtype =
+                dataset.element.keras_name().map_or_else(|| format!("{:?}", dataset.element), str::to_owned);
+            let bytes = elements.saturating_mul(dataset.element.size() as u64);
+            DatasetInfo { path: path.clone(), shape: dataset.shape.clone(), dtype, bytes }
+        })
+    }
+
+    /// Reads the model description with the kinds of layers in `registry`, and compares it with the
+    /// variables that are there.
+    ///
+    /// # Errors
+    /// Everything that keeps the model from being loaded, all at once.
+    pub fn check(&self, registry: &Registry) -> Result<()> {
+        self.describe(registry).map(|_| ())
+    }
+
+    pub(crate) fn describe(&self, registry: &Registry) -> Result<Description> {
+        let mut reader = Reader::new(registry, &self.limits);
+        let root = Object::read(&self.config, &mut reader)
+            .and_then(|object| reader.enter(|reader| registry.read(&object, reader)));
+        reader.finish()?;
+        let root = root.ok_or_else(|| Error::config("the model could not be read"))?;
+        let graph = graph_of(root.as_ref()).ok_or_else(|| {
+            Error::unsupported(format_args!(
+                "a {} is no model: expected Sequential or Functional",
+                root.class()
+            ))
+        })?;
+        graph.infer(None)?;
+        let variables = root.variables(&Args::none())?;
+        self.check_variables(&variables)?;
+        Ok(Description { root, variables })
+    }
+
+    /// Compares declared variables with stored ones, as strictly as Keras does: every variable with
+    /// its exact shape, and nothing else among a layer's own variables.
+    fn check_variables(&self, variables: &Variables) -> Result<()> {
+        let mut problems = crate::error::Problems::default();
+        let mut counts = std::collections::BTreeMap::<&str, usize>::new();
+        for variable in variables {
+            *counts.entry(&variable.group).or_default() += 1;
+            let path = variable.dataset();
+            let problem = match self.weights.datasets().get(&path) {
+                None => {
+                    Some(format!("missing: the variable {:?} of shape {:?}", variable.name, variable.shape))
+                }
+                Some(dataset) if dataset.shape != variable.shape => Some(format!(
+                    "expected the shape {:?} of the variable {:?}, got {:?}",
+                    variable.shape, variable.name, dataset.shape
+                )),
+                Some(dataset) if dataset.element.keras_name().and_then(Dtype::from_name).is_none() => {
+                    Some(format!("expected numbers, got {:?}", dataset.element))
+                }
+                Some(_) => None,
+            };
+            if let Some(problem) = problem {
+                problems.push(Error::weights(problem).at(path));
+            }
+        }
+        for (group, count) in counts {
+            let prefix = if group.is_empty() { "vars/".to_owned() } else { format!("{group}/vars/") };
+            let below = self.weights.datasets().range(prefix.clone()..);
+            let stored = below.take_while(|(path, _)| path.starts_with(&prefix)).count();
+            if stored > count {
+                let message = format!("expected {count} variables, got {stored}");
+                problems.push(Error::weights(message).at(prefix.trim_end_matches('/')));
+            }
+        }
+        problems.finish()
+    }
+}
+
+fn read_json(archive: &Archive, name: &str, limits: &Limits) -> Result<Option<Json>> {
+    let Some(bytes) = archive.read(name)? else { return Ok(None) };
+    Limits::check(name, bytes.len() as u64, limits.json_bytes)?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|error| Error::damaged("not UTF-8").with_source(error).at(name))?;
+    json::parse(text).map(Some).map_err(|error| error.at(name))
+}

@@ -1,0 +1,374 @@
+//! A loaded Keras model.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::module::{
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+};
+use burn::tensor::Device;
+
+use crate::config::Dtype;
+use crate::config::graph::TensorRef;
+use crate::error::{Error, Result};
+use crate::keras_file::{Description, KerasFile};
+use crate::layer::{Context, Layer, Spec, Tree};
+use crate::load::LoadOptions;
+use crate::module::{AnyLayer, Network};
+use crate::summary::Summary;
+use crate::value::{Inputs, Outputs, Value, burn_dtype};
+
+/// A Keras model as a Burn module.
+///
+/// Its parameters are visited under the names of its Keras layers, `conv2d.kernel`, whatever reads
+/// them: records, optimizers, stores. It nests in any `#[derive(Module)]` struct.
+///
+/// ```no_run
+/// use burn::tensor::{Device, Tensor};
+/// use burn_keras::KerasModel;
+///
+/// let device = Device::flex();
+/// let model = KerasModel::load("model.keras", &device)?;
+/// println!("{}", model.summary());
+/// let y = model.predict(Tensor::<2>::ones([1, 4], &device))?.tensor::<2>()?;
+/// println!("{y}");
+/// model.save("copy.keras")?;
+/// # Ok::<(), burn_keras::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct KerasModel {
+    network: Network,
+    origin: Arc<Origin>,
+    /// Where inputs go when there are no parameters to follow.
+    device: Device,
+}
+
+/// What of a file stays with its model, to be written back: documents, optimizer state, assets.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub file: KerasFile,
+    pub description: Description,
+    pub specs: Vec<Tree<Spec>>,
+}
+
+/// How [`KerasModel::predict_with`] goes about it.
+pub struct PredictOptions<'a> {
+    /// How many examples go through the model at once. Default: 32, as in Keras.
+    pub batch_size: usize,
+    /// Is told, after every batch, how many examples are done.
+    pub on_batch: Option<&'a mut dyn FnMut(usize)>,
+}
+
+impl Default for PredictOptions<'_> {
+    fn default() -> Self {
+        Self { batch_size: 32, on_batch: None }
+    }
+}
+
+impl std::fmt::Debug for PredictOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PredictOptions").field("batch_size", &self.batch_size).finish_non_exhaustive()
+    }
+}
+
+impl KerasModel {
+    pub(crate) fn new(network: Network, origin: Origin, device: Device) -> Self {
+        Self { network, origin: Arc::new(origin), device }
+    }
+
+    /// Loads a `.keras` file or directory, with the default [`LoadOptions`].
+    ///
+    /// # Errors
+    /// Everything that keeps the model from being loaded, all at once.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        LoadOptions::new().load(path, device)
+    }
+
+    /// Loads a `.keras` file that lies in memory.
+    ///
+    /// # Errors
+    /// Everything that keeps the model from being loaded, all at once.
+    pub fn from_bytes(bytes: impl Into<bytes::Bytes>, device: &Device) -> Result<Self> {
+        LoadOptions::new().from_bytes(bytes, device)
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The file that the model came from.
+    #[must_use]
+    pub fn file(&self) -> &KerasFile {
+        &self.origin.file
+    }
+
+    /// The names of the inputs, in order.
+    #[must_use]
+    pub fn input_names(&self) -> Vec<&str> {
+        self.network.graph().input_names()
+    }
+
+    /// The shapes and types of the inputs, in order.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<&Spec> {
+        let nodes = self.network.graph().inputs.leaves();
+        nodes.into_iter().filter_map(|node| self.origin.specs.get(*node)).flat_map(Tree::leaves).collect()
+    }
+
+    /// The names of the outputs, in order: those of the layers that give them, numbered when one
+    /// gives several.
+    #[must_use]
+    pub fn output_names(&self) -> Vec<String> {
+        unique(self.network.graph().output_names())
+    }
+
+    /// The layer of that name, as its own type.
+    ///
+    /// # Errors
+    /// When there is no such layer, or it is of another type.
+    ///
+    /// ```no_run
+    /// # use burn_keras::{KerasModel, layers::Dense};
+    /// # let model = KerasModel::load("model.keras", &burn::tensor::Device::flex())?;
+    /// let dense: &Dense = model.layer("dense")?;
+    /// println!("{}", dense.kernel.val());
+    /// # Ok::<(), burn_keras::Error>(())
+    /// ```
+    pub fn layer<L: Layer>(&self, name: &str) -> Result<&L> {
+        let layer = self.any_layer(name)?;
+        layer
+            .downcast_ref()
+            .ok_or_else(|| Error::input(format_args!("layer {name:?} is no {}", std::any::type_name::<L>())))
+    }
+
+    /// The layer of that name, of whatever type.
+    ///
+    /// # Errors
+    /// When there is no such layer.
+    pub fn any_layer(&self, name: &str) -> Result<&AnyLayer> {
+        self.network.layer(name).ok_or_else(|| {
+            let names = self.network.graph().layers.iter().map(|layer| layer.name.as_str());
+            Error::input(format_args!("no layer {name:?}{}", crate::registry::nearest(name, names)))
+        })
+    }
+
+    /// The table that Keras prints as `model.summary()`: `println!("{}", model.summary())`.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary::new(
+            self.network.graph(),
+            &self.origin.specs,
+            &self.origin.description.variables,
+            self.name(),
+        )
+    }
+
+    /// The name of the model.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.origin.file.config().pointer("/config/name").and_then(|name| name.as_str()).unwrap_or("model")
+    }
+
+    /// What the model gives for some inputs, as Keras' `predict`: in batches, never as in training.
+    ///
+    /// # Errors
+    /// When the inputs do not fit the model.
+    pub fn predict(&self, inputs: impl Into<Inputs>) -> Result<Outputs> {
+        self.predict_with(inputs, PredictOptions::default())
+    }
+
+    /// [`predict`](Self::predict) with options.
+    ///
+    /// # Errors
+    /// When the inputs do not fit the model.
+    pub fn predict_with(&self, inputs: impl Into<Inputs>, options: PredictOptions<'_>) -> Result<Outputs> {
+        let wanted = self.network.graph().outputs.clone();
+        self.run_batches(inputs.into(), &wanted, self.output_names(), options)
+    }
+
+    /// What the layers of those names give for some inputs, as in [`predict`](Self::predict). A
+    /// layer that is called several times gives the result of its first call; one with several
+    /// outputs gives them all, numbered.
+    ///
+    /// # Errors
+    /// When there is no such layer, or the inputs do not fit the model.
+    pub fn outputs_of(&self, layers: &[&str], inputs: impl Into<Inputs>) -> Result<Outputs> {
+        let graph = self.network.graph();
+        let (mut wanted, mut names) = (Vec::new(), Vec::new());
+        for name in layers {
+            self.any_layer(name)?;
+            let node = graph.nodes.iter().position(|node| graph.layers[node.layer].name == **name);
+            let node = node.ok_or_else(|| Error::input(format_args!("layer {name:?} is never called")))?;
+            let count = self.origin.specs.get(node).map_or(0, |spec| spec.leaves().len());
+            wanted.extend((0..count).map(|output| TensorRef { node, output }));
+            names.extend((0..count).map(|_| *name));
+        }
+        self.run_batches(inputs.into(), &Tree::list(wanted), unique(names), PredictOptions::default())
+    }
+
+    /// Runs the model on one batch, as calling it in Keras does. Gradients flow; on an autodiff
+    /// device the layers behave as in training unless they are frozen.
+    ///
+    /// # Errors
+    /// When the inputs do not fit the model.
+    pub fn forward(&self, inputs: impl Into<Inputs>) -> Result<Outputs> {
+        let inputs = self.prepare(inputs.into(), None)?;
+        let outputs = self.network.run(inputs, &Context::default())?.into_leaves();
+        Ok(Outputs::new(self.output_names().into_iter().zip(outputs).collect()))
+    }
+
+    fn run_batches(
+        &self,
+        inputs: Inputs,
+        wanted: &Tree<TensorRef>,
+        names: Vec<String>,
+        options: PredictOptions<'_>,
+    ) -> Result<Outputs> {
+        let PredictOptions { batch_size, mut on_batch } = options;
+        let mut device = self.devices().into_iter().next().unwrap_or_else(|| self.device.clone());
+        let mut network = &self.network;
+        let plain;
+        if device.is_autodiff() {
+            (plain, device) = (self.network.valid(), device.inner());
+            network = &plain;
+        }
+        let inputs = self.prepare(inputs, Some(&device))?;
+        let total = inputs.first().map_or(0, |input| input.shape()[0]);
+        let batch_size = self.fixed_batch(total)?.unwrap_or(batch_size).max(1);
+        let cx = Context { training: Some(false) };
+        let mut batches: Vec<Vec<Value>> = Vec::new();
+        for start in (0..total).step_by(batch_size) {
+            let length = batch_size.min(total - start);
+            let batch = inputs.iter().map(|input| match length == total {
+                true => Ok(input.clone()),
+                false => input.clone().narrow(0, start, length),
+            });
+            let outputs = network.run_until(batch.collect::<Result<_>>()?, &cx, wanted)?;
+            // Plain at once: what is joined must agree, and a batch's channels-first copy can go.
+            batches.push(outputs.into_leaves().into_iter().map(Value::plain).collect::<Result<_>>()?);
+            if let Some(on_batch) = &mut on_batch {
+                on_batch(start + length);
+            }
+        }
+        let joined = names.into_iter().enumerate().map(|(at, name)| {
+            let parts: Vec<Value> = batches.iter_mut().map(|batch| batch[at].clone()).collect();
+            let value =
+                if parts.len() == 1 { parts.into_iter().next() } else { Some(Value::concat(parts, 0)?) };
+            Ok((name, value.ok_or_else(|| Error::input("no examples to predict"))?.with_mask(None)))
+        });
+        Ok(Outputs::new(joined.collect::<Result<_>>()?))
+    }
+
+    /// The batch size that the model's inputs prescribe.
+    fn fixed_batch(&self, total: usize) -> Result<Option<usize>> {
+        let fixed = self.inputs().into_iter().find_map(|spec| spec.shape.first().copied().flatten());
+        match fixed {
+            Some(size) if size == 0 || total % size != 0 => Err(Error::input(format_args!(
+                "expected a multiple of the fixed batch of {size}, got {total} examples"
+            ))),
+            fixed => Ok(fixed),
+        }
+    }
+
+    /// The inputs in the model's order, compared with what it takes, with its element types.
+    fn prepare(&self, inputs: Inputs, device: Option<&Device>) -> Result<Vec<Value>> {
+        let names = self.input_names();
+        let values = inputs.in_order(&names)?;
+        let mut total = None;
+        let values = values.into_iter().zip(self.inputs()).zip(&names).map(|((value, spec), name)| {
+            let value =
+                prepare_one(value, spec, device).map_err(|error| error.at(format_args!("input {name:?}")))?;
+            let examples = value.shape()[0];
+            match *total.get_or_insert(examples) {
+                0 => Err(Error::input("no examples to predict")),
+                total if total != examples => Err(Error::input(format_args!(
+                    "input {name:?} has {examples} examples, another has {total}"
+                ))),
+                _ => Ok(value),
+            }
+        });
+        values.collect()
+    }
+}
+
+fn prepare_one(value: Value, spec: &Spec, device: Option<&Device>) -> Result<Value> {
+    let mut value = match device {
+        Some(device) => value.to_device(device)?,
+        None => value,
+    };
+    let (rank, last) = (value.rank(), spec.shape.last().copied().flatten());
+    // Keras adds or drops a last axis of size 1 as well.
+    if rank + 1 == spec.rank() && last == Some(1) {
+        value = value.expand_dims(rank)?;
+    } else if rank == spec.rank() + 1 && value.shape().last() == Some(&1) {
+        value = value.squeeze(&[rank - 1])?;
+    }
+    let shape = value.shape();
+    // The batch may be split, so a fixed one is compared elsewhere.
+    let fits = shape.len() == spec.rank()
+        && shape
+            .iter()
+            .zip(&spec.shape)
+            .skip(1)
+            .all(|(size, expected)| expected.is_none_or(|expected| expected == *size));
+    if !fits {
+        return Err(Error::input(format_args!("expected the shape {spec}, got {shape:?}")));
+    }
+    if spec.dtype == Dtype::String {
+        return Err(Error::unsupported("string inputs"));
+    }
+    value.cast(burn_dtype(spec.dtype)?)
+}
+
+/// Names of which none is there twice: `a`, `a_1`, ...
+fn unique(names: Vec<&str>) -> Vec<String> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    let numbered = names.into_iter().map(|name| {
+        let count = counts.entry(name).or_default();
+        *count += 1;
+        if *count == 1 { name.to_owned() } else { format!("{name}_{}", *count - 1) }
+    });
+    numbered.collect()
+}
+
+impl Module for KerasModel {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.network.collect_devices(devices)
+    }
+    fn fork(self, device: &Device) -> Self {
+        Self { network: self.network.fork(device), device: device.clone(), ..self }
+    }
+    fn to_device(self, device: &Device) -> Self {
+        Self { network: self.network.to_device(device), device: device.clone(), ..self }
+    }
+    fn train(self) -> Self {
+        Self { network: self.network.train(), ..self }
+    }
+    fn valid(&self) -> Self {
+        Self { network: self.network.valid(), origin: Arc::clone(&self.origin), device: self.device.clone() }
+    }
+    fn materialize(self) -> Self {
+        Self { network: self.network.materialize(), ..self }
+    }
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        self.network.visit(visitor);
+    }
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        Self { network: self.network.map(mapper), ..self }
+    }
+}
+
+impl ModuleDisplayDefault for KerasModel {
+    fn content(&self, content: Content) -> Option<Content> {
+        self.network.content(content)
+    }
+}
+
+impl ModuleDisplay for KerasModel {}
+
+impl std::fmt::Display for KerasModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.summary().fmt(f)
+    }
+}

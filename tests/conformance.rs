@@ -1,0 +1,161 @@
+//! Every Keras fixture, in several ways: each must give what Keras itself gave.
+//!
+//! The cases are those of `tests/fixtures/manifest.json`, made by `tests/keras/generate.py`. The ways
+//! are in [`WAYS`]. Set `BURN_KERAS_DEVICE` to run them on another backend.
+
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::{DType, Device, TensorData};
+use burn_keras::{Inputs, KerasModel, Outputs, Value};
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value as Json;
+
+#[path = "../src/bin/burn-keras/npz.rs"]
+#[allow(dead_code)]
+mod npz;
+
+type Way = fn(&Path, &Device) -> burn_keras::Result<KerasModel>;
+
+/// How a model comes about before it predicts.
+const WAYS: &[(&str, Way)] = &[
+    ("loaded", |path, device| KerasModel::load(path, device)),
+    ("resaved", |path, device| {
+        KerasModel::from_bytes(KerasModel::load(path, device)?.save_to_bytes()?, device)
+    }),
+    ("record", |path, device| {
+        let record = KerasModel::load(path, device)?.into_record();
+        let zeroed = KerasModel::load(path, device)?.map(&mut Zero);
+        Ok(zeroed.load_record(record))
+    }),
+    ("to_device", |path, device| Ok(KerasModel::load(path, device)?.fork(device).to_device(device))),
+];
+
+/// Wipes parameters, so that a record which restores nothing is found out.
+struct Zero;
+
+impl burn::module::ModuleMapper for Zero {
+    fn map_float<const D: usize>(
+        &mut self,
+        param: burn::module::Param<burn::tensor::Tensor<D>>,
+    ) -> burn::module::Param<burn::tensor::Tensor<D>> {
+        param.map(|tensor| tensor.zeros_like())
+    }
+}
+
+/// Cases that a backend cannot do, and why.
+const IGNORED: &[(&str, &str, &str)] = &[];
+
+/// Fewer cases than this, and the fixtures are not where they should be.
+const FEWEST: usize = 100;
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // Burn's backends use every core for one model.
+    arguments.test_threads.get_or_insert(1);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let manifest = std::fs::read_to_string(root.join("manifest.json")).expect("the manifest of the fixtures");
+    let manifest: Json = serde_json::from_str(&manifest).expect("a manifest in JSON");
+    let cases = manifest["cases"].as_array().expect("a list of cases");
+    assert!(cases.len() >= FEWEST, "{} cases are too few", cases.len());
+
+    let chosen = std::env::var("BURN_KERAS_DEVICE").ok();
+    let devices: Vec<&str> = chosen.as_deref().map_or(vec!["flex", "ndarray"], |name| vec![name]);
+    let mut trials = Vec::new();
+    for device in devices {
+        for case in cases {
+            for (way, make) in WAYS {
+                // The ways differ in what they do to files and parameters, which no backend changes.
+                if device == "ndarray" && *way != "loaded" {
+                    continue;
+                }
+                let (root, case) = (root.clone(), case.clone());
+                let name = format!("{device}::{way}::{}", text(&case, "name"));
+                let ignored =
+                    IGNORED.iter().any(|(on, ignored, _)| *on == device && *ignored == text(&case, "name"));
+                let device = device.to_owned();
+                let trial = Trial::test(name, move || run(&root, &case, *make, &named_device(&device)));
+                trials.push(trial.with_ignored_flag(ignored));
+            }
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+#[allow(deprecated, reason = "Burn 0.22 still has its ndarray backend, so it has to work")]
+fn named_device(name: &str) -> Device {
+    match name {
+        "flex" => Device::flex(),
+        "ndarray" => Device::ndarray(),
+        other => panic!("no device {other:?}"),
+    }
+}
+
+fn text<'a>(json: &'a Json, key: &str) -> &'a str {
+    json[key].as_str().unwrap_or_else(|| panic!("no {key} in {json}"))
+}
+
+fn run(root: &Path, case: &Json, make: Way, device: &Device) -> Result<(), Failed> {
+    let model = root.join(text(case, "model"));
+    let arrays = npz::read(&arrays_of(root, text(case, "name")))?;
+    let mut inputs = Vec::new();
+    let mut expected = Vec::new();
+    for (name, data) in arrays {
+        if let Some(input) = name.strip_prefix("in/") {
+            inputs.push((input.to_owned(), Value::from_data(data, device)?));
+        } else if let Some(output) = name.strip_prefix("out/") {
+            let (_, output) = output.split_once('/').ok_or("an output without a number")?;
+            expected.push((output.to_owned(), data));
+        }
+    }
+    let model = make(&model, device)?;
+    let outputs = model.predict(Inputs::from_iter(inputs))?;
+    let tolerance = case.get("tolerance").and_then(Json::as_f64).unwrap_or(1e-5);
+    compare(outputs, &expected, tolerance)
+}
+
+fn arrays_of(root: &Path, name: &str) -> PathBuf {
+    root.join(format!("{name}.npz"))
+}
+
+fn compare(outputs: Outputs, expected: &[(String, TensorData)], tolerance: f64) -> Result<(), Failed> {
+    if outputs.iter().len() != expected.len() || expected.is_empty() {
+        return Err(format!("expected {} outputs, got {}", expected.len(), outputs.iter().len()).into());
+    }
+    for ((name, value), (expected_name, expected)) in outputs.into_iter().zip(expected) {
+        let got = value.into_data();
+        // An array without axes was read as a vector of one.
+        if got.shape() != expected.shape() {
+            return Err(
+                format!("{name}: expected the shape {:?}, got {:?}", expected.shape(), got.shape()).into()
+            );
+        }
+        if name.trim_end_matches(|c: char| c == '_' || c.is_ascii_digit())
+            != expected_name.trim_end_matches(|c: char| c == '_' || c.is_ascii_digit())
+        {
+            return Err(format!("expected the output {expected_name:?}, got {name:?}").into());
+        }
+        let (got, expected) = (numbers(got), numbers(expected.clone()));
+        let mut worst = (0.0, 0);
+        for (at, (got, expected)) in got.iter().zip(&expected).enumerate() {
+            let same = got == expected || (got.is_nan() && expected.is_nan());
+            let error = if same { 0.0 } else { (got - expected).abs() / (1.0 + expected.abs()) };
+            if error.is_nan() || error > worst.0 {
+                worst = (if error.is_nan() { f64::INFINITY } else { error }, at);
+            }
+        }
+        if worst.0 > tolerance {
+            let (error, at) = worst;
+            return Err(format!(
+                "{name}[{at}]: expected {}, got {}: off by {error:e}",
+                expected[at], got[at]
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+fn numbers(data: TensorData) -> Vec<f64> {
+    data.convert_dtype(DType::F64).as_slice::<f64>().expect("numbers").to_vec()
+}
