@@ -23,12 +23,15 @@ const ALIGNMENT: u16 = 64;
 const KERAS_ENTRIES: [&str; 5] =
     ["config.json", "metadata.json", "model.weights.h5", "model.weights.npz", "assets"];
 
+/// Produces the contents of a member, piece by piece.
+pub(crate) type Source<'a> = Box<dyn FnMut(&mut dyn Write) -> Result<()> + 'a>;
+
 /// What a member holds.
 pub(crate) enum Content<'a> {
     /// All of it, in memory.
     Bytes(Bytes),
     /// `len` bytes that `write` produces.
-    Stream { len: u64, write: Box<dyn FnMut(&mut dyn Write) -> Result<()> + 'a> },
+    Stream { len: u64, write: Source<'a> },
 }
 
 /// A member of an archive to be written.
