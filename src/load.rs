@@ -75,7 +75,8 @@ impl LoadOptions {
         let description = file.describe(&self.registry)?;
         let variables = by_param(description.variables.iter())?;
         let source = Stored(&file.weights);
-        let mut weights = Weights { variables: &variables, source: &source, device, path: String::new() };
+        let mut weights =
+            Weights { variables: &variables, source: &source, device, path: String::new(), trainable: true };
         let built = description.root.build(&Args::none(), &mut weights)?;
         let network = built.downcast_ref::<Network>().cloned();
         let graph = graph_of(description.root.as_ref());

@@ -28,6 +28,8 @@ pub struct Variable {
     pub dtype: Dtype,
     /// Whether Keras would train it.
     pub trainable: bool,
+    /// Whether the parameter has all axes in one: for layers whose variables have any rank.
+    pub is_flat: bool,
 }
 
 impl Variable {
@@ -40,8 +42,8 @@ impl Variable {
     /// The shape of the Burn parameter. Scalars become vectors of one.
     #[must_use]
     pub fn param_shape(&self) -> Vec<usize> {
-        match (self.shape.is_empty(), self.axes.is_empty()) {
-            (true, _) => vec![1],
+        match (self.shape.is_empty() || self.is_flat, self.axes.is_empty()) {
+            (true, _) => vec![self.shape.iter().product()],
             (_, true) => self.shape.clone(),
             _ => self.axes.iter().map(|axis| self.shape[*axis]).collect(),
         }
@@ -150,6 +152,15 @@ impl Variables {
         self
     }
 
+    /// The last variable lies in the module as a vector, in the order of the file.
+    #[must_use]
+    pub fn flat(mut self) -> Self {
+        if let Some(variable) = self.0.last_mut() {
+            variable.is_flat = true;
+        }
+        self
+    }
+
     /// Adds the variables of an inner object: its HDF5 group, and the module field that holds it.
     #[must_use]
     pub fn with_child(mut self, group: &str, field: &str, child: Self, trainable: bool) -> Self {
@@ -165,7 +176,8 @@ impl Variables {
     fn add(mut self, name: &'static str, shape: Vec<usize>, dtype: Dtype, trainable: bool) -> Self {
         let index = self.0.iter().filter(|variable| variable.group.is_empty()).count();
         let (group, param, axes) = (String::new(), name.to_owned(), Vec::new());
-        self.0.push(Variable { name, group, index, shape, param, axes, dtype, trainable });
+        let is_flat = false;
+        self.0.push(Variable { name, group, index, shape, param, axes, dtype, trainable, is_flat });
         self
     }
 
@@ -199,6 +211,7 @@ pub struct Weights<'a> {
     pub(crate) source: &'a dyn WeightSource,
     pub(crate) device: &'a Device,
     pub(crate) path: String,
+    pub(crate) trainable: bool,
 }
 
 impl std::fmt::Debug for Weights<'_> {
@@ -212,6 +225,19 @@ impl Weights<'_> {
     #[must_use]
     pub fn device(&self) -> &Device {
         self.device
+    }
+
+    /// Whether the layer may be trained: neither it nor a model around it is frozen. Matters to layers
+    /// that behave differently in training.
+    #[must_use]
+    pub fn is_trainable(&self) -> bool {
+        self.trainable
+    }
+
+    /// The same weights, for a layer that is frozen unless `trainable`.
+    #[must_use]
+    pub fn frozen_unless(self, trainable: bool) -> Self {
+        Self { trainable: self.trainable && trainable, ..self }
     }
 
     /// The weights of an inner object, by the module field that holds it.

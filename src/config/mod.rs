@@ -1,11 +1,15 @@
 //! The tree of a model description, to and from typed values. Knows Keras' JSON; no tensors.
 
+mod array;
+mod data_format;
 mod dtype;
 mod field;
 pub(crate) mod graph;
 pub mod json;
 mod object;
 
+pub use array::Array;
+pub use data_format::DataFormat;
 pub use dtype::Dtype;
 pub use field::{Axes, Config, Field, Kept, PerAxis, brief, read_key, refuse, resolve_axis};
 pub use object::{Object, snake_case};

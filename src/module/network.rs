@@ -226,7 +226,8 @@ trait Graphed {
     fn build_network(&self, args: &Args<Spec>, weights: &Weights<'_>) -> Result<Network> {
         let calls = self.graph().first_calls(&self.infer(args)?)?;
         let layers = self.graph().layers.iter().zip(&calls).map(|(layer, call)| {
-            let mut weights = weights.child(&layer.name);
+            let trainable = layer.trainable && self.is_trainable();
+            let mut weights = weights.child(&layer.name).frozen_unless(trainable);
             layer.config.build(call, &mut weights).map_err(|error| error.at(&layer.place))
         });
         Ok(Network { graph: Arc::clone(self.graph()), layers: layers.collect::<Result<_>>()? })

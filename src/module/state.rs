@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::module::{Devices, Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{
+    Content, Devices, Flag, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param,
+    ParamId,
+};
 use burn::tensor::{Device, Tensor};
 
 use crate::layer::Context;
@@ -77,6 +80,15 @@ impl<const D: usize> Module for State<D> {
     }
 }
 
+impl<const D: usize> ModuleDisplayDefault for State<D> {
+    fn content(&self, content: Content) -> Option<Content> {
+        let shape = self.get().dims();
+        content.set_top_level_type("State").add_debug_attribute("shape", &shape).optional()
+    }
+}
+
+impl<const D: usize> ModuleDisplay for State<D> {}
+
 /// Whether a layer behaves as in training. It does so on an autodiff device unless it is frozen or
 /// [`Context::training`] says otherwise.
 #[derive(Clone, Debug)]
@@ -122,3 +134,11 @@ impl Module for Training {
         Self(mapper.map_flag(self.0))
     }
 }
+
+impl ModuleDisplayDefault for Training {
+    fn content(&self, content: Content) -> Option<Content> {
+        content.set_top_level_type("Training").optional()
+    }
+}
+
+impl ModuleDisplay for Training {}

@@ -111,6 +111,26 @@ pub enum Order {
     ChannelsFirst,
 }
 
+impl Order {
+    /// Where an axis of a shape of `rank` axes lies in memory.
+    #[must_use]
+    pub fn axis(self, rank: usize, axis: usize) -> usize {
+        ops::stored_axis(self, rank, axis)
+    }
+
+    /// Brings a tensor in the order of its shape to this one. Gives `[batch, channels, spatial...]`
+    /// for `[batch, spatial..., channels]`, or the tensor itself.
+    #[must_use]
+    pub fn store<const D: usize, K: Basic>(self, tensor: Tensor<D, K>) -> Tensor<D, K> {
+        if self == Self::Plain || D < 3 {
+            return tensor;
+        }
+        let mut axes: [isize; D] = std::array::from_fn(|axis| axis as isize);
+        axes[1..].rotate_right(1);
+        tensor.permute(axes)
+    }
+}
+
 /// A tensor of any rank and element type, perhaps with a Keras mask.
 ///
 /// Its shape is always Keras' own. Spatial layers keep the data channels-first between each other

@@ -366,12 +366,30 @@ impl Value {
         Ok(Self::from_stored(tensor, order))
     }
 
+    /// The value where `mask` is true, and `other` elsewhere, with NumPy's broadcasting. Floats only.
+    ///
+    /// # Errors
+    /// When the shapes do not broadcast.
+    pub fn select(self, mask: Self, other: Self) -> Result<Self> {
+        let shape = broadcast(&broadcast(&self.shape(), &mask.shape())?, &other.shape())?;
+        let mask = to_bool(mask.broadcast_to(&shape)?.tensor);
+        let (this, other) = (self.broadcast_to(&shape)?.tensor, other.broadcast_to(&shape)?.tensor);
+        let tensor = by_rank!(shape.len(), D => {
+            let this = Tensor::<D>::from_bridge(to_float(this));
+            let other = Tensor::<D>::from_bridge(to_float(other));
+            other.mask_where(Tensor::from_bridge(mask), this).into_bridge()
+        })?;
+        Ok(Self::from_stored(tensor, Order::Plain))
+    }
+
     /// The value with its sizes of 1 spread to `shape`.
     ///
     /// # Errors
     /// When the shapes do not broadcast.
     pub fn broadcast_to(self, shape: &[usize]) -> Result<Self> {
-        broadcast(&self.shape(), shape)?;
+        if broadcast(&self.shape(), shape)? != shape {
+            return Err(Error::input(format_args!("cannot spread {:?} to {shape:?}", self.shape())));
+        }
         let tensor = self.with_rank(shape.len())?.tensor;
         let tensor = on_tensor!(tensor, x => {
             let shape: [usize; D] = std::array::from_fn(|axis| shape[axis]);
@@ -412,7 +430,7 @@ impl Value {
 }
 
 /// Where an axis of the shape lies in memory.
-fn stored_axis(order: Order, rank: usize, axis: usize) -> usize {
+pub(super) fn stored_axis(order: Order, rank: usize, axis: usize) -> usize {
     match order {
         Order::ChannelsFirst if axis + 1 == rank => 1,
         Order::ChannelsFirst if axis > 0 => axis + 1,

@@ -1,0 +1,256 @@
+//! `BatchNormalization`: `gamma · (x - mean) / √(variance + epsilon) + beta` for every channel. In
+//! training the statistics are those of the batch, which the moving ones follow; otherwise the moving
+//! ones.
+//!
+//! Training with `renorm` is not supported. `synchronized` makes no difference on one device.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+use super::support::like_input;
+use crate::config::{Axes, Dtype, Kept};
+use crate::error::{Error, Result};
+use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::module::{State, Training};
+use crate::value::{Order, Value};
+use crate::{by_rank, map_float};
+
+/// `keras.backend.epsilon()`
+const EPSILON: f64 = 1e-7;
+
+crate::config! {
+    /// Config of `BatchNormalization`.
+    pub struct BatchNormalizationConfig {
+        /// The axis of the channels.
+        axis: Axes = Axes::One(-1),
+        /// How much of the moving statistics a training step keeps.
+        momentum: f64 = 0.99,
+        /// What is added to the variance.
+        epsilon: f64 = 0.001,
+        /// Whether there is a `beta`.
+        center: bool = true,
+        /// Whether there is a `gamma`.
+        scale: bool = true,
+        /// For fresh weights.
+        beta_initializer: Kept,
+        /// For fresh weights.
+        gamma_initializer: Kept,
+        /// For fresh weights.
+        moving_mean_initializer: Kept,
+        /// For fresh weights.
+        moving_variance_initializer: Kept,
+        /// For training.
+        beta_regularizer: Kept,
+        /// For training.
+        gamma_regularizer: Kept,
+        /// For training.
+        beta_constraint: Kept,
+        /// For training.
+        gamma_constraint: Kept,
+        /// Whether the batch spans all devices.
+        synchronized: bool = false,
+        /// Whether training corrects the statistics of the batch by moving ones.
+        renorm: bool = false,
+        /// For training with `renorm`.
+        renorm_clipping: Kept,
+        /// For training with `renorm`.
+        renorm_momentum: f64 = 0.99,
+    }
+}
+
+impl BatchNormalizationConfig {
+    fn channel_axis(&self, rank: usize) -> Result<usize> {
+        match self.axis.resolve(rank).map_err(|error| error.at("axis"))?.as_slice() {
+            [axis] => Ok(*axis),
+            axes => Err(Error::config(format_args!("expected one axis, got {axes:?}")).at("axis")),
+        }
+    }
+}
+
+impl LayerConfig for BatchNormalizationConfig {
+    const CLASSES: &'static [&'static str] = &["BatchNormalization"];
+    const MASK: MaskRule = MaskRule::Pass;
+
+    type Layer = BatchNormalization;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        let input = args.input()?;
+        input.known(self.channel_axis(input.rank())?)?;
+        like_input(args)
+    }
+
+    fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
+        let input = args.input()?;
+        let channels = [input.known(self.channel_axis(input.rank())?)?];
+        let fixed = |variables: Variables, name| variables.fixed(name, channels, Dtype::Float32);
+        let variables = Variables::default().trainable_if(self.scale, "gamma", channels).trainable_if(
+            self.center,
+            "beta",
+            channels,
+        );
+        let variables = ["moving_mean", "moving_variance"].into_iter().fold(variables, fixed);
+        Ok(match self.renorm {
+            true => ["moving_stddev", "renorm_mean", "renorm_stddev"].into_iter().fold(variables, fixed),
+            false => variables,
+        })
+    }
+
+    fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<BatchNormalization> {
+        let state = |name| self.renorm.then(|| weights.state(name)).transpose();
+        Ok(BatchNormalization {
+            gamma: weights.maybe("gamma")?,
+            beta: weights.maybe("beta")?,
+            moving_mean: weights.state("moving_mean")?,
+            moving_variance: weights.state("moving_variance")?,
+            moving_stddev: state("moving_stddev")?,
+            renorm_mean: state("renorm_mean")?,
+            renorm_stddev: state("renorm_stddev")?,
+            training: Training::default(),
+            axis: self.channel_axis(args.input()?.rank())?,
+            momentum: self.momentum,
+            epsilon: self.epsilon,
+            trainable: weights.is_trainable(),
+        })
+    }
+}
+
+/// Normalizes every channel over all other axes.
+///
+/// It trains on an autodiff device, unless Keras froze it.
+///
+/// # Shapes
+/// - inputs: `[batch, ..., channels]`, or with the channels on another axis
+/// - mask: the inputs without their last axis; what is masked does not count in training
+/// - outputs: as the inputs
+#[derive(Module, Debug)]
+pub struct BatchNormalization {
+    /// `[channels]`: the factors.
+    pub gamma: Option<Param<Tensor<1>>>,
+    /// `[channels]`: what is added.
+    pub beta: Option<Param<Tensor<1>>>,
+    /// `[channels]`
+    pub moving_mean: State<1>,
+    /// `[channels]`: of the biased variance.
+    pub moving_variance: State<1>,
+    /// `[channels]`, with `renorm`.
+    pub moving_stddev: Option<State<1>>,
+    /// `[channels]`, with `renorm`.
+    pub renorm_mean: Option<State<1>>,
+    /// `[channels]`, with `renorm`.
+    pub renorm_stddev: Option<State<1>>,
+    training: Training,
+    #[module(skip)]
+    axis: usize,
+    #[module(skip)]
+    momentum: f64,
+    #[module(skip)]
+    epsilon: f64,
+    #[module(skip)]
+    trainable: bool,
+}
+
+impl BatchNormalization {
+    /// `x · scale + offset` along `axis`, with the statistics given.
+    fn normalize<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        axis: usize,
+        mean: Tensor<1>,
+        variance: Tensor<1>,
+    ) -> Tensor<D> {
+        let mut shape = [1; D];
+        shape[axis] = mean.dims()[0];
+        let scale = (variance + self.epsilon).sqrt().recip();
+        let scale = match &self.gamma {
+            Some(gamma) => scale * gamma.val(),
+            None => scale,
+        };
+        let offset = -mean * scale.clone();
+        let offset = match &self.beta {
+            Some(beta) => offset + beta.val(),
+            None => offset,
+        };
+        x * scale.reshape(shape) + offset.reshape(shape)
+    }
+
+    /// Lets the moving statistics follow those of a batch.
+    fn follow(&self, mean: &Tensor<1>, variance: &Tensor<1>) {
+        for (moving, batch) in [(&self.moving_mean, mean), (&self.moving_variance, variance)] {
+            let kept = moving.get() * self.momentum;
+            moving.set(kept + batch.clone().detach() * (1.0 - self.momentum));
+        }
+    }
+
+    fn train_on(&self, x: Value) -> Result<Value> {
+        if self.moving_stddev.is_some() {
+            return Err(Error::unsupported("training with renorm"));
+        }
+        let mask = x.mask().cloned();
+        let order = if mask.is_some() { Order::Plain } else { x.order() };
+        let axis = order.axis(x.rank(), self.axis);
+        let x = if mask.is_some() { x.plain()? } else { x };
+        let shape = x.shape();
+        let counted = mask.map(|mask| mask.expand_dims(shape.len() - 1)?.broadcast_to(&shape)).transpose()?;
+        let rank = x.rank();
+        let (stored, order) = x.into_stored_float();
+        by_rank!(rank, D => {
+            let x = Tensor::<D>::from_bridge(stored);
+            let (mean, variance) = match counted {
+                None => moments(x.clone(), axis),
+                Some(counted) => masked_moments(x.clone(), axis, counted.float::<D>()?),
+            };
+            self.follow(&mean, &variance);
+            Value::from_stored(self.normalize(x, axis, mean, variance).into_bridge(), order)
+        })
+    }
+}
+
+/// The sum over all axes but one.
+fn sum_others<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<1> {
+    let channels = x.dims()[axis];
+    (0..D).filter(|at| *at != axis).fold(x, |x, at| x.sum_dim(at)).reshape([channels])
+}
+
+/// `channels` numbers along an axis.
+fn along<const D: usize>(numbers: Tensor<1>, axis: usize) -> Tensor<D> {
+    let mut shape = [1; D];
+    shape[axis] = numbers.dims()[0];
+    numbers.reshape(shape)
+}
+
+/// Mean and biased variance of every channel.
+fn moments<const D: usize>(x: Tensor<D>, axis: usize) -> (Tensor<1>, Tensor<1>) {
+    let shape = x.dims();
+    let count = shape.iter().enumerate().filter(|(at, _)| *at != axis).map(|(_, size)| *size as f64);
+    let count: f64 = count.product();
+    let mean = sum_others(x.clone(), axis) / count;
+    let variance = sum_others((x - along(mean.clone(), axis)).square(), axis) / count;
+    (mean, variance)
+}
+
+/// Mean and biased variance of every channel over the entries where `counted` is 1.
+fn masked_moments<const D: usize>(x: Tensor<D>, axis: usize, counted: Tensor<D>) -> (Tensor<1>, Tensor<1>) {
+    let left_out = counted.clone().equal_elem(0.0);
+    let count = sum_others(counted, axis) + EPSILON;
+    let mean = sum_others(x.clone().mask_fill(left_out.clone(), 0.0), axis) / count.clone();
+    let off = (x - along(mean.clone(), axis)).mask_fill(left_out, 0.0);
+    (mean, sum_others(off.square(), axis) / count)
+}
+
+impl Layer for BatchNormalization {
+    fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
+        let x = args.into_input()?;
+        if let Some(mask) = x.mask().filter(|mask| mask.rank() + 1 != x.rank()) {
+            let (mask, shape) = (mask.shape(), x.shape());
+            return Err(Error::input(format_args!(
+                "expected a mask with one axis less than the shape {shape:?}, got {mask:?}"
+            )));
+        }
+        if self.trainable && self.training.is_on(&x.device(), cx) {
+            return Ok(self.train_on(x)?.into());
+        }
+        let axis = x.order().axis(x.rank(), self.axis);
+        let (mean, variance) = (self.moving_mean.get(), self.moving_variance.get());
+        Ok(map_float!(x, x => self.normalize(x, axis, mean, variance))?.into())
+    }
+}

@@ -1,0 +1,55 @@
+//! `Identity` and `ActivityRegularization`: layers that change nothing.
+
+use crate::error::{Error, Result};
+use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
+use crate::value::Value;
+
+crate::config! {
+    /// `Identity`: gives what it gets, be it one tensor or a structure of them.
+    ///
+    /// # Shapes
+    /// - inputs: `[...]`
+    /// - outputs: as the inputs
+    pub struct Identity {}
+}
+
+impl Function for Identity {
+    const CLASSES: &'static [&'static str] = &["Identity"];
+    const MASK: MaskRule = MaskRule::Own;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        args.get("inputs").cloned().ok_or_else(|| Error::config("expected an input"))
+    }
+
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        args.get("inputs").cloned().ok_or_else(|| Error::input("expected an input"))
+    }
+}
+
+crate::config! {
+    /// `ActivityRegularization`: adds `(l1 · Σ|x| + l2 · Σx²) / batch` to the loss of a training in
+    /// Keras. It gives what it gets.
+    ///
+    /// # Shapes
+    /// - inputs: `[batch, ...]`
+    /// - outputs: as the inputs
+    pub struct ActivityRegularization {
+        /// The weight of the sum of magnitudes, for training.
+        l1: f64 = 0.0,
+        /// The weight of the sum of squares, for training.
+        l2: f64 = 0.0,
+    }
+}
+
+impl Function for ActivityRegularization {
+    const CLASSES: &'static [&'static str] = &["ActivityRegularization"];
+    const MASK: MaskRule = MaskRule::Pass;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        Ok(args.input()?.clone().into())
+    }
+
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        Ok(args.into_input()?.into())
+    }
+}

@@ -1,0 +1,120 @@
+//! `ReLU`, `LeakyReLU` and `ELU`: rectifiers without variables.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+
+use super::support::like_input;
+use crate::activation::{elu, leaky_relu};
+use crate::error::{Error, Result};
+use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
+use crate::map_float;
+use crate::value::Value;
+
+/// Refuses a number below zero.
+fn check_positive(key: &str, number: f64) -> Result<()> {
+    if number >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::config(format_args!("expected a number from 0, got {number}")).at(key))
+}
+
+crate::config! {
+    /// `ReLU`: `x` above the threshold and up to the maximum, `negative_slope · (x - threshold)` below.
+    ///
+    /// # Shapes
+    /// - inputs: `[batch, ...]`
+    /// - outputs: as the inputs
+    pub struct ReLU {
+        /// The highest value that it gives.
+        max_value: Option<f64> = None,
+        /// The slope below the threshold.
+        negative_slope: f64 = 0.0,
+        /// Values up to this one count as negative.
+        threshold: f64 = 0.0,
+    }
+}
+
+impl ReLU {
+    /// Applies the layer.
+    #[must_use]
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let mut y = match self.threshold == 0.0 {
+            true => relu(x.clone()),
+            false => x.clone().mask_fill(x.clone().greater_elem(self.threshold).bool_not(), 0.0),
+        };
+        if let Some(max) = self.max_value {
+            y = y.clamp(0.0, max);
+        }
+        match self.negative_slope == 0.0 {
+            true => y,
+            false => y - relu(-x + self.threshold) * self.negative_slope,
+        }
+    }
+}
+
+impl Function for ReLU {
+    const CLASSES: &'static [&'static str] = &["ReLU"];
+    const MASK: MaskRule = MaskRule::Pass;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        check_positive("max_value", self.max_value.unwrap_or_default())?;
+        check_positive("negative_slope", self.negative_slope)?;
+        check_positive("threshold", self.threshold)?;
+        like_input(args)
+    }
+
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        Ok(map_float!(args.into_input()?, x => self.forward(x))?.into())
+    }
+}
+
+crate::config! {
+    /// `LeakyReLU`: `x` above zero, `negative_slope · x` below.
+    ///
+    /// # Shapes
+    /// - inputs: `[batch, ...]`
+    /// - outputs: as the inputs
+    pub struct LeakyReLU {
+        /// The slope below zero.
+        negative_slope: f64 = 0.3,
+    }
+}
+
+impl Function for LeakyReLU {
+    const CLASSES: &'static [&'static str] = &["LeakyReLU"];
+    const MASK: MaskRule = MaskRule::Pass;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        check_positive("negative_slope", self.negative_slope)?;
+        like_input(args)
+    }
+
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        Ok(map_float!(args.into_input()?, x => leaky_relu(x, self.negative_slope))?.into())
+    }
+}
+
+crate::config! {
+    /// `ELU`: `x` above zero, `alpha · (eˣ - 1)` below.
+    ///
+    /// # Shapes
+    /// - inputs: `[batch, ...]`
+    /// - outputs: as the inputs
+    pub struct ELU {
+        /// What it tends to at minus infinity, negated.
+        alpha: f64 = 1.0,
+    }
+}
+
+impl Function for ELU {
+    const CLASSES: &'static [&'static str] = &["ELU"];
+    const MASK: MaskRule = MaskRule::Pass;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        like_input(args)
+    }
+
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        Ok(map_float!(args.into_input()?, x => elu(x, self.alpha))?.into())
+    }
+}

@@ -1,0 +1,86 @@
+//! `Softmax`: over one axis or several, where a mask allows it.
+
+use burn::tensor::{Tensor, activation};
+
+use super::support::like_input;
+use crate::by_rank;
+use crate::config::Axes;
+use crate::error::{Error, Result};
+use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
+use crate::map_float;
+use crate::value::Value;
+
+/// What a masked entry counts as before the exponential.
+const MASKED: f64 = -1e9;
+
+crate::config! {
+    /// `Softmax`: `eˣ / Σ eˣ`.
+    ///
+    /// Masked entries are left out of the sum and give zero. The mask broadcasts to the inputs.
+    ///
+    /// # Shapes
+    /// - inputs: `[batch, ...]`
+    /// - mask: broadcasts to the inputs
+    /// - outputs: as the inputs
+    pub struct Softmax {
+        /// The axes of the sum.
+        axis: Axes = Axes::One(-1),
+    }
+}
+
+impl Softmax {
+    fn axes(&self, rank: usize) -> Result<Vec<usize>> {
+        let axes = self.axis.resolve(rank).map_err(|error| error.at("axis"))?;
+        match axes.is_empty() {
+            true => Err(Error::config("expected at least one axis").at("axis")),
+            false => Ok(axes),
+        }
+    }
+}
+
+/// The softmax over some axes together.
+fn softmax<const D: usize>(x: Tensor<D>, axes: &[usize]) -> Tensor<D> {
+    if let [axis] = axes {
+        return activation::softmax(x, *axis);
+    }
+    let highest = axes.iter().fold(x.clone(), |x, axis| x.max_dim(*axis));
+    let powers = (x - highest.detach()).exp();
+    let sum = axes.iter().fold(powers.clone(), |x, axis| x.sum_dim(*axis));
+    powers / sum
+}
+
+/// A mask as booleans: other numbers count as true above one half.
+fn to_bool(mask: Value) -> Result<Value> {
+    if !mask.is_float() {
+        return Ok(mask);
+    }
+    by_rank!(mask.rank(), D => Value::from(mask.float::<D>()?.greater_elem(0.5)))
+}
+
+impl Function for Softmax {
+    const CLASSES: &'static [&'static str] = &["Softmax"];
+    const ARGS: &'static [&'static str] = &["inputs", "mask"];
+    const MASK: MaskRule = MaskRule::Pass;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        self.axes(args.input()?.rank())?;
+        like_input(args)
+    }
+
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        let given = args.get("mask").and_then(|mask| mask.leaves().first().map(|mask| (*mask).clone()));
+        let x = args.into_input()?;
+        let axes = self.axes(x.rank())?;
+        let Some(mask) = given.or_else(|| x.mask().cloned()) else {
+            let axes: Vec<usize> = axes.iter().map(|axis| x.order().axis(x.rank(), *axis)).collect();
+            return Ok(map_float!(x, x => softmax(x, &axes))?.into());
+        };
+        let shape = x.shape();
+        let mask = to_bool(mask)?.broadcast_to(&shape)?;
+        by_rank!(shape.len(), D => {
+            let masked = mask.bool::<D>()?.bool_not();
+            let x = x.float::<D>()?.mask_fill(masked.clone(), MASKED);
+            Value::from(softmax(x, &axes).mask_fill(masked, 0.0)).into()
+        })
+    }
+}
