@@ -22,7 +22,9 @@ fn main() {
     let path = Path::new(&rest[0]);
     let device = Device::flex();
     let (ours, copy) = match job.as_str() {
-        "load" => (best(|| drop(KerasModel::load(path, &device).expect("a model"))), best(|| drop(read(path)))),
+        "load" => {
+            (best(|| drop(KerasModel::load(path, &device).expect("a model"))), best(|| drop(read(path))))
+        }
         "save" => {
             let model = KerasModel::load(path, &device).expect("a model");
             let (target, bytes) = (path.with_extension("saved.keras"), read(path));

@@ -24,9 +24,9 @@ fn every_config_of_every_fixture_survives_reading_and_writing() {
         let mut objects = Vec::new();
         layers(file.config(), &mut objects);
         for object in objects {
-            let row = LAYERS.iter().find(|row| {
-                row.operation == object.is_operation() && row.classes.contains(&object.class)
-            });
+            let row = LAYERS
+                .iter()
+                .find(|row| row.operation == object.is_operation() && row.classes.contains(&object.class));
             let Some(row) = row else { continue };
             let mut reader = Reader::new(&registry, &limits);
             let config = (row.read)(&object, &mut reader).unwrap_or_else(|| panic!("{case}: {object:?}"));
@@ -38,7 +38,8 @@ fn every_config_of_every_fixture_survives_reading_and_writing() {
     problems.sort();
     problems.dedup();
     assert!(problems.is_empty(), "{problems:#?}");
-    let unseen: Vec<_> = LAYERS.iter().map(|row| row.classes[0]).filter(|class| !seen.contains(class)).collect();
+    let unseen: Vec<_> =
+        LAYERS.iter().map(|row| row.classes[0]).filter(|class| !seen.contains(class)).collect();
     assert!(unseen.is_empty(), "in no fixture: {unseen:?}");
 }
 
@@ -69,9 +70,13 @@ fn same(read: &Json, written: &Json) -> bool {
     let name = |json: &Json| match json {
         Json::Null => Some("linear".to_owned()),
         Json::String(name) => Some(name.clone()),
-        other => (other.get("class_name")? == "function").then(|| other["config"].as_str().map(str::to_owned))?,
+        other => {
+            (other.get("class_name")? == "function").then(|| other["config"].as_str().map(str::to_owned))?
+        }
     };
-    let spread = |one: &Json, many: &Json| many.as_array().is_some_and(|many| !many.is_empty() && many.iter().all(|item| item == one));
+    let spread = |one: &Json, many: &Json| {
+        many.as_array().is_some_and(|many| !many.is_empty() && many.iter().all(|item| item == one))
+    };
     let numbers = || read.as_f64().is_some() && read.as_f64() == written.as_f64();
     let lists = || match (read, written) {
         (Json::Array(a), Json::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),

@@ -143,11 +143,10 @@ fn sizes_out_of_a_config_are_compared_before_anything_is_allocated() {
 #[test]
 fn loops_strangers_and_depth_are_refused() {
     let message = refused(ErrorKind::Config, |json| {
-        let tensor = |name: &str| json!({"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}});
+        let tensor =
+            |name: &str| json!({"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}});
         let node = |name: &str| json!([{"args": [tensor(name)], "kwargs": {}}]);
-        let entry = |name: &str, from: &str| {
-            json!({"module": "keras.layers", "class_name": "Identity", "config": {"name": name}, "name": name, "inbound_nodes": node(from)})
-        };
+        let entry = |name: &str, from: &str| json!({"module": "keras.layers", "class_name": "Identity", "config": {"name": name}, "name": name, "inbound_nodes": node(from)});
         json["class_name"] = json!("Functional");
         json["config"] = json!({
             "name": "loop", "layers": [entry("a", "b"), entry("b", "a")],

@@ -51,16 +51,16 @@ fn files_and_functions_are_short() {
 }
 
 /// What each part may build on. A part may always use itself and `error`.
-const LAYERS_OF_THE_HOUSE: &[(&str, &[&str])] = &[
-    ("file", &["limits"]),
-    ("value", &["config"]),
-];
+const LAYERS_OF_THE_HOUSE: &[(&str, &[&str])] = &[("file", &["limits"]), ("value", &["config"])];
 
 #[test]
 fn the_lower_parts_do_not_know_the_upper_ones() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
-        let Some((part, allowed)) = LAYERS_OF_THE_HOUSE.iter().find(|(part, _)| path.starts_with(part)) else { continue };
+        let Some((part, allowed)) = LAYERS_OF_THE_HOUSE.iter().find(|(part, _)| path.starts_with(part))
+        else {
+            continue;
+        };
         for line in text.lines().filter(|line| line.trim_start().starts_with("use crate::")) {
             let used = line.trim_start().trim_start_matches("use crate::");
             let fits = ["error", part].iter().chain(allowed.iter()).any(|known| used.starts_with(*known));
@@ -115,7 +115,9 @@ fn every_row_has_fixtures() {
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     let cases = manifest["cases"].as_array().unwrap();
     let count = |class: &str| {
-        let has = |case: &&serde_json::Value| case["classes"].as_array().unwrap().iter().any(|known| known == class);
+        let has = |case: &&serde_json::Value| {
+            case["classes"].as_array().unwrap().iter().any(|known| known == class)
+        };
         cases.iter().filter(has).count()
     };
     let mut bare = Vec::new();

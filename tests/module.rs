@@ -59,7 +59,10 @@ fn parameters_go_by_the_names_of_keras_layers() {
     for path in &own {
         let (layer, variable) = path.rsplit_once('.').unwrap();
         assert!(declared.iter().any(|name| name == layer), "{path}");
-        assert!(["kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"].contains(&variable), "{path}");
+        assert!(
+            ["kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"].contains(&variable),
+            "{path}"
+        );
     }
     let nested = Classifier { backbone: model, scale: Param::from_tensor(Tensor::ones([1], &device)) };
     let prefixed: Vec<String> = own.iter().map(|path| format!("backbone.{path}")).collect();
@@ -90,7 +93,8 @@ fn training_lowers_the_loss_moves_the_statistics_and_survives_saving() {
     let device = Device::flex().autodiff();
     device.seed(7);
     let mut model = digits(&device);
-    let name = model.summary().rows.iter().find(|row| row.class == "BatchNormalization").unwrap().name.clone();
+    let name =
+        model.summary().rows.iter().find(|row| row.class == "BatchNormalization").unwrap().name.clone();
     let before = model.layer::<BatchNormalization>(&name).unwrap().moving_mean.get().into_data();
     let mut optimizer = AdamConfig::new().init();
     let x = images(16, &device);

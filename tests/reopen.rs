@@ -15,7 +15,8 @@ fn root() -> &'static Path {
 }
 
 fn python() -> PathBuf {
-    let made = Command::new("bash").arg(root().join("tests/keras/venv.sh")).current_dir(root()).output().unwrap();
+    let made =
+        Command::new("bash").arg(root().join("tests/keras/venv.sh")).current_dir(root()).output().unwrap();
     let said = String::from_utf8_lossy(&made.stdout);
     assert!(made.status.success(), "no environment: {said}{}", String::from_utf8_lossy(&made.stderr));
     PathBuf::from(said.lines().last().unwrap().trim())
