@@ -6,28 +6,58 @@ use serde_json::Value as Json;
 use crate::by_rank;
 use crate::config::{Field, Object, Reader, brief};
 use crate::error::{Error, Result};
-use crate::layer::Spec;
+use crate::layer::{Args, Child, Context, Spec};
 use crate::map_float;
+use crate::module::AnyLayer;
 use crate::registry::nearest;
 use crate::value::{Order, Value};
+
+/// A layer in the place of an activation function: `activation=LeakyReLU(0.1)`.
+#[derive(Clone, Debug)]
+pub struct LayerActivation {
+    child: Child,
+    layer: AnyLayer,
+}
+
+impl PartialEq for LayerActivation {
+    fn eq(&self, other: &Self) -> bool {
+        self.child == other.child
+    }
+}
+
+impl LayerActivation {
+    fn class(&self) -> &'static str {
+        self.child.config.class()
+    }
+
+    fn apply(&self, value: Value) -> Result<Value> {
+        let outputs = self.layer.call(Args::one(value), &Context::default())?.into_leaves();
+        outputs.into_iter().next().ok_or_else(|| Error::config("the activation gives nothing"))
+    }
+}
 
 /// Declares the activations: variant, Keras' name, and further names that Keras reads.
 macro_rules! activations {
     ($($variant:ident = $name:literal $(| $alias:literal)*),+ $(,)?) => {
         /// A function of `keras.activations`, with Keras' own defaults.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Debug, PartialEq)]
         pub enum Activation {
-            $(#[doc = concat!("`", $name, "`")] $variant),+
+            $(#[doc = concat!("`", $name, "`")] $variant,)+
+            /// A layer without variables, given as an activation.
+            Layer(LayerActivation),
         }
 
         impl Activation {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            /// The names of the functions.
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
 
-            /// Keras' name.
+            /// Keras' name of the function, or the class of the layer.
             #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
+            pub fn name(&self) -> &str {
+                match self {
+                    $(Self::$variant => $name,)+
+                    Self::Layer(layer) => layer.class(),
+                }
             }
 
             /// The function of that name or alias.
@@ -79,9 +109,17 @@ impl Activation {
     ///
     /// # Errors
     /// When `glu` meets an odd axis.
-    pub fn output(self, input: Spec) -> Result<Spec> {
-        if self != Self::Glu {
-            return Ok(input);
+    pub fn output(&self, input: Spec) -> Result<Spec> {
+        match self {
+            Self::Layer(layer) => {
+                let outputs = layer.child.config.outputs(&Args::one(input))?.into_leaves();
+                return outputs
+                    .into_iter()
+                    .next()
+                    .ok_or_else(|| Error::config("the activation gives nothing"));
+            }
+            Self::Glu => {}
+            _ => return Ok(input),
         }
         let mut shape = input.shape.clone();
         match shape.last_mut() {
@@ -96,9 +134,11 @@ impl Activation {
     ///
     /// # Errors
     /// When the rank is not supported.
-    pub fn apply(self, value: Value) -> Result<Value> {
-        if self == Self::Linear {
-            return Ok(value);
+    pub fn apply(&self, value: Value) -> Result<Value> {
+        match self {
+            Self::Linear => return Ok(value),
+            Self::Layer(layer) => return layer.apply(value),
+            _ => {}
         }
         if !self.works_along_an_axis() {
             return map_float!(value, x => self.elementwise(x));
@@ -112,16 +152,26 @@ impl Activation {
     }
 
     /// Applies it to a tensor `[..., channels]`.
+    ///
+    /// # Panics
+    /// When a layer in its place refuses the shape, which [`output`](Self::output) tells beforehand.
     #[must_use]
-    pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+    #[expect(clippy::panic, reason = "as Burn's own operations do on shapes that do not fit")]
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        if let Self::Layer(layer) = self {
+            return match layer.apply(x.into()).and_then(Value::float) {
+                Ok(y) => y,
+                Err(error) => panic!("{error}"),
+            };
+        }
         if self.works_along_an_axis() { self.along(x, D - 1) } else { self.elementwise(x) }
     }
 
-    fn works_along_an_axis(self) -> bool {
+    fn works_along_an_axis(&self) -> bool {
         matches!(self, Self::Glu | Self::LogSoftmax | Self::Softmax | Self::Sparsemax)
     }
 
-    fn along<const D: usize>(self, x: Tensor<D>, axis: usize) -> Tensor<D> {
+    fn along<const D: usize>(&self, x: Tensor<D>, axis: usize) -> Tensor<D> {
         match self {
             Self::Glu => {
                 let half = x.dims()[axis] / 2;
@@ -134,7 +184,7 @@ impl Activation {
         }
     }
 
-    fn elementwise<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+    fn elementwise<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Celu => celu(x, 1.0),
             Self::Elu => elu(x, 1.0),
@@ -167,7 +217,12 @@ impl Activation {
             Self::Squareplus => (x.clone() + (x.square() + 4.0).sqrt()) * 0.5,
             Self::Tanh => x.tanh(),
             Self::TanhShrink => x.clone() - x.tanh(),
-            Self::Linear | Self::Glu | Self::LogSoftmax | Self::Softmax | Self::Sparsemax => x,
+            Self::Linear
+            | Self::Glu
+            | Self::LogSoftmax
+            | Self::Softmax
+            | Self::Sparsemax
+            | Self::Layer(_) => x,
         }
     }
 }
@@ -228,16 +283,31 @@ impl Field for Activation {
                     return None;
                 }
             },
-            (_, Some(object)) => object.class,
+            (_, Some(_)) => return read_layer(json, reader),
         };
         Self::from_name(name).or_else(|| {
-            let hint = nearest(name, Self::ALL.iter().map(|known| known.name()));
+            let hint = nearest(name, Self::NAMES.iter().copied());
             reader.push(Error::unsupported(format_args!("unknown activation {name:?}{hint}")));
             None
         })
     }
 
     fn write(&self) -> Json {
-        self.name().into()
+        match self {
+            Self::Layer(layer) => layer.child.json.clone(),
+            function => function.name().into(),
+        }
+    }
+}
+
+fn read_layer(json: &Json, reader: &mut Reader<'_>) -> Option<Activation> {
+    let child = reader.registry().read_child(json, reader)?;
+    match child.config.function() {
+        Some(layer) => Some(Activation::Layer(LayerActivation { child, layer })),
+        None => {
+            let class = child.config.class();
+            reader.push(Error::unsupported(format_args!("a {class} has state, and cannot be an activation")));
+            None
+        }
     }
 }

@@ -364,6 +364,12 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
         None
     }
 
+    /// The layer itself, if it has neither variables nor other state.
+    #[must_use]
+    fn function(&self) -> Option<AnyLayer> {
+        None
+    }
+
     /// The shapes and types of the outputs.
     ///
     /// # Errors
@@ -437,6 +443,10 @@ impl<F: Function> LayerConfig for F {
         F::read_object(object, reader)
     }
 
+    fn function(&self) -> Option<AnyLayer> {
+        Some(AnyLayer::new(Stateless(self.clone())))
+    }
+
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         F::outputs(self, args)
     }
@@ -497,6 +507,8 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn group_name(&self) -> Option<String>;
     /// [`LayerConfig::input`].
     fn input(&self) -> Option<Spec>;
+    /// [`LayerConfig::function`].
+    fn function(&self) -> Option<AnyLayer>;
     /// [`LayerConfig::outputs`].
     ///
     /// # Errors
@@ -539,6 +551,9 @@ impl<C: LayerConfig> AnyConfig for C {
     }
     fn input(&self) -> Option<Spec> {
         LayerConfig::input(self)
+    }
+    fn function(&self) -> Option<AnyLayer> {
+        LayerConfig::function(self)
     }
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         LayerConfig::outputs(self, args)

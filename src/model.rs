@@ -264,7 +264,7 @@ impl KerasModel {
     fn fixed_batch(&self, total: usize) -> Result<Option<usize>> {
         let fixed = self.inputs().into_iter().find_map(|spec| spec.shape.first().copied().flatten());
         match fixed {
-            Some(size) if size == 0 || total % size != 0 => Err(Error::input(format_args!(
+            Some(size) if size == 0 || !total.is_multiple_of(size) => Err(Error::input(format_args!(
                 "expected a multiple of the fixed batch of {size}, got {total} examples"
             ))),
             fixed => Ok(fixed),

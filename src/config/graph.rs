@@ -1,6 +1,7 @@
 //! The graph of a model: layers, their calls, and how values flow. From `Sequential` and
 //! `Functional` configs.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -156,7 +157,7 @@ fn spec_of(specs: &[Option<Tree<Spec>>], at: TensorRef) -> Result<Spec> {
 }
 
 /// A layer as read, before it is known whether the graph uses it.
-struct Entry<'a> {
+struct Read<'a> {
     name: String,
     config: Arc<dyn AnyConfig>,
     trainable: bool,
@@ -183,7 +184,7 @@ struct Named {
 }
 
 /// Reads one layer of a model.
-fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Option<Entry<'a>> {
+fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Option<Read<'a>> {
     let Some(object) = Object::of(json) else {
         return reader.at(format_args!("layers[{index}]"), |reader| Object::read(json, reader).and(None));
     };
@@ -195,7 +196,7 @@ fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Opti
         let registry = reader.registry();
         reader.enter(|reader| registry.read(&object, reader))
     })?;
-    Some(Entry {
+    Some(Read {
         name,
         config,
         trainable,
@@ -205,7 +206,7 @@ fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Opti
     })
 }
 
-fn read_entries<'a>(config: &'a Map<String, Json>, reader: &mut Reader<'_>) -> Option<Vec<Entry<'a>>> {
+fn read_entries<'a>(config: &'a Map<String, Json>, reader: &mut Reader<'_>) -> Option<Vec<Read<'a>>> {
     let Some(layers) = config.get("layers").and_then(Json::as_array) else {
         reader.push(Error::config("expected a list of layers").at("layers"));
         return None;
@@ -267,7 +268,7 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
         let taken = entries.iter().any(|entry| entry.name == "input_layer");
         let name = if taken { "input_layer_0" } else { "input_layer" }.to_owned();
         let place = "the implied input".to_owned();
-        entries.insert(0, Entry { name, config, trainable: false, place, calls: Vec::new(), inbound: None });
+        entries.insert(0, Read { name, config, trainable: false, place, calls: Vec::new(), inbound: None });
     }
     let mut before: Option<String> = None;
     for entry in &mut entries {
@@ -300,7 +301,7 @@ pub(crate) fn read_shape(json: &Json) -> Option<Vec<Option<usize>>> {
 fn read_refs(
     key: &str,
     config: &Map<String, Json>,
-    entries: &[Entry<'_>],
+    entries: &[Read<'_>],
     reader: &mut Reader<'_>,
 ) -> Option<Tree<Named>> {
     let tree = match config.get(key) {
@@ -310,7 +311,7 @@ fn read_refs(
     reader.note(tree.map_err(|error| error.at(key)))
 }
 
-fn read_ref(json: &Json, entries: &[Entry<'_>]) -> Result<Tree<Named>> {
+fn read_ref(json: &Json, entries: &[Read<'_>]) -> Result<Tree<Named>> {
     match json {
         Json::Array(items) if items.len() == 3 && items[0].is_string() => {
             let mut named = read_history(items)?;
@@ -429,7 +430,7 @@ fn read_argument(json: &Json) -> Result<Tree<Named>> {
 /// After `map_graph` in `keras/src/ops/function.py`. The order of layers decides their groups in the
 /// weights file, so it has to be exactly Keras' own.
 fn assemble(
-    entries: Vec<Entry<'_>>,
+    entries: Vec<Read<'_>>,
     inputs: &Tree<Named>,
     outputs: &Tree<Named>,
     implied: Option<Spec>,
@@ -521,7 +522,7 @@ struct Order {
 
 impl Order {
     fn new(
-        entries: &[Entry<'_>],
+        entries: &[Read<'_>],
         names: &HashMap<&str, usize>,
         inputs: &Tree<Named>,
         outputs: &Tree<Named>,
@@ -557,8 +558,8 @@ impl Order {
         let mut post = post;
         for input in inputs.leaves() {
             let node = key(input)?;
-            if !depth.contains_key(&node.0) {
-                depth.insert(node.0, 0);
+            if let Entry::Vacant(unreached) = depth.entry(node.0) {
+                unreached.insert(0);
                 index.insert(node.0, -1);
                 post.push(node);
             }
@@ -574,7 +575,7 @@ impl Order {
 fn depth_first(
     roots: &[Key],
     parents: &impl Fn(Key) -> Result<Vec<Key>>,
-    entries: &[Entry<'_>],
+    entries: &[Read<'_>],
 ) -> Result<(Vec<Key>, HashMap<usize, i64>)> {
     let (mut post, mut index) = (Vec::new(), HashMap::new());
     let (mut open, mut closed) = (HashSet::new(), HashSet::new());
@@ -582,15 +583,13 @@ fn depth_first(
     for root in roots {
         let mut next = Some(*root);
         loop {
-            if let Some(node) = next.take() {
-                if !closed.contains(&node) {
-                    if !open.insert(node) {
-                        return Err(Error::config("the graph has a loop").at(&entries[node.0].place));
-                    }
-                    let number = index.len() as i64;
-                    index.entry(node.0).or_insert(number);
-                    stack.push((node, parents(node)?.into_iter()));
+            if let Some(node) = next.take().filter(|node| !closed.contains(node)) {
+                if !open.insert(node) {
+                    return Err(Error::config("the graph has a loop").at(&entries[node.0].place));
                 }
+                let number = index.len() as i64;
+                index.entry(node.0).or_insert(number);
+                stack.push((node, parents(node)?.into_iter()));
             }
             let Some((node, rest)) = stack.last_mut() else { break };
             match rest.next() {

@@ -19,7 +19,9 @@ const ESCAPED: &str = "\"\\u0000py:";
 /// When the text is not JSON, with the line and column.
 pub fn parse(text: &str) -> Result<Json> {
     serde_json::from_str(&mark_tokens(text)).map_err(|error| {
-        let kind = if error.is_eof() || error.is_syntax() { Error::damaged } else { Error::limit };
+        // The only way to tell nesting that is too deep from bad syntax.
+        let too_deep = error.to_string().starts_with("recursion limit");
+        let kind = if too_deep { Error::limit } else { Error::damaged };
         kind(format_args!("not JSON: {error}")).with_source(error)
     })
 }

@@ -99,7 +99,9 @@ mod tests {
             ("InputLayer", "input_layer"),
             ("MultiHeadAttention", "multi_head_attention"),
             ("TimeDistributed", "time_distributed"),
-            ("my_Layer", "my_layer"),
+            ("my_Layer", "my__layer"),
+            ("HTTPServer2D", "http_server2d"),
+            ("ABcDe", "a_bc_de"),
         ] {
             assert_eq!(snake_case(class), snake);
         }

@@ -111,15 +111,6 @@ pub(crate) fn save_zip(path: &Path, members: &mut [Member<'_>]) -> Result<()> {
     replace_file(path, |out| zip_to(out, members).map(drop))
 }
 
-/// Writes a single file in place of whatever file is at `path`.
-///
-/// # Errors
-/// When the stream is not as long as announced, or writing fails; the file that was at `path` is
-/// then unchanged.
-pub(crate) fn save_file(path: &Path, content: &mut Content<'_>) -> Result<()> {
-    replace_file(path, |out| content.write(out))
-}
-
 /// Writes members as files below `path`, in place of the model directory that is there.
 ///
 /// # Errors

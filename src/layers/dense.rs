@@ -65,7 +65,7 @@ impl LayerConfig for DenseConfig {
         Ok(Dense {
             kernel: weights.param("kernel")?,
             bias: weights.maybe("bias")?,
-            activation: self.activation,
+            activation: self.activation.clone(),
         })
     }
 }

@@ -190,7 +190,6 @@ pub(crate) fn graph_of(config: &dyn AnyConfig) -> Option<&Graph> {
 /// What a `Sequential` and a `Functional` model have in common.
 trait Graphed {
     fn graph(&self) -> &Arc<Graph>;
-    /// Whether its own `trainable` counts; Keras ignores that of a `Sequential` on loading.
     fn is_trainable(&self) -> bool;
 
     fn infer(&self, args: &Args<Spec>) -> Result<Vec<Tree<Spec>>> {
@@ -235,7 +234,7 @@ trait Graphed {
 }
 
 macro_rules! model_config {
-    ($(#[$meta:meta])* $name:ident, $classes:expr, $keys:expr, first call $first:expr, read $read:expr) => {
+    ($(#[$meta:meta])* $name:ident, $classes:expr, $keys:expr, first call $first:expr, trainable $trainable:expr, read $read:expr) => {
         $(#[$meta])*
         #[derive(Clone, Debug)]
         pub struct $name {
@@ -257,6 +256,15 @@ macro_rules! model_config {
             }
         }
 
+        impl Graphed for $name {
+            fn graph(&self) -> &Arc<Graph> {
+                &self.graph
+            }
+            fn is_trainable(&self) -> bool {
+                self.trainable
+            }
+        }
+
         impl LayerConfig for $name {
             const CLASSES: &'static [&'static str] = $classes;
             const FIRST_CALL: usize = $first;
@@ -265,7 +273,8 @@ macro_rules! model_config {
 
             fn read_object(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Self> {
                 let graph: fn(&Object<'_>, &mut Reader<'_>) -> Option<Graph> = $read;
-                let trainable = object.config.get("trainable").and_then(Json::as_bool).unwrap_or(true);
+                let trainable: fn(&Object<'_>) -> Option<bool> = $trainable;
+                let trainable = trainable(object).unwrap_or(true);
                 let graph = Arc::new(graph(object, reader)?);
                 Some(Self { graph, trainable, json: object.config.clone() })
             }
@@ -288,29 +297,16 @@ macro_rules! model_config {
 model_config! {
     /// A chain of layers.
     SequentialConfig, &["Sequential"], &["layers", "build_input_shape"],
-    first call 0, read |object, reader| read_sequential(object, reader)
+    first call 0,
+    // Keras does not read that of a `Sequential` back; its layers have their own.
+    trainable |_| None,
+    read |object, reader| read_sequential(object, reader)
 }
 
 model_config! {
     /// A graph of layers.
     FunctionalConfig, &["Functional", "Model"], &["layers", "input_layers", "output_layers"],
-    first call 1, read |object, reader| read_functional(object.config, reader)
-}
-
-impl Graphed for SequentialConfig {
-    fn graph(&self) -> &Arc<Graph> {
-        &self.graph
-    }
-    fn is_trainable(&self) -> bool {
-        true
-    }
-}
-
-impl Graphed for FunctionalConfig {
-    fn graph(&self) -> &Arc<Graph> {
-        &self.graph
-    }
-    fn is_trainable(&self) -> bool {
-        self.trainable
-    }
+    first call 1,
+    trainable |object| object.config.get("trainable").and_then(Json::as_bool),
+    read |object, reader| read_functional(object.config, reader)
 }

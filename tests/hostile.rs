@@ -1,0 +1,168 @@
+//! A model file is untrusted input: whatever is done to one, loading gives a model or an error. It
+//! never panics, and never allocates much more than the file is large.
+
+use std::io::{Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use burn_keras::{ErrorKind, KerasModel, Limits};
+use peak_alloc::PeakAlloc;
+use serde_json::{Value as Json, json};
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// The most memory that a fixture of a few kilobytes may cost, in mebibytes.
+const MOST_MEMORY: f32 = 64.0;
+
+/// Fixtures of different make: a chain, a graph, wrappers, containers.
+const FIXTURES: &[&str] = &[
+    "core/dense_rank2.keras",
+    "graph/residual_cnn.keras",
+    "rnn/bidirectional_lstm_concat.keras",
+    "container/deflated.keras",
+];
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// Loads, and runs what loads: a model that was damaged in harmless places must run as well.
+fn attempt(bytes: &[u8]) -> burn_keras::Result<KerasModel> {
+    ALLOCATOR.reset_peak_usage();
+    let before = ALLOCATOR.current_usage_as_mb();
+    let result = KerasModel::from_bytes(bytes.to_vec(), &Device::flex());
+    let used = ALLOCATOR.peak_usage_as_mb() - before;
+    assert!(used < MOST_MEMORY, "{used} MiB for a file of {} bytes", bytes.len());
+    result
+}
+
+#[test]
+fn truncated_files_are_errors() {
+    let mut tried = 0;
+    for name in FIXTURES {
+        let bytes = std::fs::read(fixture(name)).unwrap();
+        for length in (0..bytes.len()).step_by(37) {
+            assert!(attempt(&bytes[..length]).is_err(), "{name} cut to {length} bytes");
+            tried += 1;
+        }
+    }
+    assert!(tried > 500, "{tried}");
+}
+
+/// A flipped bit in an archive is found by its checksum, so the members are flipped before packing.
+#[test]
+fn flipped_bits_are_errors_or_harmless() {
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |bound: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random % bound as u64) as usize
+    };
+    let (mut refused, mut loaded) = (0, 0);
+    for name in FIXTURES {
+        let members = unpack(&std::fs::read(fixture(name)).unwrap());
+        for _ in 0..400 {
+            let mut members = members.clone();
+            let index = next(members.len());
+            let member = &mut members[index].1;
+            for _ in 0..=next(3) {
+                let at = next(member.len());
+                member[at] ^= 1 << next(8);
+            }
+            match attempt(&pack(&members)) {
+                Ok(_) => loaded += 1,
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(refused > 100 && loaded > 100, "{refused} refused, {loaded} loaded");
+}
+
+type Members = Vec<(String, Vec<u8>)>;
+
+fn unpack(bytes: &[u8]) -> Members {
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
+    (0..archive.len())
+        .map(|index| {
+            let mut member = archive.by_index(index).unwrap();
+            let mut bytes = Vec::new();
+            member.read_to_end(&mut bytes).unwrap();
+            (member.name().unwrap().into_owned(), bytes)
+        })
+        .collect()
+}
+
+fn pack(members: &Members) -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        archive.start_file(name.as_str(), SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+/// A `Dense` model with another config.
+fn with_config(change: impl FnOnce(&mut Json)) -> burn_keras::Result<KerasModel> {
+    let mut members = unpack(&std::fs::read(fixture(FIXTURES[0])).unwrap());
+    let config = members.iter_mut().find(|(name, _)| name == "config.json").unwrap();
+    let mut json = serde_json::from_slice(&config.1).unwrap();
+    change(&mut json);
+    config.1 = json.to_string().into_bytes();
+    attempt(&pack(&members))
+}
+
+fn layer(class: &str, config: Json) -> Json {
+    json!({"module": "keras.layers", "class_name": class, "config": config, "registered_name": null})
+}
+
+fn refused(kind: ErrorKind, change: impl FnOnce(&mut Json)) -> String {
+    let error = with_config(change).expect_err("a hostile config was accepted");
+    assert_eq!(error.kind(), kind, "{error}");
+    error.to_string()
+}
+
+#[test]
+fn sizes_out_of_a_config_are_compared_before_anything_is_allocated() {
+    refused(ErrorKind::Weights, |json| json["config"]["layers"][1]["config"]["units"] = json!(2_000_000_000));
+    refused(ErrorKind::Config, |json| json["config"]["layers"][1]["config"]["units"] = json!(u64::MAX));
+    refused(ErrorKind::Limit, |json| {
+        let layers = json["config"]["layers"].as_array_mut().unwrap();
+        layers.push(layer("RepeatVector", json!({"name": "bomb", "n": 2_147_483_647})));
+    });
+    refused(ErrorKind::Limit, |json| {
+        let layers = json["config"]["layers"].as_array_mut().unwrap();
+        layers.push(layer("ZeroPadding1D", json!({"name": "bomb", "padding": 2_147_483_647})));
+        layers.insert(2, layer("Reshape", json!({"name": "three", "target_shape": [-1, 1]})));
+    });
+}
+
+#[test]
+fn loops_strangers_and_depth_are_refused() {
+    let message = refused(ErrorKind::Config, |json| {
+        let tensor =
+            |name: &str| json!({"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}});
+        let node = |name: &str| json!([{"args": [tensor(name)], "kwargs": {}}]);
+        let entry = |name: &str, from: &str| json!({"module": "keras.layers", "class_name": "Identity", "config": {"name": name}, "name": name, "inbound_nodes": node(from)});
+        json["class_name"] = json!("Functional");
+        json["config"] = json!({
+            "name": "loop", "layers": [entry("a", "b"), entry("b", "a")],
+            "input_layers": [["a", 0, 0]], "output_layers": [["b", 0, 0]],
+        });
+    });
+    assert!(message.contains("loop"), "{message}");
+
+    refused(ErrorKind::Unsupported, |json| json["config"]["layers"][1]["class_name"] = json!("os.system"));
+    refused(ErrorKind::Limit, |json| {
+        let layers = vec![layer("Identity", json!({})); Limits::default().layers + 1];
+        *json = json!({"class_name": "Sequential", "config": {"name": "many", "layers": layers}});
+    });
+    refused(ErrorKind::Limit, |json| {
+        for _ in 0..Limits::default().depth / 3 * 4 {
+            *json = json!({"class_name": "Sequential", "config": {"name": "deep", "layers": [json]}});
+        }
+    });
+}

@@ -1,0 +1,132 @@
+//! The rules of this house that no lint knows.
+
+use std::path::{Path, PathBuf};
+
+use burn_keras::layers::LAYERS;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(root().join("src")).unwrap().to_owned(), text));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join("src"), &mut found);
+    assert!(found.len() > 30, "only {} sources", found.len());
+    found
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    let mut long = Vec::new();
+    for (path, text) in sources() {
+        let lines: Vec<&str> = text.lines().collect();
+        if lines.len() > 650 {
+            long.push(format!("{}: {} lines", path.display(), lines.len()));
+        }
+        for (start, line) in lines.iter().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let head = line.trim_start().trim_start_matches("pub ").trim_start_matches("pub(crate) ");
+            if !head.starts_with("fn ") {
+                continue;
+            }
+            let end = format!("{}}}", " ".repeat(indent));
+            let length = lines[start..].iter().position(|line| *line == end).unwrap_or(0);
+            if length > 80 {
+                long.push(format!("{}:{}: a function of {length} lines", path.display(), start + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+/// What each part may build on. A part may always use itself and `error`.
+const LAYERS_OF_THE_HOUSE: &[(&str, &[&str])] = &[("file", &["limits"]), ("value", &["config"])];
+
+#[test]
+fn the_lower_parts_do_not_know_the_upper_ones() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let Some((part, allowed)) = LAYERS_OF_THE_HOUSE.iter().find(|(part, _)| path.starts_with(part))
+        else {
+            continue;
+        };
+        for line in text.lines().filter(|line| line.trim_start().starts_with("use crate::")) {
+            let used = line.trim_start().trim_start_matches("use crate::");
+            let fits = ["error", part].iter().chain(allowed.iter()).any(|known| used.starts_with(*known));
+            if !fits && !used.starts_with('{') && !used.starts_with("by_rank") {
+                wrong.push(format!("{}: {line}", path.display()));
+            }
+        }
+        if *part == "file" && text.contains("burn::") {
+            wrong.push(format!("{}: bytes know no tensors", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_layers_know_the_names_of_layers() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let models = ["Sequential", "Functional", "Model", "InputLayer"];
+        if path.starts_with("layers") || path.starts_with("bin") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in code {
+            for class in LAYERS.iter().flat_map(|row| row.classes).filter(|class| !models.contains(class)) {
+                if line.contains(&format!("\"{class}\"")) {
+                    wrong.push(format!("{}: {line}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn class_names_are_unique() {
+    for operation in [false, true] {
+        let rows = || LAYERS.iter().filter(move |row| row.operation == operation);
+        let mut classes: Vec<_> = rows().flat_map(|row| row.classes).collect();
+        let count = classes.len();
+        classes.sort_unstable();
+        classes.dedup();
+        assert_eq!(classes.len(), count, "a class has two rows");
+    }
+}
+
+/// Every kind of layer is in at least three fixtures, every operation in one.
+#[test]
+fn every_row_has_fixtures() {
+    let manifest = std::fs::read_to_string(root().join("tests/fixtures/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let cases = manifest["cases"].as_array().unwrap();
+    let count = |class: &str| {
+        let has = |case: &&serde_json::Value| {
+            case["classes"].as_array().unwrap().iter().any(|known| known == class)
+        };
+        cases.iter().filter(has).count()
+    };
+    let mut bare = Vec::new();
+    for row in LAYERS {
+        let fewest = if row.operation { 1 } else { 3 };
+        let found: usize = row.classes.iter().map(|class| count(class)).sum();
+        if found < fewest {
+            bare.push(format!("{} is in {found} fixtures", row.classes[0]));
+        }
+    }
+    assert!(bare.is_empty(), "{bare:#?}");
+}

@@ -1,0 +1,52 @@
+"""Builds every case with real Keras and records its inputs, outputs and hashes.
+
+Usage: generate.py [--only PATTERN]     PATTERN as in "conv/*transpose*"
+"""
+
+import argparse
+import importlib
+import json
+import sys
+import traceback
+from pathlib import Path
+
+from harness import CASES, FIXTURES, generate, selected
+from judge import keras
+
+for module in sorted((Path(__file__).parent / "cases").glob("*.py")):
+    importlib.import_module(f"cases.{module.stem}")
+
+
+def write_manifest(entries):
+    known = {e["name"]: e for e in read_manifest() if e["name"] in CASES} | entries
+    document = {
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "cases": [known[name] for name in sorted(known)],
+    }
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    (FIXTURES / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def read_manifest():
+    path = FIXTURES / "manifest.json"
+    return json.loads(path.read_text(encoding="utf-8"))["cases"] if path.exists() else []
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="*", metavar="PATTERN")
+    cases, entries, failed = selected(parser.parse_args().only), {}, []
+    for case in cases:
+        try:
+            entries[case.name] = generate(case)
+        except Exception:
+            failed.append(case.name)
+            print(f"{case.name}:\n{traceback.format_exc(limit=-3)}", file=sys.stderr)
+    write_manifest(entries)
+    print(f"{len(entries)} written, {len(failed)} failed", *failed, sep="\n  ")
+    return 1 if failed or not cases else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

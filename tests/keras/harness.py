@@ -1,0 +1,193 @@
+"""Declares, builds, saves and checks the cases of the proof."""
+
+import fnmatch
+import hashlib
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from judge import input_names, keras, load, np, predict
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+CASES = {}
+
+
+@dataclass
+class Case:
+    """One model: how it is built, what it is fed and what is done to its file."""
+
+    name: str
+    build: Callable
+    batch: int = 2
+    ints: int = 7
+    masked: bool = False
+    scale: float = 1.0
+    randomise: bool = True
+    train: Callable | None = None
+    edit: Callable | None = None
+    tolerance: float | None = None
+    reason: str | None = None
+
+    @property
+    def rng(self):
+        return np.random.default_rng(zlib.crc32(self.name.encode()))
+
+
+def family(prefix):
+    """Returns the function that declares cases of one family.
+
+    A case is `layer` (one layer or a list, after an input "x" of shape `x`),
+    `graph` (tensors of the shapes in `x` to outputs) or `model` (the model).
+    """
+
+    def case(name, x=None, layer=None, graph=None, model=None, dtype="float32", **options):
+        if layer is not None:
+            build = lambda: _sequential(x, dtype, layer())
+        elif graph is not None:
+            build = lambda: _functional(x, dtype, graph)
+        else:
+            build = model
+        name = f"{prefix}/{name}"
+        if name in CASES:
+            raise ValueError(f"case {name} is declared twice")
+        CASES[name] = Case(name, build, **options)
+
+    return case
+
+
+def _sequential(shape, dtype, layers):
+    layers = layers if isinstance(layers, list) else [layers]
+    return keras.Sequential([keras.Input(shape, dtype=dtype, name="x"), *layers])
+
+
+def _functional(shapes, dtype, graph):
+    shapes = shapes if isinstance(shapes, list) else [shapes]
+    names = ["x", "y", "z"] if len(shapes) > 1 else ["x"]
+    inputs = [keras.Input(s, dtype=dtype, name=n) for s, n in zip(shapes, names)]
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], graph(*inputs))
+
+
+def random_weight(rng, variable):
+    """A value for a variable that keeps activations of order one."""
+    shape, name = tuple(variable.shape), variable.name
+    if "variance" in name or "stddev" in name:
+        return rng.uniform(0.5, 2.0, shape)
+    if name in ("gamma", "scale"):
+        return 1.0 + 0.3 * rng.standard_normal(shape)
+    if len(shape) >= 2 and "kernel" in name:
+        return rng.standard_normal(shape) / np.sqrt(max(1, np.prod(shape[:-1])))
+    return 0.4 * rng.standard_normal(shape)
+
+
+def randomise(model, rng):
+    """Replaces every weight except what `adapt` computed."""
+    adapted = {
+        id(variable)
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.Normalization)
+        for variable in layer.weights
+    }
+    for variable in model.weights:
+        if id(variable) not in adapted and "float" in str(variable.dtype):
+            variable.assign(random_weight(rng, variable).astype("float32"))
+
+
+def random_input(case, rng, tensor):
+    """Values for one input; a free axis other than the batch has length 5."""
+    shape = [case.batch if axis == 0 else 5 for axis in range(len(tensor.shape))]
+    shape = [size or free for size, free in zip(tensor.shape, shape)]
+    if "int" in str(tensor.dtype):
+        return rng.integers(0, case.ints, shape).astype(str(tensor.dtype))
+    values = case.scale * rng.standard_normal(shape)
+    if case.masked:
+        values[0, shape[1] - 2 :] = 0.0
+        values[1, 0] = 0.0
+        values[1, 2] = 0.0
+    return values.astype(str(tensor.dtype))
+
+
+def classes_of(config):
+    """Class names of all layers, models and operations inside a config."""
+    found = set()
+    if isinstance(config, dict):
+        module = str(config.get("module"))
+        kinds = ("keras.layers", "keras.src.ops", "keras.src.models", "keras.src.activations")
+        if "class_name" in config and (module == "keras" or module.startswith(kinds)):
+            found.add(config["class_name"])
+    children = config.values() if isinstance(config, dict) else config
+    for child in children if isinstance(config, (dict, list)) else []:
+        found |= classes_of(child)
+    return found - {"DTypePolicy"}
+
+
+def read_config(path):
+    """The config.json of an archive or of a directory."""
+    if path.is_dir():
+        return json.loads((path / "config.json").read_text())
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("config.json"))
+
+
+def generate(case):
+    """Writes the files of one case and returns its entry of the manifest."""
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(1)
+    rng, path = case.rng, FIXTURES / f"{case.name}.keras"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model = case.build()
+    if case.randomise:
+        randomise(model, rng)
+    inputs = [random_input(case, rng, tensor) for tensor in model.inputs]
+    if case.train:
+        case.train(model, rng, inputs)
+    model.save(path)
+    outputs = predict(model, inputs)
+    names = input_names(model)
+    if case.edit:
+        path = case.edit(path) or path
+    check(path, names, inputs, outputs)
+    arrays = {f"in/{name}": value for name, value in zip(names, inputs, strict=True)}
+    arrays |= {f"out/{i}/{name}": value for i, (name, value) in enumerate(outputs)}
+    np.savez(FIXTURES / f"{case.name}.npz", **arrays)
+    return entry(case, path)
+
+
+def check(path, names, inputs, outputs):
+    """Fails unless Keras reopens the file with the same outputs, all finite."""
+    for name, values in outputs:
+        if not np.isfinite(values).all():
+            raise ValueError(f"output {name} is not finite")
+        if values.size and np.abs(values).max() > 1e3:
+            raise ValueError(f"output {name} reaches {np.abs(values).max()}")
+    reloaded = load(path)
+    if input_names(reloaded) != names:
+        raise ValueError(f"inputs {input_names(reloaded)} after reopening, {names} before")
+    for (name, want), (again, got) in zip(outputs, predict(reloaded, inputs), strict=True):
+        if name != again or want.shape != got.shape or not np.allclose(want, got, 1e-6, 1e-6):
+            raise ValueError(f"output {name} differs after reopening")
+
+
+def entry(case, path):
+    """The entry of a case in the manifest."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    files.append(FIXTURES / f"{case.name}.npz")
+    result = {
+        "name": case.name,
+        "model": path.relative_to(FIXTURES).as_posix(),
+        "classes": sorted(classes_of(read_config(path))),
+        "sha256": {
+            file.relative_to(FIXTURES).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in files
+        },
+    }
+    if case.tolerance:
+        result |= {"tolerance": case.tolerance, "reason": case.reason}
+    return result
+
+
+def selected(pattern):
+    """Cases whose name matches a shell pattern, in order of declaration."""
+    return [case for name, case in CASES.items() if fnmatch.fnmatch(name, pattern)]
