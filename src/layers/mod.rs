@@ -14,6 +14,8 @@ mod layer_normalization;
 mod merge;
 mod noise;
 mod normalization;
+#[cfg(test)]
+mod order_tests;
 mod prelu;
 mod relu;
 mod rescaling;
