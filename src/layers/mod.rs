@@ -18,6 +18,8 @@ mod merge;
 mod noise;
 mod normalization;
 pub mod ops;
+#[cfg(test)]
+mod order_tests;
 mod prelu;
 mod recurrent;
 mod relu;
