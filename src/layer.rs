@@ -43,7 +43,7 @@ use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::Device;
 use serde_json::{Map, Value as Json};
 
-use crate::config::{Config, Dtype, Object, Reader};
+use crate::config::{Config, Dtype, Field, Object, Reader};
 use crate::error::{Error, Result};
 use crate::module::AnyLayer;
 use crate::value::Value;
@@ -583,6 +583,18 @@ pub struct Child {
     pub json: Json,
     /// Whether its variables may be trained.
     pub trainable: bool,
+}
+
+impl Field for Child {
+    const EXPECTED: &'static str = "a layer";
+
+    fn read(json: &Json, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.registry().read_child(json, reader)
+    }
+
+    fn write(&self) -> Json {
+        self.json.clone()
+    }
 }
 
 impl PartialEq for Child {

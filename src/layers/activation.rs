@@ -23,7 +23,7 @@ impl Function for Activation {
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         let input = args.input()?;
-        Ok(match self.activation {
+        Ok(match &self.activation {
             Kind::Linear => input.clone().into(),
             activation => activation.output(input.float(input.shape.clone()))?.into(),
         })

@@ -2,6 +2,7 @@
 
 mod activation;
 mod batch_normalization;
+mod bidirectional;
 mod concatenate;
 mod conv;
 mod conv_transpose;
@@ -10,6 +11,7 @@ mod depthwise_conv;
 mod dot;
 mod dropout;
 mod global_pooling;
+mod embedding;
 mod group_normalization;
 mod identity;
 mod input;
@@ -20,7 +22,13 @@ mod merge;
 mod noise;
 mod normalization;
 mod pooling;
+mod masking;
+mod merge;
+mod noise;
+mod normalization;
+pub mod ops;
 mod prelu;
+mod recurrent;
 mod relu;
 mod rescaling;
 mod reshape;
@@ -29,11 +37,13 @@ mod separable_conv;
 mod softmax;
 mod spatial;
 mod support;
+mod time_distributed;
 mod unit_normalization;
 mod up_sampling;
 
 pub use activation::Activation;
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
+pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
 pub use concatenate::Concatenate;
 pub use conv::{Conv, ConvConfig};
 pub use conv_transpose::{ConvTranspose, ConvTransposeConfig};
@@ -42,6 +52,7 @@ pub use depthwise_conv::{DepthwiseConv, DepthwiseConvConfig};
 pub use dot::Dot;
 pub use dropout::{Dropout, DropoutConfig, SpatialDropout1DConfig, SpatialDropoutConfig};
 pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
+pub use embedding::{Embedding, EmbeddingConfig};
 pub use group_normalization::{GroupNormalization, GroupNormalizationConfig};
 pub use identity::{ActivityRegularization, Identity};
 pub use input::InputLayerConfig;
@@ -50,11 +61,13 @@ pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
 };
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
+pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
 pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, Noise};
 pub use normalization::{Normalization, NormalizationConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
+pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
 pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
@@ -62,6 +75,7 @@ pub use resize::Interpolation;
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
 pub use spatial::Padding;
+pub use time_distributed::{TimeDistributed, TimeDistributedConfig};
 pub use unit_normalization::UnitNormalization;
 pub use up_sampling::{UpSampling1D, UpSampling2D, UpSampling3D};
 
@@ -140,4 +154,30 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling1D>(),
     row::<UpSampling2D>(),
     row::<UpSampling3D>(),
+    row::<EmbeddingConfig>(),
+    row::<Masking>(),
+    row::<SimpleRNNConfig>(),
+    row::<LSTMConfig>(),
+    row::<GRUConfig>(),
+    row::<BidirectionalConfig>(),
+    row::<TimeDistributedConfig>(),
+    row::<ops::Add>(),
+    row::<ops::Subtract>(),
+    row::<ops::Multiply>(),
+    row::<ops::TrueDivide>(),
+    row::<ops::Negative>(),
+    row::<ops::Maximum>(),
+    row::<ops::Minimum>(),
+    row::<ops::Equal>(),
+    row::<ops::NotEqual>(),
+    row::<ops::Less>(),
+    row::<ops::LessEqual>(),
+    row::<ops::Greater>(),
+    row::<ops::GreaterEqual>(),
+    row::<ops::LogicalOr>(),
+    row::<ops::Any>(),
+    row::<ops::ExpandDims>(),
+    row::<ops::Concatenate>(),
+    row::<ops::ZerosLike>(),
+    row::<ops::OnesLike>(),
 ];

@@ -7,7 +7,9 @@
 use std::any::Any;
 use std::fmt::Debug;
 
-use burn::module::{Devices, Flag, Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{
+    Content, Devices, Flag, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param,
+};
 use burn::tensor::{Bool, Device, Int, Tensor};
 
 use crate::error::Result;
@@ -71,6 +73,14 @@ impl Module for AnyLayer {
         Self(self.0.map(&mut Restore(mapper)))
     }
 }
+
+impl ModuleDisplayDefault for AnyLayer {
+    fn content(&self, content: Content) -> Option<Content> {
+        content.set_top_level_type("Layer").optional()
+    }
+}
+
+impl ModuleDisplay for AnyLayer {}
 
 enum Change<'a> {
     Fork(&'a Device),

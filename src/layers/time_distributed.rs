@@ -1,0 +1,115 @@
+//! `TimeDistributed`: a layer applied to every step of time.
+
+use burn::module::Module;
+
+use crate::error::{Error, Result};
+use crate::layer::{Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::module::AnyLayer;
+use crate::value::Value;
+
+crate::config! {
+    /// Config of `TimeDistributed`.
+    pub struct TimeDistributedConfig {
+        /// The layer.
+        layer: Child,
+    }
+}
+
+/// The input of one step.
+fn step(input: &Spec) -> Result<Spec> {
+    if input.rank() < 3 {
+        return Err(Error::config(format_args!("expected an input with time and features, got {input}")));
+    }
+    let mut shape = input.shape.clone();
+    shape.remove(1);
+    Ok(Spec::new(shape, input.dtype))
+}
+
+impl LayerConfig for TimeDistributedConfig {
+    const CLASSES: &'static [&'static str] = &["TimeDistributed"];
+    const MASK: MaskRule = MaskRule::Pass;
+
+    type Layer = TimeDistributed;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        let input = args.input()?;
+        let Tree::Leaf(mut output) = self.layer.config.outputs(&Args::one(step(input)?))? else {
+            return Err(Error::unsupported("a layer with several outputs in TimeDistributed"));
+        };
+        output.shape.insert(1, input.shape[1]);
+        Ok(output.into())
+    }
+
+    fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
+        let inner = self.layer.config.variables(&Args::one(step(args.input()?)?))?;
+        Ok(Variables::default().with_child("layer", "layer", inner, self.layer.trainable))
+    }
+
+    fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<TimeDistributed> {
+        let mut weights = weights.child("layer").frozen_unless(self.layer.trainable);
+        Ok(TimeDistributed {
+            layer: self.layer.config.build(&Args::one(step(args.input()?)?), &mut weights)?,
+        })
+    }
+}
+
+/// Applies a layer to every step.
+///
+/// # Shapes
+/// - inputs: `[batch, time, ...]`
+/// - mask: `[batch, time, ...]`; each step gets its own
+/// - outputs: `[batch, time, ...]`
+#[derive(Module, Debug)]
+pub struct TimeDistributed {
+    /// The layer that takes a single step.
+    pub layer: AnyLayer,
+}
+
+impl TimeDistributed {
+    fn call_layer(&self, x: Value, mask: Option<Value>, cx: &Context) -> Result<Value> {
+        // A mask without an axis of time says nothing to the layer inside.
+        let mask = mask.filter(|mask| mask.rank() > 1);
+        let outputs = self.layer.call(Args::one(x.with_mask(mask)), cx)?.into_leaves();
+        let output = outputs.into_iter().next().ok_or_else(|| Error::config("the layer gives nothing"))?;
+        Ok(output.with_mask(None))
+    }
+
+    /// All steps at once, as further examples of the batch: the same where steps do not meet.
+    fn fold(&self, x: Value, cx: &Context) -> Result<Value> {
+        let mask = x.mask().cloned();
+        let shape = x.shape();
+        let (batch, time) = (shape[0], shape[1]);
+        let fold = |value: Value| {
+            let mut folded = value.shape();
+            folded.splice(..2, [batch * time]);
+            value.reshape(&folded)
+        };
+        let y = self.call_layer(fold(x)?, mask.map(fold).transpose()?, cx)?;
+        let mut unfolded = y.shape();
+        unfolded.splice(..1, [batch, time]);
+        y.reshape(&unfolded)
+    }
+
+    /// One step after the other, as Keras does.
+    fn each(&self, x: Value, cx: &Context) -> Result<Value> {
+        let mask = x.mask().cloned();
+        let at = |value: &Value, step: usize| value.clone().narrow(1, step, 1)?.squeeze(&[1]);
+        let steps = (0..x.shape()[1]).map(|step| {
+            let mask = mask.as_ref().map(|mask| at(mask, step)).transpose()?;
+            self.call_layer(at(&x, step)?, mask, cx)?.expand_dims(1)
+        });
+        Value::concat(steps.collect::<Result<_>>()?, 1)
+    }
+}
+
+impl Layer for TimeDistributed {
+    fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
+        let x = args.into_input()?;
+        if x.rank() < 3 {
+            return Err(Error::input(format_args!("expected an input with time, got {:?}", x.shape())));
+        }
+        // In training the statistics of a batch are those of a single step.
+        let training = cx.training.unwrap_or_else(|| x.device().is_autodiff());
+        Ok(if training { self.each(x, cx)? } else { self.fold(x, cx)? }.into())
+    }
+}
