@@ -19,10 +19,10 @@ const MOST_MEMORY: f32 = 64.0;
 
 /// Fixtures of different make: a chain, a graph, wrappers, containers.
 const FIXTURES: &[&str] = &[
-    "core/dense_rank2.keras",
-    "graph/residual_cnn.keras",
-    "rnn/bidirectional_lstm_concat.keras",
-    "container/deflated.keras",
+    "core/dense.keras",
+    "graph/net_residual.keras",
+    "rnn/bidirectional_gru_concat.keras",
+    "container/deflate.keras",
 ];
 
 fn fixture(name: &str) -> PathBuf {
