@@ -52,7 +52,9 @@ fn run(model: &KerasModel) {
         (size < 1 << 20).then(|| Value::from_data(TensorData::zeros::<f32, _>(shape), &device).unwrap())
     });
     if let Some(inputs) = inputs.collect::<Option<Vec<_>>>() {
-        let _ = model.predict(inputs).map(|outputs| outputs.into_iter().for_each(|(_, value)| drop(value.into_data())));
+        let _ = model
+            .predict(inputs)
+            .map(|outputs| outputs.into_iter().for_each(|(_, value)| drop(value.into_data())));
     }
 }
 
