@@ -24,6 +24,8 @@ mod normalization;
 mod pooling;
 mod masking;
 pub mod ops;
+#[cfg(test)]
+mod order_tests;
 mod prelu;
 mod recurrent;
 mod relu;
