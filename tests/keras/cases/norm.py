@@ -34,6 +34,9 @@ case("layer_no_center", x=(5, 7), layer=lambda: L.LayerNormalization(center=Fals
 case("layer_no_scale", x=(5, 7), layer=lambda: L.LayerNormalization(scale=False))
 case("layer_bare", x=(5, 7), layer=lambda: L.LayerNormalization(center=False, scale=False))
 
+case("layer_rms_scaling", x=(5, 7), layer=lambda: L.LayerNormalization(rms_scaling=True))
+case("layer_rms_scaling_axes", x=(3, 5, 2), layer=lambda: L.LayerNormalization(axis=[1, 2], rms_scaling=True, scale=False))
+
 case("group", x=(5, 7, 4), layer=lambda: L.GroupNormalization(groups=2))
 case("group_rank2", x=(6,), layer=lambda: L.GroupNormalization(groups=3, epsilon=0.1))
 case("group_rank3", x=(5, 6), layer=lambda: L.GroupNormalization(groups=2, center=False))
