@@ -65,8 +65,8 @@ pub struct Registry {
     lambdas: HashMap<String, Lambda>,
 }
 
-/// Keys that every layer has, and that the graph reads.
-const COMMON: &[&str] = &["name", "trainable", "dtype"];
+/// Keys that every layer may have: what the graph reads, and a penalty that only training needs.
+const COMMON: &[&str] = &["name", "trainable", "dtype", "activity_regularizer"];
 
 impl Registry {
     /// The kinds of this crate.

@@ -134,28 +134,36 @@ impl Field for Kept {
 
 /// One integer for every axis, or a list with one for each: Keras takes either.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PerAxis(Vec<usize>);
+pub enum PerAxis {
+    /// The same for every axis.
+    One(usize),
+    /// One for each.
+    Each(Vec<usize>),
+}
 
 impl PerAxis {
-    /// The same number for every axis.
-    #[must_use]
-    pub fn all(number: usize) -> Self {
-        Self(vec![number])
+    /// The numbers of `count` axes.
+    ///
+    /// # Errors
+    /// When there is another number of them.
+    pub fn numbers(&self, count: usize) -> crate::Result<Vec<usize>> {
+        match self {
+            Self::One(number) => Ok(vec![*number; count]),
+            Self::Each(numbers) if numbers.len() == count => Ok(numbers.clone()),
+            Self::Each(numbers) => {
+                Err(Error::config(format_args!("expected {count} integers, got {numbers:?}")))
+            }
+        }
     }
 
-    /// The numbers of `N` axes.
+    /// The numbers of `count` axes, none of them zero.
     ///
     /// # Errors
     /// When there is another number of them, or one is zero.
-    pub fn get<const N: usize>(&self, key: &str) -> crate::Result<[usize; N]> {
-        let numbers = match self.0.as_slice() {
-            [one] => [*one; N],
-            many => many.try_into().map_err(|_| {
-                Error::config(format_args!("expected {N} positive integers, got {many:?}")).at(key)
-            })?,
-        };
+    pub fn positive(&self, count: usize) -> crate::Result<Vec<usize>> {
+        let numbers = self.numbers(count)?;
         match numbers.contains(&0) {
-            true => Err(Error::config(format_args!("expected positive integers, got {:?}", self.0)).at(key)),
+            true => Err(Error::config(format_args!("expected positive integers, got {numbers:?}"))),
             false => Ok(numbers),
         }
     }
@@ -166,14 +174,17 @@ impl Field for PerAxis {
 
     fn read(json: &Json, reader: &mut Reader<'_>) -> Option<Self> {
         match json {
-            Json::Array(items) if !items.is_empty() => Vec::read(json, reader).map(Self),
-            Json::Number(_) => usize::read(json, reader).map(Self::all),
+            Json::Array(_) => Vec::read(json, reader).map(Self::Each),
+            Json::Number(_) => usize::read(json, reader).map(Self::One),
             _ => refuse(json, reader),
         }
     }
 
     fn write(&self) -> Json {
-        self.0.write()
+        match self {
+            Self::One(number) => number.write(),
+            Self::Each(numbers) => numbers.write(),
+        }
     }
 }
 

@@ -254,3 +254,96 @@ impl Layer for BatchNormalization {
         Ok(map_float!(x, x => self.normalize(x, axis, mean, variance))?.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Bool, Device, Distribution};
+
+    const SHAPE: [usize; 3] = [4, 5, 3];
+
+    fn layer(device: &Device, trainable: bool) -> BatchNormalization {
+        let numbers = |numbers: [f32; 3]| Tensor::<1>::from_floats(numbers, device);
+        BatchNormalization {
+            gamma: None,
+            beta: None,
+            moving_mean: State::new(numbers([1.0, -2.0, 0.5])),
+            moving_variance: State::new(numbers([2.0, 1.0, 3.0])),
+            moving_stddev: None,
+            renorm_mean: None,
+            renorm_stddev: None,
+            training: Training::default(),
+            axis: 2,
+            momentum: 0.75,
+            epsilon: 0.001,
+            trainable,
+        }
+    }
+
+    fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+        tensor.into_data().as_slice::<f32>().unwrap().iter().map(|x| f64::from(*x)).collect()
+    }
+
+    /// Mean and variance of a channel over the entries that count.
+    fn naive(x: &[f64], mask: &[bool], channel: usize) -> (f64, f64) {
+        let own = x.chunks(3).zip(mask).filter(|(_, counts)| **counts).map(|(x, _)| x[channel]);
+        let own: Vec<f64> = own.collect();
+        let mean = own.iter().sum::<f64>() / own.len() as f64;
+        (mean, own.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / own.len() as f64)
+    }
+
+    #[test]
+    fn training_normalizes_by_the_batch_and_moves_the_statistics() {
+        let device = Device::flex();
+        let mask: Vec<bool> = (0..20).map(|at| at % 3 != 1).collect();
+        for masked in [false, true] {
+            let layer = layer(&device, true);
+            let clone = layer.clone();
+            let x = Tensor::<3>::random(SHAPE, Distribution::Normal(3.0, 2.0), &device);
+            let bools = Tensor::<1, Bool>::from_data(mask.as_slice(), &device).reshape([4, 5]);
+            let value = Value::from(x.clone()).with_mask(masked.then(|| bools.into()));
+            let cx = Context { training: Some(true) };
+            let y = layer.call(Args::one(value), &cx).unwrap().into_leaves().remove(0);
+            let (x, y) = (floats(x), floats(y.float::<3>().unwrap()));
+            let counted = if masked { mask.clone() } else { vec![true; 20] };
+            let moved = (floats(clone.moving_mean.get()), floats(clone.moving_variance.get()));
+            for (channel, (mean_before, variance_before)) in
+                [(1.0, 2.0), (-2.0, 1.0), (0.5, 3.0)].into_iter().enumerate()
+            {
+                let (mean, variance) = naive(&x, &counted, channel);
+                for (x, y) in x.iter().zip(&y).skip(channel).step_by(3) {
+                    assert!(((x - mean) / (variance + 0.001).sqrt() - y).abs() < 1e-4);
+                }
+                assert!((moved.0[channel] - (0.75 * mean_before + 0.25 * mean)).abs() < 1e-5);
+                assert!((moved.1[channel] - (0.75 * variance_before + 0.25 * variance)).abs() < 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn a_frozen_layer_uses_and_keeps_its_statistics() {
+        let device = Device::flex();
+        let x = Tensor::<3>::random(SHAPE, Distribution::Normal(3.0, 2.0), &device);
+        let frozen = layer(&device, false);
+        let run = |layer: &BatchNormalization, training| {
+            let cx = Context { training: Some(training) };
+            let y = layer.call(Args::one(x.clone().into()), &cx).unwrap().into_leaves().remove(0);
+            floats(y.float::<3>().unwrap())
+        };
+        assert_eq!(run(&frozen, true), run(&layer(&device, true), false));
+        assert_eq!(floats(frozen.moving_mean.get()), [1.0, -2.0, 0.5]);
+    }
+
+    #[test]
+    fn what_is_not_computed_is_refused() {
+        let device = Device::flex();
+        let x = Value::from(Tensor::<3>::ones(SHAPE, &device));
+        let cx = Context { training: Some(true) };
+        let stddev = Some(State::new(Tensor::ones([3], &device)));
+        let renorm = BatchNormalization { moving_stddev: stddev, ..layer(&device, true) };
+        let error = renorm.call(Args::one(x.clone()), &cx).unwrap_err().to_string();
+        assert!(error.contains("renorm"), "{error}");
+        let mask = Value::from(Tensor::<1>::ones([4], &device).bool());
+        assert!(layer(&device, true).call(Args::one(x.with_mask(Some(mask))), &Context::default()).is_err());
+    }
+}

@@ -73,7 +73,11 @@ impl Function for Dot {
         }
         let sizes = others(left.rank(), a).map(|at| left.shape[at]);
         let sizes = sizes.chain(others(right.rank(), b).map(|at| right.shape[at])).collect();
-        let batch = left.shape[0].or(right.shape[0]);
+        // A batch of 1 spreads to one that is not known yet.
+        let batch = match (left.shape[0], right.shape[0]) {
+            (Some(1), None) | (None, Some(1)) => None,
+            (left, right) => left.or(right),
+        };
         Ok(left.float(std::iter::once(batch).chain(at_least_one(sizes, Some(1))).collect()).into())
     }
 
@@ -92,18 +96,22 @@ impl Function for Dot {
             false => (left, right),
         };
         let (from, to) = (left.shape(), right.shape());
-        let (batch, summed) = (from[0], from[a]);
-        if to[0] != batch || to[b] != summed {
+        let (batch, summed) = (from[0].max(to[0]), from[a]);
+        if to[b] != summed || [from[0], to[0]].iter().any(|own| *own != batch && *own != 1) {
             let message = format_args!("cannot sum over axis {a} of {from:?} and axis {b} of {to:?}");
             return Err(Error::input(message));
         }
         let (rows, columns) = (others(from.len(), a), others(to.len(), b));
         let order: Vec<usize> = std::iter::once(0).chain(rows.clone()).chain([a]).collect();
         let rows: Vec<usize> = rows.map(|at| from[at]).collect();
-        let left = left.permute(&order)?.reshape(&[batch, rows.iter().product(), summed])?;
+        let size = rows.iter().product();
+        let left =
+            left.permute(&order)?.reshape(&[from[0], size, summed])?.broadcast_to(&[batch, size, summed])?;
         let order: Vec<usize> = [0, b].into_iter().chain(columns.clone()).collect();
         let columns: Vec<usize> = columns.map(|at| to[at]).collect();
-        let right = right.permute(&order)?.reshape(&[batch, summed, columns.iter().product()])?;
+        let size = columns.iter().product();
+        let right =
+            right.permute(&order)?.reshape(&[to[0], summed, size])?.broadcast_to(&[batch, summed, size])?;
         let product = Value::from(left.float::<3>()?.matmul(right.float::<3>()?));
         let sizes = at_least_one(rows.into_iter().chain(columns).collect(), 1);
         Ok(product.reshape(&std::iter::once(batch).chain(sizes).collect::<Vec<_>>())?.into())
@@ -114,6 +122,18 @@ impl Function for Dot {
 mod tests {
     use super::*;
     use crate::config::Dtype;
+
+    #[test]
+    fn a_batch_of_one_spreads() {
+        let device = burn::tensor::Device::flex();
+        let many = Value::from(burn::tensor::Tensor::<2>::full([3, 2], 5.0, &device));
+        let one = Value::from(burn::tensor::Tensor::<3>::full([1, 2, 4], 7.0, &device));
+        let args = Args::bind(&["inputs"], vec![Tree::list([many, one])], vec![]).unwrap();
+        let dot = Dot { axes: Axes::One(1), normalize: false };
+        let product = dot.call(args, &Context::default()).unwrap().into_leaves().remove(0);
+        assert_eq!(product.shape(), [3, 4]);
+        assert!(product.into_data().as_slice::<f32>().unwrap().iter().all(|x| *x == 70.0));
+    }
 
     #[test]
     fn axes_must_match_and_leave_the_batch() {

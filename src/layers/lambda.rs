@@ -36,7 +36,7 @@ enum Meaning {
     Plain(Activation),
     ReLU(ReLU),
     LeakyReLU(LeakyReLU),
-    ELU(ELU),
+    Elu(ELU),
     Softmax(Softmax),
     Threshold(Threshold),
 }
@@ -89,7 +89,7 @@ impl Meaning {
             }
             "relu" => read_arguments(arguments, reader).map(Self::ReLU),
             "leaky_relu" => read_arguments(arguments, reader).map(Self::LeakyReLU),
-            "elu" => read_arguments(arguments, reader).map(Self::ELU),
+            "elu" => read_arguments(arguments, reader).map(Self::Elu),
             "softmax" => read_arguments(arguments, reader).map(Self::Softmax),
             "threshold" => read_arguments(arguments, reader).map(Self::Threshold),
             name => {
@@ -113,7 +113,7 @@ impl Meaning {
             }
             Self::ReLU(function) => function.outputs(args),
             Self::LeakyReLU(function) => function.outputs(args),
-            Self::ELU(function) => function.outputs(args),
+            Self::Elu(function) => function.outputs(args),
             Self::Softmax(function) => function.outputs(args),
             Self::Threshold(_) => super::support::like_input(args),
         }
@@ -195,7 +195,7 @@ impl Function for Lambda {
             Meaning::Plain(function) => function.apply(args.into_input()?)?.into(),
             Meaning::ReLU(function) => function.call(args, cx)?,
             Meaning::LeakyReLU(function) => function.call(args, cx)?,
-            Meaning::ELU(function) => function.call(args, cx)?,
+            Meaning::Elu(function) => function.call(args, cx)?,
             Meaning::Softmax(function) => function.call(Args::one(args.into_input()?.with_mask(None)), cx)?,
             Meaning::Threshold(Threshold { threshold, default_value }) => {
                 let y = map_float!(args.into_input()?, x => {

@@ -53,6 +53,8 @@ impl Merge {
         if batches.any(|other| Some(other) != batch) {
             return Err(Error::config(format_args!("batches of different sizes: {}", show(&inputs))));
         }
+        // A batch of 1 spreads to one that is not known yet.
+        let batch = batch.filter(|batch| *batch != 1 || inputs.iter().all(|input| input.shape[0].is_some()));
         let shape = others.iter().try_fold(first.shape[1..].to_vec(), |shape, other| {
             broadcast(&shape, &other.shape[1..])
                 .ok_or_else(|| Error::config(format_args!("the shapes do not broadcast: {}", show(&inputs))))
@@ -69,10 +71,6 @@ impl Merge {
 
     fn call(self, args: Args<Value>) -> Result<Tree<Value>> {
         let inputs = args.into_inputs();
-        if inputs.windows(2).any(|pair| pair[0].shape().first() != pair[1].shape().first()) {
-            let shapes: Vec<_> = inputs.iter().map(Value::shape).collect();
-            return Err(Error::input(format_args!("expected one batch size, got the shapes {shapes:?}")));
-        }
         let mask = merged_mask(&inputs)?;
         let rank = inputs.iter().map(Value::rank).max().unwrap_or(0);
         let count = inputs.len();
@@ -216,12 +214,25 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_of_one_spreads() {
+        let device = burn::tensor::Device::flex();
+        let many = Value::from(burn::tensor::Tensor::<2>::ones([3, 2], &device));
+        let one = Value::from(burn::tensor::Tensor::<2>::full([1, 2], 4.0, &device));
+        let args = Args::bind(&["inputs"], vec![Tree::list([many, one])], vec![]).unwrap();
+        let sum = Merge::Add.call(args).unwrap().into_leaves().remove(0);
+        assert_eq!(sum.shape(), [3, 2]);
+        assert!(sum.into_data().as_slice::<f32>().unwrap().iter().all(|x| *x == 5.0));
+    }
+
+    #[test]
     fn shapes_broadcast_after_the_batch() {
         let (n, s) = (None, Some);
         let add = |inputs: &[&[Option<usize>]]| shape(Merge::Add, inputs);
         assert_eq!(add(&[&[n, s(3)], &[n, s(4), s(3)]]).unwrap(), [n, s(4), s(3)]);
         assert_eq!(add(&[&[n, s(4), s(1)], &[s(2), s(1), s(3)]]).unwrap(), [s(2), s(4), s(3)]);
         assert_eq!(add(&[&[n, n], &[n, s(3)]]).unwrap(), [n, n]);
+        assert_eq!(add(&[&[n, s(3)], &[s(1), s(3)]]).unwrap(), [n, s(3)]);
+        assert_eq!(add(&[&[s(1), s(3)], &[s(1), s(3)]]).unwrap(), [s(1), s(3)]);
         assert!(add(&[&[n, s(4)], &[n, s(4), s(3)]]).is_none());
         assert!(add(&[&[s(2), s(4)], &[s(3), s(4)]]).is_none());
         assert!(add(&[&[s(1), s(4)], &[s(3), s(4)]]).is_none());

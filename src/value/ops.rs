@@ -194,12 +194,20 @@ impl Value {
     /// # Errors
     /// When the rank is not supported.
     pub fn repeat_each(self, axis: usize, times: usize) -> Result<Self> {
-        let length = self.shape().get(axis).copied().unwrap_or(0);
-        let device = self.device();
-        let index: Vec<i32> =
-            (0..length).flat_map(|entry| std::iter::repeat_n(entry as i32, times)).collect();
-        let index = Tensor::<1, Int>::from_data(index.as_slice(), (&device, DType::I32));
-        self.keeping_order(axis, |tensor, axis| on_tensor!(tensor, x => x.select(axis, index)))
+        if times == 1 {
+            return Ok(self);
+        }
+        self.keeping_order(axis, |tensor, axis| {
+            on_tensor!(tensor, x => {
+                let mut shape = x.dims();
+                let before: usize = shape[..axis].iter().product();
+                let after: usize = shape[axis + 1..].iter().product();
+                let entries = x.reshape([before, shape[axis], 1, after]);
+                let repeated = entries.expand([before, shape[axis], times, after]);
+                shape[axis] *= times;
+                repeated.reshape(shape)
+            })
+        })
     }
 
     /// Joins values along an axis.
@@ -242,7 +250,8 @@ impl Value {
         Ok(Self::from_stored(tensor, order))
     }
 
-    /// Pads every axis with a constant: `pads[axis]` entries before and after. Floats only.
+    /// Pads every axis with a constant: `pads[axis]` entries before and after. Integers stay integers,
+    /// booleans become floats.
     ///
     /// # Errors
     /// When `pads` has not one entry per axis.
@@ -254,10 +263,18 @@ impl Value {
         if self.order == Order::ChannelsFirst {
             pads[1..].rotate_right(1);
         }
-        map_float!(self, x => {
+        let is_int = self.tensor.is_int();
+        let (tensor, order) = (self.tensor, self.order);
+        let tensor = by_rank!(tensor.rank(), D => {
             let pads: [(usize, usize); D] = std::array::from_fn(|axis| pads[axis]);
-            x.pad(pads, PadMode::Constant(with as f32))
-        })
+            let mode = PadMode::Constant(with as f32);
+            if is_int {
+                Tensor::<D, Int>::from_bridge(tensor).pad(pads, mode).into_bridge()
+            } else {
+                Tensor::<D>::from_bridge(to_float(tensor)).pad(pads, mode).into_bridge()
+            }
+        })?;
+        Ok(Self::from_stored(tensor, order))
     }
 
     /// Reduces some axes, which stay with size 1. Floats only.

@@ -1,0 +1,126 @@
+//! `GlobalMaxPooling1D` to `GlobalMaxPooling3D` and `GlobalAveragePooling1D` to `GlobalAveragePooling3D`: the
+//! largest and the mean entry of each channel. `GlobalAveragePooling1D` leaves out what a mask says.
+
+use burn::tensor::{Bool, Tensor};
+
+use super::spatial::{channel_axis, lengths, spatial_axes, take, with_sizes};
+use crate::config::DataFormat;
+use crate::error::{Error, Result};
+use crate::layer::{Args, Context, Function, Spec, Tree};
+use crate::value::{Order, Value};
+
+crate::config! {
+    /// `GlobalMaxPooling1D`, `GlobalMaxPooling2D` and `GlobalMaxPooling3D`, by the rank of the inputs.
+    ///
+    /// # Shapes
+    /// - inputs: `[batch, spatial..., channels]`, for `channels_first` `[batch, channels, spatial...]`
+    /// - outputs: `[batch, channels]`, or with `keepdims` as the inputs with lengths of 1
+    pub struct GlobalMaxPooling<const D: usize> {
+        /// Where the channels are.
+        data_format: Option<DataFormat> = None,
+        /// Whether the spatial axes stay.
+        keepdims: bool = false,
+    }
+}
+
+crate::config! {
+    /// `GlobalAveragePooling1D`, `GlobalAveragePooling2D` and `GlobalAveragePooling3D`, by the rank of the
+    /// inputs.
+    ///
+    /// # Shapes
+    /// - inputs: `[batch, spatial..., channels]`, for `channels_first` `[batch, channels, spatial...]`
+    /// - outputs: `[batch, channels]`, or with `keepdims` as the inputs with lengths of 1
+    pub struct GlobalAveragePooling<const D: usize> {
+        /// Where the channels are.
+        data_format: Option<DataFormat> = None,
+        /// Whether the spatial axes stay.
+        keepdims: bool = false,
+    }
+}
+
+fn output<const D: usize>(input: &Spec, format: Option<DataFormat>, keepdims: bool) -> Result<Spec> {
+    if lengths::<D>(input, format)?.contains(&Some(0)) {
+        return Err(Error::config(format_args!("nothing to pool in the shape {input}")));
+    }
+    let channels = input.shape[channel_axis(format, D)];
+    let shape = match keepdims {
+        true => with_sizes(input, format, channels, vec![Some(1); D - 2]),
+        false => vec![input.shape[0], channels],
+    };
+    Ok(input.float(shape))
+}
+
+/// Reduces the places of each channel by an operation that keeps the axis.
+fn reduce<const D: usize>(
+    x: Value,
+    format: Option<DataFormat>,
+    keepdims: bool,
+    run: impl FnOnce(Tensor<3>, usize) -> Result<Tensor<3>>,
+) -> Result<Value> {
+    let mut shape = x.shape();
+    let axes = spatial_axes(format, shape.len());
+    let (batch, channels) = (shape[0], shape[channel_axis(format, shape.len())]);
+    let places: usize = shape[axes.clone()].iter().product();
+    if places == 0 {
+        return Err(Error::input(format_args!("nothing to pool in the shape {shape:?}")));
+    }
+    let is_last = format != Some(DataFormat::ChannelsFirst) && x.order() == Order::Plain;
+    let (x, axis) = match is_last {
+        true => (x.float::<D>()?.reshape([batch, places, channels]), 1),
+        false => (take::<D>(x, format)?.reshape([batch, channels, places]), 2),
+    };
+    shape[axes].fill(1);
+    let shape = if keepdims { shape } else { vec![batch, channels] };
+    Value::from(run(x, axis)?).reshape(&shape)
+}
+
+/// The mean of the places that a mask `[batch, time]` has, over `axis` of three.
+fn masked_mean(x: Tensor<3>, mask: Value, axis: usize) -> Result<Tensor<3>> {
+    let [batch, length] = [x.dims()[0], x.dims()[axis]];
+    if mask.shape() != [batch, length] {
+        let shape = mask.shape();
+        return Err(Error::input(format_args!("expected a mask [{batch}, {length}], got {shape:?}")));
+    }
+    let mask: Tensor<3, Bool> = mask.bool::<2>()?.unsqueeze_dim(3 - axis);
+    let count = mask.clone().float().cast(x.dtype()).sum_dim(axis);
+    Ok(x.clone().zeros_like().mask_where(mask.expand(x.dims()), x).sum_dim(axis) / count)
+}
+
+impl<const D: usize> Function for GlobalMaxPooling<D> {
+    const CLASSES: &'static [&'static str] = match D {
+        3 => &["GlobalMaxPooling1D", "GlobalMaxPool1D"],
+        4 => &["GlobalMaxPooling2D", "GlobalMaxPool2D"],
+        _ => &["GlobalMaxPooling3D", "GlobalMaxPool3D"],
+    };
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        Ok(output::<D>(args.input()?, self.data_format, self.keepdims)?.into())
+    }
+
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        let x = args.into_input()?;
+        Ok(reduce::<D>(x, self.data_format, self.keepdims, |x, axis| Ok(x.max_dim(axis)))?.into())
+    }
+}
+
+impl<const D: usize> Function for GlobalAveragePooling<D> {
+    const CLASSES: &'static [&'static str] = match D {
+        3 => &["GlobalAveragePooling1D", "GlobalAvgPool1D"],
+        4 => &["GlobalAveragePooling2D", "GlobalAvgPool2D"],
+        _ => &["GlobalAveragePooling3D", "GlobalAvgPool3D"],
+    };
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        Ok(output::<D>(args.input()?, self.data_format, self.keepdims)?.into())
+    }
+
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        let x = args.into_input()?;
+        let mask = x.mask().filter(|_| D == 3).cloned();
+        let y = reduce::<D>(x, self.data_format, self.keepdims, |x, axis| match mask {
+            Some(mask) => masked_mean(x, mask, axis),
+            None => Ok(x.mean_dim(axis)),
+        })?;
+        Ok(y.into())
+    }
+}
