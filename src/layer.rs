@@ -297,6 +297,12 @@ impl<T> Args<T> {
         Ok(Args { names: self.names, values: values.collect::<Result<_>>()? })
     }
 
+    /// How many of the arguments have tensors in them.
+    #[must_use]
+    pub fn tensor_arguments(&self) -> usize {
+        self.values.iter().flatten().filter(|tree| !tree.leaves().is_empty()).count()
+    }
+
     /// Every tensor of every argument.
     #[must_use]
     pub fn leaves(&self) -> Vec<&T> {

@@ -367,7 +367,7 @@ fn read_call(json: &Json, names: &'static [&'static str]) -> Result<Call> {
     let (mut mask, mut training, mut others) = (None, None, Vec::new());
     for (key, value) in keywords {
         match (key.as_str(), &value) {
-            ("mask", value) if value.is_none() => {}
+            ("mask", value) if value.leaves().is_empty() => {}
             ("mask", _) => mask = Some(value),
             ("training", Tree::Constant(Json::Bool(flag))) => training = Some(*flag),
             _ => others.push((key, value)),

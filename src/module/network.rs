@@ -66,6 +66,9 @@ impl Network {
                 let mut args = node.args.try_map(&mut |at| value_at(&values, *at))?;
                 if let Some(masks) = &node.mask {
                     args = with_masks(args, &masks.try_map(&mut |at| value_at(&values, *at))?)?;
+                } else if args.tensor_arguments() > 1 {
+                    // Keras finds the mask of an argument by itself only when there is no other.
+                    args = args.try_map(&mut |value| Ok(value.clone().with_mask(None)))?;
                 }
                 for done in &self.graph.done[index] {
                     if !kept.iter().any(|at| at.node == *done) {
@@ -102,12 +105,12 @@ fn call(rule: MaskRule, layer: &AnyLayer, args: Args<Value>, cx: &Context) -> Re
 
 /// Gives the inputs of a call the masks that it was called with.
 fn with_masks(args: Args<Value>, masks: &Tree<Value>) -> Result<Args<Value>> {
+    let one = |tree: &Tree<Value>| tree.leaves().first().map(|mask| (*mask).clone());
     let masks: Vec<Option<Value>> = match masks {
         Tree::Leaf(mask) => vec![Some(mask.clone())],
-        Tree::List(items) => {
-            items.iter().map(|item| item.leaves().first().map(|mask| (*mask).clone())).collect()
-        }
-        _ => return Err(Error::unsupported("expected a mask or a list of masks")),
+        Tree::List(items) => items.iter().map(one).collect(),
+        Tree::Dict(items) => items.iter().map(|(_, item)| one(item)).collect(),
+        Tree::Constant(_) => Vec::new(),
     };
     let mut at = 0;
     args.try_map(&mut |value| {

@@ -153,12 +153,7 @@ impl Value {
     #[must_use]
     pub fn from_stored(tensor: BridgeTensor, order: Order) -> Self {
         let order = if tensor.rank() < 3 { Order::Plain } else { order };
-        // Burn's comparisons of integers give booleans under the kind of integers.
-        let tensor = match tensor.dtype().is_bool() && !tensor.is_bool() {
-            true => BridgeTensor::bool(tensor.into_parts().1),
-            false => tensor,
-        };
-        Self { tensor, order, mask: None }
+        Self { tensor: ops::truly_bool(tensor), order, mask: None }
     }
 
     #[doc(hidden)]

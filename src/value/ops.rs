@@ -42,6 +42,17 @@ pub enum Reduce {
     Min,
 }
 
+/// Brings integers of two types to the wider one, since backends do not mix them.
+fn same_int(left: BridgeTensor, right: BridgeTensor) -> (BridgeTensor, BridgeTensor) {
+    let (left, right) = (to_int(left), to_int(right));
+    let wider = if left.dtype().size() < right.dtype().size() { right.dtype() } else { left.dtype() };
+    let cast = |tensor: BridgeTensor| match tensor.dtype() == wider {
+        true => tensor,
+        false => on_rank_one(tensor, |x: Tensor<1, Int>| x.cast(wider).into_bridge()),
+    };
+    (cast(left), cast(right))
+}
+
 pub(super) fn to_float(tensor: BridgeTensor) -> BridgeTensor {
     if tensor.is_int() {
         return on_rank_one(tensor, |x: Tensor<1, Int>| x.float().cast(DType::F32).into_bridge());
@@ -49,7 +60,11 @@ pub(super) fn to_float(tensor: BridgeTensor) -> BridgeTensor {
     if tensor.is_bool() {
         return on_rank_one(tensor, |x: Tensor<1, Bool>| x.float().cast(DType::F32).into_bridge());
     }
-    tensor
+    // As Keras casts what enters a layer to the type that the layer computes in.
+    match tensor.dtype() {
+        DType::F32 => tensor,
+        _ => on_rank_one(tensor, |x: Tensor<1>| x.cast(DType::F32).into_bridge()),
+    }
 }
 
 pub(super) fn to_int(tensor: BridgeTensor) -> BridgeTensor {
@@ -64,12 +79,20 @@ pub(super) fn to_int(tensor: BridgeTensor) -> BridgeTensor {
 
 pub(super) fn to_bool(tensor: BridgeTensor) -> BridgeTensor {
     if tensor.is_float() {
-        return on_rank_one(tensor, |x: Tensor<1>| x.not_equal_elem(0.0).into_bridge());
+        return truly_bool(on_rank_one(tensor, |x: Tensor<1>| x.not_equal_elem(0.0).into_bridge()));
     }
     if tensor.is_int() {
-        return on_rank_one(tensor, |x: Tensor<1, Int>| x.not_equal_elem(0).into_bridge());
+        return truly_bool(on_rank_one(tensor, |x: Tensor<1, Int>| x.not_equal_elem(0).into_bridge()));
     }
     tensor
+}
+
+/// Burn's comparisons of integers give booleans under the kind of integers.
+pub(super) fn truly_bool(tensor: BridgeTensor) -> BridgeTensor {
+    match tensor.dtype().is_bool() && !tensor.is_bool() {
+        true => BridgeTensor::bool(tensor.into_parts().1),
+        false => tensor,
+    }
 }
 
 /// Conversions look at elements only, so the rank that the type claims does not matter.
@@ -315,7 +338,8 @@ impl Value {
         let ints = !left.is_float() && !right.is_float() && op != Binary::Divide;
         let tensor = by_rank!(left.rank(), D => {
             if ints {
-                let (a, b) = (Tensor::<D, Int>::from_bridge(to_int(left)), Tensor::from_bridge(to_int(right)));
+                let (left, right) = same_int(left, right);
+                let (a, b) = (Tensor::<D, Int>::from_bridge(left), Tensor::from_bridge(right));
                 match op {
                     Binary::Add => a + b,
                     Binary::Subtract => a - b,
@@ -362,7 +386,8 @@ impl Value {
         }
         let tensor = by_rank!(left.rank(), D => {
             if ints {
-                compare!(Tensor::<D, Int>::from_bridge(to_int(left)), Tensor::from_bridge(to_int(right)))
+                let (left, right) = same_int(left, right);
+                compare!(Tensor::<D, Int>::from_bridge(left), Tensor::from_bridge(right))
             } else {
                 compare!(Tensor::<D>::from_bridge(to_float(left)), Tensor::from_bridge(to_float(right)))
             }
