@@ -29,17 +29,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let images = array("images")?;
     let probabilities = model.predict(Value::from_data(images.clone(), &device)?)?.tensor::<2>()?;
-    let certainties = probabilities.clone().max_dim(1).into_data().to_vec::<f32>()?;
-    let predictions = probabilities.clone().argmax(1).into_data().convert::<i64>().to_vec::<i64>()?;
-    let labels = array("labels")?.convert::<i64>().to_vec::<i64>()?;
-    show(&images.to_vec::<f32>()?, &predictions, &certainties, &labels);
+    let certainties = probabilities.clone().max_dim(1).into_data().try_to_vec::<f32>()?;
+    let predictions = probabilities.clone().argmax(1).into_data().convert::<i64>().try_to_vec::<i64>()?;
+    let labels = array("labels")?.convert::<i64>().try_to_vec::<i64>()?;
+    show(&images.try_to_vec::<f32>()?, &predictions, &certainties, &labels);
 
     let right = predictions.iter().zip(&labels).filter(|(prediction, label)| prediction == label).count();
-    let keras = array("keras_accuracy")?.convert::<f64>().to_vec::<f64>()?[0];
+    let keras = array("keras_accuracy")?.convert::<f64>().try_to_vec::<f64>()?[0];
     println!("accuracy on {} images: {:.4} (Burn)", labels.len(), right as f64 / labels.len() as f64);
     println!("                        {keras:.4} (Keras, same file)");
-    let expected = array("keras_probabilities")?.to_vec::<f32>()?;
-    let got = probabilities.into_data().to_vec::<f32>()?;
+    let expected = array("keras_probabilities")?.try_to_vec::<f32>()?;
+    let got = probabilities.into_data().try_to_vec::<f32>()?;
     let worst = got.iter().zip(&expected).map(|(got, expected)| (got - expected).abs()).fold(0.0, f32::max);
     println!("largest difference of a probability: {worst:.1e}");
 

@@ -9,9 +9,10 @@ use crate::config::{Dtype, Object, Reader, json};
 use crate::error::{Error, Result};
 use crate::file::archive::Archive;
 use crate::file::h5::H5File;
-use crate::layer::{AnyConfig, Args, Registry, Variables};
+use crate::layer::{AnyConfig, Args, Registry, Spec, Tree, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
+use crate::summary::Summary;
 
 /// The names of the members of a `.keras` archive.
 pub(crate) const METADATA: &str = "metadata.json";
@@ -147,22 +148,39 @@ impl KerasFile {
         self.describe(registry).map(|_| ())
     }
 
+    /// The table that Keras prints as `model.summary()`, without the weights, which need not fit.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the model description, all at once.
+    pub fn summary(&self, registry: &Registry) -> Result<Summary> {
+        let (description, specs) = self.read_model(registry)?;
+        let graph = graph_of(description.root.as_ref()).ok_or_else(|| no_model(description.root.as_ref()))?;
+        Ok(Summary::new(graph, &specs, &description.variables, self.name()))
+    }
+
+    /// The name of the model.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.config.pointer("/config/name").and_then(Json::as_str).unwrap_or("model")
+    }
+
     pub(crate) fn describe(&self, registry: &Registry) -> Result<Description> {
+        let (description, _) = self.read_model(registry)?;
+        self.check_variables(&description.variables)?;
+        Ok(description)
+    }
+
+    /// Reads the model description, and infers the shapes of all its values.
+    fn read_model(&self, registry: &Registry) -> Result<(Description, Vec<Tree<Spec>>)> {
         let mut reader = Reader::new(registry, &self.limits);
         let root = Object::read(&self.config, &mut reader)
             .and_then(|object| reader.enter(|reader| registry.read(&object, reader)));
         reader.finish()?;
         let root = root.ok_or_else(|| Error::config("the model could not be read"))?;
-        let graph = graph_of(root.as_ref()).ok_or_else(|| {
-            Error::unsupported(format_args!(
-                "a {} is no model: expected Sequential or Functional",
-                root.class()
-            ))
-        })?;
-        graph.infer(None)?;
+        let graph = graph_of(root.as_ref()).ok_or_else(|| no_model(root.as_ref()))?;
+        let specs = graph.infer(None)?;
         let variables = root.variables(&Args::none())?;
-        self.check_variables(&variables)?;
-        Ok(Description { root, variables })
+        Ok((Description { root, variables }, specs))
     }
 
     /// Compares declared variables with stored ones, as strictly as Keras does: every variable with
@@ -201,6 +219,11 @@ impl KerasFile {
         }
         problems.finish()
     }
+}
+
+fn no_model(root: &dyn AnyConfig) -> Error {
+    let class = root.class();
+    Error::unsupported(format_args!("a {class} is no model: expected Sequential or Functional"))
 }
 
 fn read_json(archive: &Archive, name: &str, limits: &Limits) -> Result<Option<Json>> {

@@ -4,6 +4,7 @@
 
 pub mod activation;
 pub mod config;
+pub mod device;
 pub mod error;
 mod file;
 mod keras_file;

@@ -167,7 +167,7 @@ impl KerasModel {
     /// The name of the model.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.origin.file.config().pointer("/config/name").and_then(|name| name.as_str()).unwrap_or("model")
+        self.origin.file.name()
     }
 
     /// What the model gives for some inputs, as Keras' `predict`: in batches, never as in training.

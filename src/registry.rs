@@ -54,7 +54,7 @@ pub(crate) struct Lambda {
 
 impl fmt::Debug for Lambda {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Lambda")
+        f.write_str("closures")
     }
 }
 

@@ -37,7 +37,10 @@ pub struct SummaryRow {
 
 impl Summary {
     pub(crate) fn new(graph: &Graph, specs: &[Tree<Spec>], variables: &Variables, name: &str) -> Self {
-        let count = |shape: &[usize]| shape.iter().product::<usize>();
+        // The sizes may be those of a file whose variables nobody has seen yet.
+        let count =
+            |shape: &[usize]| shape.iter().fold(1, |product: usize, size| product.saturating_mul(*size));
+        let sum = |counts: &mut dyn Iterator<Item = usize>| counts.fold(0, usize::saturating_add);
         let rows = graph.layers.iter().enumerate().map(|(index, layer)| {
             let calls = || graph.nodes.iter().enumerate().filter(move |(_, node)| node.layer == index);
             let outputs =
@@ -59,13 +62,13 @@ impl Summary {
                 name: layer.name.clone(),
                 class: layer.config.class().to_owned(),
                 outputs: outputs.into_iter().cloned().collect(),
-                parameters: own.map(|variable| count(&variable.shape)).sum(),
+                parameters: sum(&mut own.map(|variable| count(&variable.shape))),
                 inputs: inputs.collect(),
             }
         });
         let total = |trainable| {
             let some = variables.iter().filter(|variable| variable.trainable == trainable);
-            some.map(|variable| count(&variable.shape)).sum()
+            sum(&mut some.map(|variable| count(&variable.shape)))
         };
         Self {
             name: name.to_owned(),
@@ -121,7 +124,7 @@ impl fmt::Display for Summary {
             }
         }
         writeln!(f)?;
-        writeln!(f, "Total params: {}", thousands(self.trainable + self.non_trainable))?;
+        writeln!(f, "Total params: {}", thousands(self.trainable.saturating_add(self.non_trainable)))?;
         writeln!(f, "Trainable params: {}", thousands(self.trainable))?;
         write!(f, "Non-trainable params: {}", thousands(self.non_trainable))
     }

@@ -105,7 +105,7 @@ fn training_lowers_the_loss_moves_the_statistics_and_survives_saving() {
         let loss = (y - target.clone()).powi_scalar(2).mean();
         losses.push(loss.clone().into_scalar::<f32>());
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimizer.step(1e-2.into(), model, gradients);
+        model = optimizer.step(1e-2, model, gradients);
     }
     assert!(losses[11] < losses[0] * 0.9, "{losses:?}");
     let after = model.layer::<BatchNormalization>(&name).unwrap().moving_mean.get().into_data();

@@ -63,11 +63,22 @@ macro_rules! plain_field {
 
 plain_field!(bool, "true or false", |json| json.as_bool());
 plain_field!(String, "a string", |json| json.as_str().map(Into::into));
-plain_field!(f64, "a number", |json| json.as_f64().or_else(|| json::marked_number(json)));
 plain_field!(i64, "an integer", |json| json.as_i64().filter(|n| n.unsigned_abs() <= LARGEST));
 plain_field!(usize, "a non-negative integer", |json| {
     json.as_u64().filter(|n| *n <= LARGEST).and_then(|n| usize::try_from(n).ok())
 });
+
+impl Field for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn read(json: &Json, reader: &mut Reader<'_>) -> Option<Self> {
+        json.as_f64().or_else(|| json::marked_number(json)).or_else(|| refuse(json, reader))
+    }
+
+    fn write(&self) -> Json {
+        json::number(*self)
+    }
+}
 
 impl Field for NonZeroUsize {
     const EXPECTED: &'static str = "a positive integer";

@@ -54,6 +54,17 @@ pub fn marked_number(json: &Json) -> Option<f64> {
     }
 }
 
+/// A number as JSON, or as the marked token that stands for it.
+#[must_use]
+pub fn number(number: f64) -> Json {
+    match number {
+        _ if number.is_finite() => number.into(),
+        _ if number.is_nan() => format!("{MARK}NaN").into(),
+        _ if number > 0.0 => format!("{MARK}Infinity").into(),
+        _ => format!("{MARK}-Infinity").into(),
+    }
+}
+
 fn push_ascii(out: &mut String, text: &str) {
     for c in text.chars() {
         if c.is_ascii() {
@@ -130,6 +141,10 @@ mod tests {
         assert_eq!(marked_number(&json["b"][0]), Some(f64::NEG_INFINITY));
         assert_eq!(json["d"], "NaN \" Infinity");
         assert_eq!(print(&json), text);
+        for token in ["a", "b"] {
+            let read = json[token].get(0).unwrap_or(&json[token]);
+            assert_eq!(number(marked_number(read).unwrap()), *read);
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ fn reduce<const D: usize>(
     let axes = spatial_axes(format, shape.len());
     let (batch, channels) = (shape[0], shape[channel_axis(format, shape.len())]);
     let places: usize = shape[axes.clone()].iter().product();
-    if places == 0 {
+    if places * channels == 0 {
         return Err(Error::input(format_args!("nothing to pool in the shape {shape:?}")));
     }
     let is_last = format != Some(DataFormat::ChannelsFirst) && x.order() == Order::Plain;
@@ -76,14 +76,15 @@ fn reduce<const D: usize>(
 
 /// The mean of the places that a mask `[batch, time]` has, over `axis` of three.
 fn masked_mean(x: Tensor<3>, mask: Value, axis: usize) -> Result<Tensor<3>> {
-    let [batch, length] = [x.dims()[0], x.dims()[axis]];
+    let (batch, length, channels) = (x.dims()[0], x.dims()[axis], x.dims()[3 - axis]);
     if mask.shape() != [batch, length] {
         let shape = mask.shape();
         return Err(Error::input(format_args!("expected a mask [{batch}, {length}], got {shape:?}")));
     }
     let mask: Tensor<3, Bool> = mask.bool::<2>()?.unsqueeze_dim(3 - axis);
     let count = mask.clone().float().cast(x.dtype()).sum_dim(axis);
-    Ok(x.clone().zeros_like().mask_where(mask.expand(x.dims()), x).sum_dim(axis) / count)
+    let mask = mask.repeat_dim(3 - axis, channels);
+    Ok(x.clone().zeros_like().mask_where(mask, x).sum_dim(axis) / count)
 }
 
 impl<const D: usize> Function for GlobalMaxPooling<D> {

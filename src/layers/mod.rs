@@ -35,7 +35,11 @@ mod resize;
 mod separable_conv;
 mod softmax;
 mod spatial;
+#[cfg(test)]
+mod spatial_tests;
 mod support;
+#[cfg(test)]
+mod testing;
 mod time_distributed;
 mod unit_normalization;
 mod up_sampling;

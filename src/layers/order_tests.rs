@@ -1,36 +1,18 @@
 //! Layers between spatial ones must give the same in either memory order of their inputs, and keep it.
 
-use std::collections::HashMap;
-
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor};
 use serde_json::{Value as Json, json};
 
-use crate::config::{Dtype, Object, Reader};
-use crate::layer::{Args, Context, Registry, Spec, Tree, Variable, Weights};
+use super::testing::{build, read};
+use crate::config::Dtype;
+use crate::layer::{Args, Context, Spec, Tree};
 use crate::value::{Order, Value};
-use crate::variables::WeightSource;
 
 const SHAPE: [usize; 4] = [2, 3, 5, 4];
 
-/// Gives every variable numbers that differ along all its axes.
-struct Made;
-
-impl WeightSource for Made {
-    fn read(&self, variable: &Variable) -> crate::Result<TensorData> {
-        let shape = if variable.shape.is_empty() { vec![1] } else { variable.shape.clone() };
-        let numbers = (0..shape.iter().product::<usize>()).map(|n| 0.5 + (n as f32 * 1.7).sin().abs());
-        Ok(TensorData::new(numbers.collect::<Vec<_>>(), shape))
-    }
-}
-
 /// What a layer of a class makes of some inputs.
 fn run(class: &str, config: &Json, inputs: Vec<Value>) -> Value {
-    let (registry, limits, device) = (Registry::new(), crate::Limits::default(), Device::flex());
-    let json = json!({"module": "keras.layers", "class_name": class, "config": config});
-    let mut reader = Reader::new(&registry, &limits);
-    let layer = registry.read(&Object::of(&json).unwrap(), &mut reader);
-    reader.finish().unwrap();
-    let layer = layer.unwrap();
+    let layer = read(class, config);
     let spec = |value: &Value| {
         let shape = value.shape().into_iter().map(Some).collect();
         Ok(Spec::new(shape, Dtype::Float32))
@@ -42,21 +24,7 @@ fn run(class: &str, config: &Json, inputs: Vec<Value>) -> Value {
     let args = Args::bind(&["inputs"], vec![tree], vec![]).unwrap();
     let specs = args.try_map(&mut |value| spec(value)).unwrap();
     let declared = layer.outputs(&specs).unwrap();
-    let variables: HashMap<String, Variable> = layer
-        .variables(&specs)
-        .unwrap()
-        .iter()
-        .cloned()
-        .map(|variable| (variable.param.clone(), variable))
-        .collect();
-    let mut weights = Weights {
-        variables: &variables,
-        source: &Made,
-        device: &device,
-        path: String::new(),
-        trainable: true,
-    };
-    let built = layer.build(&specs, &mut weights).unwrap();
+    let built = build(layer.as_ref(), &specs, &Device::flex()).unwrap();
     let output = built.call(args, &Context::default()).unwrap().into_leaves().remove(0);
     let shape: Vec<_> = output.shape().into_iter().map(Some).collect();
     assert_eq!(declared.leaves()[0].shape, shape, "{class} {config}");
@@ -148,5 +116,30 @@ fn several_inputs_in_either_order() {
         }
         assert_same(class, &config, expected.clone(), together);
         assert_same(class, &config, expected, run(class, &config, vec![first, other]));
+    }
+}
+
+#[test]
+fn spatial_layers_keep_channels_first_between_them() {
+    for (class, config) in [
+        ("Conv2D", json!({"filters": 3, "kernel_size": 2, "activation": "softmax"})),
+        ("Conv2DTranspose", json!({"filters": 3, "kernel_size": 2, "strides": 2})),
+        ("DepthwiseConv2D", json!({"kernel_size": 2, "padding": "same"})),
+        ("SeparableConv2D", json!({"filters": 3, "kernel_size": 2})),
+        ("MaxPooling2D", json!({"padding": "same"})),
+        ("AveragePooling2D", json!({"pool_size": [1, 2]})),
+        ("ZeroPadding2D", json!({"padding": [[1, 2], [0, 3]]})),
+        ("Cropping2D", json!({"cropping": [[1, 0], [2, 1]]})),
+        ("UpSampling2D", json!({"size": [2, 3]})),
+        ("UpSampling2D", json!({"interpolation": "bicubic"})),
+        ("GlobalMaxPooling2D", json!({"keepdims": true})),
+        ("GlobalAveragePooling2D", json!({})),
+    ] {
+        let [plain, first] = both(0.0);
+        let (plain, first) = (run(class, &config, vec![plain]), run(class, &config, vec![first]));
+        if !class.starts_with("Global") {
+            assert_eq!(first.order(), Order::ChannelsFirst, "{class} {config}");
+        }
+        assert_same(class, &config, plain, first);
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::kind::Basic;
 
 use super::Value;
-use crate::error::{Error, Result};
+use crate::error::{Error, Problems, Result};
 
 /// The inputs of a model: in order, or by the names of its `InputLayer`s.
 #[derive(Clone, Debug)]
@@ -61,21 +61,21 @@ impl Inputs {
                 Ok(values.pop().map(|(_, value)| value).into_iter().collect())
             }
             Self::Named(mut values) => {
-                let ordered = names.iter().map(|name| {
-                    let at = values.iter().position(|(given, _)| given == name);
-                    let at = at.ok_or_else(|| {
-                        let given: Vec<_> = values.iter().map(|(given, _)| given).collect();
-                        Error::input(format_args!("no input {name:?} among {given:?}"))
-                    })?;
-                    Ok(values.swap_remove(at).1)
-                });
-                let ordered = ordered.collect::<Result<Vec<_>>>()?;
-                match values.first() {
-                    Some((name, _)) => {
-                        Err(Error::input(format_args!("unknown input {name:?}; known are {names:?}")))
+                let given: Vec<String> = values.iter().map(|(name, _)| name.clone()).collect();
+                let (mut ordered, mut problems) = (Vec::new(), Problems::default());
+                for name in names {
+                    match values.iter().position(|(given, _)| given == name) {
+                        Some(at) => ordered.push(values.remove(at).1),
+                        None => {
+                            problems.push(Error::input(format_args!("no input {name:?} among {given:?}")));
+                        }
                     }
-                    None => Ok(ordered),
                 }
+                for (name, _) in values {
+                    problems.push(Error::input(format_args!("unknown input {name:?}; known are {names:?}")));
+                }
+                problems.finish()?;
+                Ok(ordered)
             }
         }
     }

@@ -24,3 +24,10 @@ def edit_config(path, change):
     change(config)
     members["config.json"] = json.dumps(config).encode()
     write_members(path, members.items())
+
+
+def members_of(path):
+    """Members of an archive or of a directory by name."""
+    if path.is_dir():
+        return {file.name: file.read_bytes() for file in path.iterdir()}
+    return dict(read_members(path))

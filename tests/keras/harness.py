@@ -3,12 +3,12 @@
 import fnmatch
 import hashlib
 import json
-import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+from archive import members_of
 from judge import input_names, keras, load, np, predict
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
@@ -123,14 +123,6 @@ def classes_of(config):
     return found - {"DTypePolicy"}
 
 
-def read_config(path):
-    """The config.json of an archive or of a directory."""
-    if path.is_dir():
-        return json.loads((path / "config.json").read_text())
-    with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read("config.json"))
-
-
 def generate(case):
     """Writes the files of one case and returns its entry of the manifest."""
     keras.utils.clear_session(free_memory=False)
@@ -177,7 +169,7 @@ def entry(case, path):
     result = {
         "name": case.name,
         "model": path.relative_to(FIXTURES).as_posix(),
-        "classes": sorted(classes_of(read_config(path))),
+        "classes": sorted(classes_of(json.loads(members_of(path)["config.json"]))),
         "sha256": {
             file.relative_to(FIXTURES).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
             for file in files

@@ -1,2 +1,49 @@
-//! The `burn-keras` program.
-fn main() {}
+//! The `burn-keras` program: looks into `.keras` files, runs them and converts them.
+
+mod args;
+mod convert;
+mod inspect;
+mod layers;
+mod npz;
+mod predict;
+mod summary;
+mod text;
+
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+
+fn main() -> ExitCode {
+    // Commands give their output instead of printing it, so that nothing of it comes before an error.
+    let done = match Arguments::parse().command {
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Summary(args) => summary::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Convert(args) => convert::run(&args),
+        Command::Layers(args) => Ok(layers::run(&args)),
+    };
+    match done {
+        Ok(output) => print(&output),
+        Err(error) => fail(&error),
+    }
+}
+
+fn print(output: &str) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(output.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever reads has had enough: `burn-keras layers | head`.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+        Ok(()) => ExitCode::SUCCESS,
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    let message = text::printable(&error.to_string());
+    // Without a standard error, the exit status has to say it alone.
+    let _ = writeln!(std::io::stderr(), "burn-keras: {message}");
+    ExitCode::FAILURE
+}

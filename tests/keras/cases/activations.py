@@ -3,6 +3,7 @@
 import keras
 from keras import layers as L
 
+from archive import edit_config
 from harness import family
 
 case = family("core")
@@ -62,8 +63,6 @@ def _softmax_with_mask(axis=-1):
 
 def _spell_out(path):
     """Writes the activation as the object Keras uses for plain functions."""
-    from archive import edit_config
-
     def change(config):
         for layer in config["config"]["layers"]:
             name = layer["config"].get("activation")

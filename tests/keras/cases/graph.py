@@ -67,7 +67,7 @@ case("output_inner_tensor", x=(7,), graph=lambda x: [d := L.Dense(3, "tanh")(x),
 case("output_of_one_list", x=(7,), graph=lambda x: [L.Dense(3)(x)])
 case("unused_input", x=[(7,), (3,)], graph=lambda x, y: L.Dense(2)(x))
 case("inputs_in_other_order", model=lambda: other_order())
-case("part_of_a_model", x=(7,), model=lambda: part_of_a_model())
+case("part_of_a_model", model=lambda: part_of_a_model())
 
 case("order_branches", x=(7,), graph=lambda x: order_branches(x))
 case("order_late_input", x=[(7,), (3,)], graph=lambda x, y: order_late(x, y))

@@ -1,6 +1,7 @@
 """Operations that Python operators put into a functional graph."""
 
 from keras import layers as L
+from keras import ops
 
 from harness import family
 from judge import np
@@ -27,3 +28,4 @@ case("same_tensor", x=(5, 7), graph=lambda x: x * x + x)
 case("residual", x=(7,), graph=lambda x: L.Dense(2)(x + L.Dense(7, "tanh")(x)))
 case("gate", x=(7,), graph=lambda x: [g := L.Dense(7, "sigmoid")(x), g * x + (1 - g) * L.Dense(7)(x)][1])
 case("chain", x=PAIR, graph=lambda x, y: -((x + y) * 2 - y) / 3)
+case("compare", x=PAIR, graph=lambda x, y: [x > y, x >= 0, x < y, x <= 0.5, ops.equal(x, x * 1)])
