@@ -406,6 +406,9 @@ pub trait Layer: Module + Sync + 'static {
     /// # Errors
     /// When the inputs are not what [`LayerConfig::outputs`] was asked about.
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>>;
+
+    /// Forgets what it carries from call to call, as a `stateful` recurrent layer does.
+    fn reset_state(&self) {}
 }
 
 /// A kind of layer without variables: its config is all there is to it.

@@ -218,6 +218,11 @@ impl KerasModel {
         Ok(Outputs::new(self.output_names().into_iter().zip(outputs).collect()))
     }
 
+    /// Makes every `stateful` layer start from zero again.
+    pub fn reset_state(&self) {
+        Layer::reset_state(&self.network);
+    }
+
     fn run_batches(
         &self,
         inputs: Inputs,

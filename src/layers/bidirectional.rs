@@ -104,6 +104,10 @@ impl BidirectionalConfig {
     fn split<T: Clone>(args: &Args<T>) -> Result<[Args<T>; 2]> {
         let sequences = args.input()?;
         let states = args.get("initial_state").map(Tree::leaves).unwrap_or_default();
+        if states.len() % 2 != 0 {
+            let message = format_args!("expected initial states for both directions, got {}", states.len());
+            return Err(Error::config(message));
+        }
         let half = states.len() / 2;
         let bind = |states: &[&T]| {
             let states =
@@ -215,6 +219,11 @@ impl Bidirectional {
 }
 
 impl Layer for Bidirectional {
+    fn reset_state(&self) {
+        self.forward_layer.reset_state();
+        self.backward_layer.reset_state();
+    }
+
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
         let mask = args.input()?.mask().cloned().filter(|_| self.return_sequences);
         let [forward, backward] = BidirectionalConfig::split(&args)?;

@@ -1,7 +1,7 @@
 //! `Embedding`: a row of a table for every index.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 
 use crate::config::{Dtype, Kept};
 use crate::error::Result;
@@ -93,7 +93,9 @@ impl Layer for Embedding {
             }
             false => None,
         };
-        let indices = inputs.reshape(&[shape.iter().product()])?.int::<1>()?;
+        // As Keras: narrower types could not count the rows.
+        let dtype = if inputs.dtype() == DType::I64 { DType::I64 } else { DType::I32 };
+        let indices = inputs.reshape(&[shape.iter().product()])?.cast(dtype)?.int::<1>()?;
         let found = Value::from(self.forward(indices));
         shape.push(found.shape()[1]);
         Ok(found.reshape(&shape)?.with_mask(mask).into())

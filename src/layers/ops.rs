@@ -1,5 +1,8 @@
 //! Operations of `keras.ops` that stand in a graph like layers: the arithmetic of overloaded operators,
 //! and what Keras itself puts there to compute masks.
+//!
+//! Operands are tensors, numbers or arrays. Reductions of all axes are refused, since a value has at
+//! least one.
 
 use burn::tensor::{DType, Device, Int, Tensor};
 use serde_json::Value as Json;
@@ -8,7 +11,14 @@ use crate::config::{Array, Axes, Dtype, Field, Reader, brief, resolve_axis};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::layers::support::array_value;
-use crate::value::{Binary, Compare, Value};
+use crate::value::{Binary, Compare, Value, burn_dtype};
+use crate::{by_rank, map_float};
+
+/// The device of the operands.
+fn device(args: &Args<Value>) -> Result<Device> {
+    let device = args.leaves().first().map(|value| value.device());
+    device.ok_or_else(|| Error::config("expected a tensor among the operands"))
+}
 
 /// An operand: a tensor, or a number or array out of the file.
 fn operand(args: &Args<Value>, name: &str, device: &Device) -> Result<Value> {
@@ -52,6 +62,8 @@ fn constant(json: &Json) -> Result<Constant> {
         Json::Number(number) if !number.is_f64() => Dtype::Int32,
         _ => Dtype::Float32,
     };
+    // Keras takes constants in its default type.
+    let given = given.map(|dtype| if dtype.is_float() { Dtype::Float32 } else { dtype });
     Ok(Constant { array, dtype: given.unwrap_or(plain) })
 }
 
@@ -83,7 +95,9 @@ fn broadcast(a: &Spec, b: &Spec) -> Result<Vec<Option<usize>>> {
 enum Elementwise {
     Arithmetic(Binary),
     Comparison(Compare),
+    And,
     Or,
+    Xor,
 }
 
 impl Elementwise {
@@ -91,7 +105,12 @@ impl Elementwise {
         let (a, b) = (operand_spec(args, "x1")?, operand_spec(args, "x2")?);
         let shape = broadcast(&a, &b)?;
         let dtype = match self {
-            Self::Comparison(_) | Self::Or => Dtype::Bool,
+            Self::Comparison(_) | Self::And | Self::Or | Self::Xor => Dtype::Bool,
+            Self::Arithmetic(op)
+                if (a.dtype, b.dtype) == (Dtype::Bool, Dtype::Bool) && op != Binary::Divide =>
+            {
+                return Err(Error::unsupported("arithmetic with nothing but booleans"));
+            }
             // A Python number takes the type of the tensor that it meets, unless only it is a float.
             Self::Arithmetic(op) => match (a.dtype.is_float(), b.dtype.is_float()) {
                 (true, _) => a.dtype,
@@ -105,13 +124,14 @@ impl Elementwise {
     }
 
     fn call(self, args: &Args<Value>) -> Result<Tree<Value>> {
-        let device = args.leaves().first().map(|value| value.device());
-        let device = device.ok_or_else(|| Error::config("expected a tensor among the operands"))?;
+        let device = device(args)?;
         let (a, b) = (operand(args, "x1", &device)?, operand(args, "x2", &device)?);
         Ok(match self {
             Self::Arithmetic(op) => a.binary(op, b)?,
             Self::Comparison(op) => a.compare(op, b)?,
+            Self::And => not(not(a)?.or(not(b)?)?)?,
             Self::Or => a.or(b)?,
+            Self::Xor => not(a)?.compare(Compare::NotEqual, not(b)?)?,
         }
         .into())
     }
@@ -155,77 +175,198 @@ elementwise! {
     LessEqual = Elementwise::Comparison(Compare::LessEqual);
     Greater = Elementwise::Comparison(Compare::Greater);
     GreaterEqual = Elementwise::Comparison(Compare::GreaterEqual);
+    LogicalAnd = Elementwise::And;
     LogicalOr = Elementwise::Or;
+    LogicalXor = Elementwise::Xor;
+}
+
+/// Whether a value is false, element by element.
+fn not(x: Value) -> Result<Value> {
+    by_rank!(x.rank(), D => Value::from(x.bool::<D>()?.bool_not()))
+}
+
+/// Operations of one operand that have a sign.
+macro_rules! signed {
+    ($($name:ident($x:ident) = $body:expr;)+) => {
+        $(
+            crate::config! {
+                #[doc = concat!("The operation `", stringify!($name), "`.")]
+                pub struct $name {}
+            }
+
+            impl Function for $name {
+                const CLASSES: &'static [&'static str] = &[stringify!($name)];
+                const ARGS: &'static [&'static str] = &["x"];
+                const OPERATION: bool = true;
+
+                fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+                    let input = args.input()?;
+                    match input.dtype {
+                        Dtype::Bool | Dtype::Uint8 | Dtype::Uint16 | Dtype::Uint32 | Dtype::Uint64 => {
+                            Err(Error::unsupported(format_args!("the sign of {}", input.dtype)))
+                        }
+                        _ => Ok(input.clone().into()),
+                    }
+                }
+
+                fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+                    let value = args.into_input()?;
+                    if value.is_float() {
+                        return Ok(map_float!(value, $x => $body)?.into());
+                    }
+                    by_rank!(value.rank(), D => {
+                        let $x = value.int::<D>()?;
+                        Value::from($body).into()
+                    })
+                }
+            }
+        )+
+    };
+}
+
+signed! {
+    Negative(x) = -x;
+    Absolute(x) = x.abs();
 }
 
 crate::config! {
-    /// The operation `Negative`.
-    pub struct Negative {}
+    /// The operation `Power`: the first operand to the power of the second. Not of integers by
+    /// integers.
+    pub struct Power {}
 }
 
-impl Function for Negative {
-    const CLASSES: &'static [&'static str] = &["Negative"];
+impl Function for Power {
+    const CLASSES: &'static [&'static str] = &["Power"];
+    const ARGS: &'static [&'static str] = &["x1", "x2"];
+    const OPERATION: bool = true;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        let (a, b) = (operand_spec(args, "x1")?, operand_spec(args, "x2")?);
+        let dtype = [a.dtype, b.dtype].into_iter().find(|dtype| dtype.is_float());
+        let dtype = dtype.ok_or_else(|| Error::unsupported("powers of integers by integers"))?;
+        Ok(Spec::new(broadcast(&a, &b)?, dtype).into())
+    }
+
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        let device = device(&args)?;
+        let exponent = match args.get("x2") {
+            Some(Tree::Constant(json)) => constant(json)?.array.as_number(),
+            _ => None,
+        };
+        let base = operand(&args, "x1", &device)?;
+        // Not every backend takes negative numbers to the power of a tensor.
+        if let Some(exponent) = exponent {
+            return Ok(map_float!(base, x => x.powf_scalar(exponent))?.into());
+        }
+        let exponent = operand(&args, "x2", &device)?;
+        let spec = |value: &Value| Spec::new(value.shape().into_iter().map(Some).collect(), Dtype::Float32);
+        let shape: Vec<usize> = broadcast(&spec(&base), &spec(&exponent))?.into_iter().flatten().collect();
+        let (base, exponent) = (base.broadcast_to(&shape)?, exponent.broadcast_to(&shape)?);
+        by_rank!(shape.len(), D => Value::from(base.float::<D>()?.powf(exponent.float::<D>()?)).into())
+    }
+}
+
+crate::config! {
+    /// The operation `LogicalNot`.
+    pub struct LogicalNot {}
+}
+
+impl Function for LogicalNot {
+    const CLASSES: &'static [&'static str] = &["LogicalNot"];
     const ARGS: &'static [&'static str] = &["x"];
     const OPERATION: bool = true;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        Ok(args.input()?.clone().into())
+        Ok(args.input()?.with_dtype(Dtype::Bool).into())
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
-        let x = args.into_input()?;
-        let zero = Value::from(Tensor::<1, Int>::zeros([1], &x.device()));
-        Ok(zero.binary(Binary::Subtract, x)?.into())
+        Ok(not(args.into_input()?)?.into())
     }
 }
 
 crate::config! {
-    /// The operation `Any`: whether any entry along some axes is true.
-    pub struct Any {
-        /// The axes; all without any.
-        axis: Option<Axes> = None,
-        /// Whether they stay with size 1.
-        keepdims: bool = false,
+    /// The operation `Cast`. To `float32`, integers and booleans only.
+    pub struct Cast {
+        /// The element type.
+        dtype: Dtype,
     }
 }
 
-impl Any {
-    fn axes(&self, rank: usize) -> Result<Vec<usize>> {
-        match &self.axis {
-            Some(axes) => axes.resolve(rank).map_err(|error| error.at("axis")),
-            None => Err(Error::unsupported("expected axes that leave some of the value").at("axis")),
+impl Function for Cast {
+    const CLASSES: &'static [&'static str] = &["Cast"];
+    const ARGS: &'static [&'static str] = &["x"];
+    const OPERATION: bool = true;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        match self.dtype {
+            // Layers compute in `float32`, and no backend mixes types.
+            Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float64 | Dtype::String => {
+                Err(Error::unsupported(format_args!("a cast to {}", self.dtype)).at("dtype"))
+            }
+            dtype => Ok(args.input()?.with_dtype(dtype).into()),
         }
     }
-}
-
-impl Function for Any {
-    const CLASSES: &'static [&'static str] = &["Any"];
-    const ARGS: &'static [&'static str] = &["x"];
-    const OPERATION: bool = true;
-
-    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        let input = args.input()?;
-        let axes = self.axes(input.rank())?;
-        let sizes = input.shape.iter().enumerate().filter_map(|(axis, size)| match axes.contains(&axis) {
-            true => self.keepdims.then_some(Some(1)),
-            false => Some(*size),
-        });
-        Ok(Spec::new(sizes.collect(), Dtype::Bool).into())
-    }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
-        let x = args.into_input()?;
-        let axes = self.axes(x.rank())?;
-        let mut any = x;
-        for axis in axes.into_iter().rev() {
-            any = any.any(axis)?;
-            if self.keepdims {
-                any = any.expand_dims(axis)?;
+        Ok(args.into_input()?.cast(burn_dtype(self.dtype)?)?.with_mask(None).into())
+    }
+}
+
+/// `Any` and `All`.
+macro_rules! quantifier {
+    ($name:ident, $what:literal, $of:expr) => {
+        crate::config! {
+            #[doc = concat!("The operation `", stringify!($name), "`: whether ", $what)]
+            /// along some axes is true.
+            pub struct $name {
+                /// The axes; all without any.
+                axis: Option<Axes> = None,
+                /// Whether they stay with size 1.
+                keepdims: bool = false,
             }
         }
-        Ok(any.into())
+
+        impl Function for $name {
+            const CLASSES: &'static [&'static str] = &[stringify!($name)];
+            const ARGS: &'static [&'static str] = &["x"];
+            const OPERATION: bool = true;
+
+            fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+                let input = args.input()?;
+                let axes = quantified(&self.axis, input.rank())?;
+                let sizes = input.shape.iter().enumerate();
+                let sizes = sizes.filter_map(|(axis, size)| match axes.contains(&axis) {
+                    true => self.keepdims.then_some(Some(1)),
+                    false => Some(*size),
+                });
+                Ok(Spec::new(sizes.collect(), Dtype::Bool).into())
+            }
+
+            fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+                let x = args.into_input()?;
+                let axes = quantified(&self.axis, x.rank())?;
+                let of: fn(Value, usize) -> Result<Value> = $of;
+                let reduced = axes.into_iter().rev().try_fold(x, |x, axis| {
+                    let reduced = of(x, axis)?;
+                    if self.keepdims { reduced.expand_dims(axis) } else { Ok(reduced) }
+                });
+                Ok(reduced?.into())
+            }
+        }
+    };
+}
+
+/// The axes that a quantifier runs over.
+fn quantified(axis: &Option<Axes>, rank: usize) -> Result<Vec<usize>> {
+    match axis {
+        Some(axes) => axes.resolve(rank).map_err(|error| error.at("axis")),
+        None => Err(Error::unsupported("expected axes that leave some of the value").at("axis")),
     }
 }
+
+quantifier!(Any, "any entry", |x, axis| x.any(axis));
+quantifier!(All, "every entry", |x, axis| not(not(x)?.any(axis)?));
 
 crate::config! {
     /// The operation `ExpandDims`: a new axis of size 1.
@@ -327,7 +468,7 @@ macro_rules! filled_like {
             fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
                 let x = args.into_input()?;
                 let dtype = match self.dtype {
-                    Some(dtype) => crate::value::burn_dtype(dtype)?,
+                    Some(dtype) => burn_dtype(dtype)?,
                     None => x.dtype(),
                 };
                 let number = Tensor::<1, Int>::full([1], $number, &x.device());

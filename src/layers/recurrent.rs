@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::{Module, Param};
+use burn::tensor::module::linear;
 use burn::tensor::{Bool, Distribution, Tensor};
 
 use crate::activation::Activation;
@@ -279,31 +280,88 @@ pub struct Recurrent {
     settings: Settings,
 }
 
-/// A step's masks of dropout, `[batch, features]` for every gate; constant over time.
-struct Dropped {
-    inputs: Vec<Tensor<2>>,
-    states: Vec<Tensor<2>>,
+/// Some of the gates: a kernel, and what goes with it.
+struct Block {
+    /// `[size, gates · units]`
+    kernel: Tensor<2>,
+    /// `[gates · units]`
+    bias: Option<Tensor<1>>,
+    /// What is dropped of the input, `[batch, size]`; the same at every step.
+    dropped: Option<Tensor<2>>,
 }
 
-/// A run over a sequence: parameters as the loop wants them.
+impl Block {
+    /// Cuts a kernel into blocks of so many gates each. There is one mask for all blocks, or one each.
+    fn cut(
+        kernel: &Tensor<2>,
+        bias: Option<&Tensor<1>>,
+        masks: &[Tensor<2>],
+        gates: &[usize],
+        units: usize,
+    ) -> Vec<Self> {
+        let mut start = 0;
+        let blocks = gates.iter().enumerate().map(|(at, gates)| {
+            let width = gates * units;
+            let kernel = match kernel.dims()[1] == width {
+                true => kernel.clone(),
+                // A product with a view would copy it at every step.
+                false => kernel.clone().narrow(1, start, width).mul_scalar(1.0),
+            };
+            let bias = bias.map(|bias| bias.clone().narrow(0, start, width));
+            start += width;
+            Self { kernel, bias, dropped: masks.get(at).or(masks.first()).cloned() }
+        });
+        blocks.collect()
+    }
+
+    /// The product with one step, or with a state: `[batch, gates · units]`.
+    fn product(&self, x: &Tensor<2>) -> Tensor<2> {
+        let x = match &self.dropped {
+            Some(dropped) => x.clone() * dropped.clone(),
+            None => x.clone(),
+        };
+        let product = x.matmul(self.kernel.clone());
+        match &self.bias {
+            Some(bias) => product + bias.clone().unsqueeze(),
+            None => product,
+        }
+    }
+
+    /// The products with all steps of `[batch, time, size]`: `[batch, gates · units]` each.
+    fn products(&self, x: &Tensor<3>) -> Vec<Tensor<2>> {
+        let x = match &self.dropped {
+            Some(dropped) => x.clone() * dropped.clone().unsqueeze_dim(1),
+            None => x.clone(),
+        };
+        unstack(linear(x, self.kernel.clone(), self.bias.clone()))
+    }
+}
+
+/// The steps of a sequence.
+///
+/// The backward pass of a slice costs as much as what it was cut from. Halving makes that the
+/// logarithm of the number of steps for each, not the number.
+fn unstack(x: Tensor<3>) -> Vec<Tensor<2>> {
+    let time = x.dims()[1];
+    if !x.is_autodiff() {
+        return (0..time).map(|at| x.clone().narrow(1, at, 1).squeeze_dim(1)).collect();
+    }
+    if time < 2 {
+        return vec![x.squeeze_dim(1)];
+    }
+    let mut steps = unstack(x.clone().narrow(1, 0, time / 2));
+    steps.extend(unstack(x.narrow(1, time / 2, time - time / 2)));
+    steps
+}
+
+/// The parameters of a run over a sequence.
 struct Run<'a> {
     settings: &'a Settings,
-    /// `[features, gates · units]`
-    kernel: Tensor<2>,
-    /// `[1, gates · units]`
-    bias: Option<Tensor<2>>,
-    /// Those of all gates; or, in a GRU without `reset_after`, of `z r` and of `h`.
-    recurrent: Vec<Tensor<2>>,
-    recurrent_bias: Option<Tensor<2>>,
-    dropped: Dropped,
+    inputs: Vec<Block>,
+    states: Vec<Block>,
 }
 
 impl Recurrent {
-    /// Forgets the state that a `stateful` layer carries from batch to batch.
-    pub fn reset_states(&self) {
-        self.carried.set(Vec::new());
-    }
-
     fn initial(&self, given: Vec<Value>, x: &Tensor<3>) -> Result<Vec<Tensor<2>>> {
         let [batch, _, _] = x.dims();
         let shape = [batch, self.settings.units];
@@ -324,69 +382,59 @@ impl Recurrent {
 
     fn prepare(&self, x: &Tensor<3>, training: bool) -> Run<'_> {
         let settings = &self.settings;
-        let width = settings.cell.gates() * settings.units;
-        let recurrent = self.recurrent_kernel.val();
-        let recurrent = match settings.cell {
-            Cell::Gru { reset_after: false } => {
-                let split = 2 * settings.units;
-                vec![recurrent.clone().narrow(1, 0, split), recurrent.narrow(1, split, settings.units)]
-            }
-            _ => vec![recurrent],
+        let (units, gates) = (settings.units, settings.cell.gates());
+        let [batch, _, features] = x.dims();
+        let drop = |rate: f64, count: usize, size: usize| -> Vec<Tensor<2>> {
+            let count = if training && rate > 0.0 && rate < 1.0 { count } else { 0 };
+            let mask = |_| {
+                let kept = Distribution::Bernoulli(1.0 - rate);
+                Tensor::random([batch, size], kept, (&x.device(), x.dtype())) / (1.0 - rate)
+            };
+            (0..count).map(mask).collect()
         };
+        // Keras drops for every gate on its own as soon as the state is dropped, too.
+        let masks = if settings.recurrent_dropout > 0.0 { gates } else { 1 };
+        let (inputs, states) =
+            (drop(settings.dropout, masks, features), drop(settings.recurrent_dropout, masks, units));
+        let apart = inputs.len() > 1 || states.len() > 1;
+        let input_gates = if apart { vec![1; gates] } else { vec![gates] };
+        let state_gates = match settings.cell {
+            Cell::Gru { reset_after: false } if !apart => vec![2, 1],
+            _ => input_gates.clone(),
+        };
+        let width = gates * units;
         let bias = self.bias.as_ref().map(Param::val);
-        let (bias, recurrent_bias) = match (bias, settings.cell) {
+        let (input_bias, state_bias) = match (bias, settings.cell) {
             (Some(bias), Cell::Gru { reset_after: true }) => {
                 (Some(bias.clone().narrow(0, 0, width)), Some(bias.narrow(0, width, width)))
             }
             (bias, _) => (bias, None),
         };
-        let [batch, _, features] = x.dims();
-        let keep = |rate: f64, count: usize, size: usize| {
-            let mask = || {
-                let kept = Tensor::random([batch, size], Distribution::Bernoulli(1.0 - rate), &x.device());
-                kept / (1.0 - rate)
-            };
-            let active = training && rate > 0.0 && rate < 1.0;
-            (0..if active { count } else { 0 }).map(|_| mask()).collect()
-        };
-        // Keras drops for every gate on its own as soon as the state is dropped, too.
-        let separate = settings.recurrent_dropout > 0.0;
-        let gates = if separate { settings.cell.gates() } else { 1 };
+        let (kernel, recurrent) = (self.kernel.val(), self.recurrent_kernel.val());
         Run {
             settings,
-            kernel: self.kernel.val(),
-            bias: bias.map(|bias| bias.unsqueeze()),
-            recurrent,
-            recurrent_bias: recurrent_bias.map(|bias| bias.unsqueeze()),
-            dropped: Dropped {
-                inputs: keep(settings.dropout, gates, features),
-                states: keep(settings.recurrent_dropout, gates, settings.units),
-            },
+            inputs: Block::cut(&kernel, input_bias.as_ref(), &inputs, &input_gates, units),
+            states: Block::cut(&recurrent, state_bias.as_ref(), &states, &state_gates, units),
         }
     }
 
     /// Runs over a sequence; gives the outputs in the order of processing, and the last states.
     fn run(
         &self,
-        x: Tensor<3>,
+        x: &Tensor<3>,
         mut states: Vec<Tensor<2>>,
         mask: Option<Tensor<2, Bool>>,
         training: bool,
     ) -> (Vec<Tensor<2>>, Vec<Tensor<2>>) {
         let settings = &self.settings;
-        let run = self.prepare(&x, training);
+        let run = self.prepare(x, training);
         let [batch, time, _] = x.dims();
-        // One product for all steps is faster, but its backward pass costs the square of their number.
-        let tracked = x.is_autodiff();
-        let projected = (!tracked).then(|| run.project_all(x.clone()));
+        let projected: Vec<Vec<Tensor<2>>> = run.inputs.iter().map(|block| block.products(x)).collect();
         let mut outputs: Vec<Tensor<2>> =
             Vec::with_capacity(if settings.return_sequences { time } else { 1 });
         for step in 0..time {
             let at = if settings.go_backwards { time - 1 - step } else { step };
-            let input = match &projected {
-                Some(projected) => projected.clone().narrow(1, at, 1).squeeze_dim::<2>(1),
-                None => run.project(x.clone().narrow(1, at, 1).squeeze_dim::<2>(1)),
-            };
+            let input = projected.iter().map(|steps| steps[at].clone()).collect();
             let mut new = run.step(input, &states);
             let mut output = new[0].clone();
             if let Some(mask) = &mask {
@@ -411,85 +459,56 @@ impl Recurrent {
 }
 
 impl Run<'_> {
-    /// The inputs of all steps times the kernel: `[batch, time, gates · units]`.
-    fn project_all(&self, x: Tensor<3>) -> Tensor<3> {
-        burn::tensor::module::linear(
-            x,
-            self.kernel.clone(),
-            self.bias.clone().map(|bias| bias.squeeze_dim(0)),
-        )
-    }
-
-    /// The input of one step times the kernel: `[batch, gates · units]`.
-    fn project(&self, x: Tensor<2>) -> Tensor<2> {
-        let y = match self.dropped.inputs.as_slice() {
-            [] => x.matmul(self.kernel.clone()),
-            [mask] => (x * mask.clone()).matmul(self.kernel.clone()),
-            masks => self.by_gate(&x, masks, &self.kernel),
-        };
-        match &self.bias {
-            Some(bias) => y + bias.clone(),
-            None => y,
-        }
-    }
-
-    /// A product in which every gate drops for itself.
-    fn by_gate(&self, x: &Tensor<2>, masks: &[Tensor<2>], kernel: &Tensor<2>) -> Tensor<2> {
+    /// Every gate out of the products of blocks.
+    fn gates(&self, products: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
         let units = self.settings.units;
-        let gates = masks.iter().enumerate().map(|(gate, mask)| {
-            (x.clone() * mask.clone()).matmul(kernel.clone().narrow(1, gate * units, units))
+        let gates = products.into_iter().flat_map(|product| match product.dims()[1] / units {
+            1 => vec![product],
+            count => (0..count).map(|gate| product.clone().narrow(1, gate * units, units)).collect(),
         });
-        Tensor::cat(gates.collect(), 1)
+        gates.collect()
     }
 
-    /// The state times one of the recurrent kernels, of which the first gate is `first`.
-    fn recur(&self, h: &Tensor<2>, kernel: usize, first: usize) -> Tensor<2> {
-        let kernel = &self.recurrent[kernel];
-        let y = match self.dropped.states.as_slice() {
-            [] => h.clone().matmul(kernel.clone()),
-            [mask] => (h.clone() * mask.clone()).matmul(kernel.clone()),
-            masks => {
-                let count = kernel.dims()[1] / self.settings.units;
-                self.by_gate(h, &masks[first..first + count], kernel)
-            }
+    /// One step, given the products of the input: the new states, of which the first is the output.
+    fn step(&self, input: Vec<Tensor<2>>, states: &[Tensor<2>]) -> Vec<Tensor<2>> {
+        let Settings { cell, activation, recurrent_activation, .. } = self.settings;
+        let h = &states[0];
+        let product = |blocks: &[Block]| blocks.iter().map(|block| block.product(h)).collect::<Vec<_>>();
+        let sum = |input: Vec<Tensor<2>>| {
+            self.gates(input.into_iter().zip(product(&self.states)).map(|(x, h)| x + h).collect())
         };
-        match &self.recurrent_bias {
-            Some(bias) => y + bias.clone(),
-            None => y,
-        }
-    }
-
-    /// One step: the new states, of which the first is the output.
-    fn step(&self, input: Tensor<2>, states: &[Tensor<2>]) -> Vec<Tensor<2>> {
-        let Settings { cell, units, activation, recurrent_activation, .. } = self.settings;
-        let h = states[0].clone();
-        let gate = |gates: &Tensor<2>, index: usize| gates.clone().narrow(1, index * units, *units);
+        let gate = |x: &Tensor<2>| recurrent_activation.forward(x.clone());
         match cell {
-            Cell::Simple => vec![activation.forward(input + self.recur(&h, 0, 0))],
+            Cell::Simple => sum(input).into_iter().map(|x| activation.forward(x)).collect(),
             Cell::Lstm => {
-                let gates = input + self.recur(&h, 0, 0);
-                let i = recurrent_activation.forward(gate(&gates, 0));
-                let f = recurrent_activation.forward(gate(&gates, 1));
-                let o = recurrent_activation.forward(gate(&gates, 3));
-                let c = f * states[1].clone() + i * activation.forward(gate(&gates, 2));
-                vec![o * activation.forward(c.clone()), c]
+                let sums = sum(input);
+                let kept = gate(&sums[1]) * states[1].clone();
+                let c = kept + gate(&sums[0]) * activation.forward(sums[2].clone());
+                vec![gate(&sums[3]) * activation.forward(c.clone()), c]
             }
             Cell::Gru { reset_after } => {
-                let state = self.recur(&h, 0, 0);
-                let z = recurrent_activation.forward(gate(&input, 0) + gate(&state, 0));
-                let r = recurrent_activation.forward(gate(&input, 1) + gate(&state, 1));
+                let x = self.gates(input);
+                // The candidate is in a block of its own unless the reset gate comes after the product.
+                let now = if *reset_after { self.states.len() } else { self.states.len() - 1 };
+                let state = self.gates(product(&self.states[..now]));
+                let z = gate(&(x[0].clone() + state[0].clone()));
+                let r = gate(&(x[1].clone() + state[1].clone()));
                 let reset = match reset_after {
-                    true => r * gate(&state, 2),
-                    false => self.recur(&(r * h.clone()), 1, 2),
+                    true => r * state[2].clone(),
+                    false => self.states[now].product(&(r * h.clone())),
                 };
-                let new = activation.forward(gate(&input, 2) + reset);
-                vec![z.clone() * h + (-z + 1.0) * new]
+                let new = activation.forward(x[2].clone() + reset);
+                vec![z.clone() * h.clone() + (-z + 1.0) * new]
             }
         }
     }
 }
 
 impl Layer for Recurrent {
+    fn reset_state(&self) {
+        self.carried.set(Vec::new());
+    }
+
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
         let given = args.get("initial_state").cloned().map_or_else(Vec::new, Tree::into_leaves);
         let sequences = args.into_input()?;
@@ -509,7 +528,7 @@ impl Layer for Recurrent {
             return Err(Error::input(format_args!("expected a mask of {expected:?}, got {got:?}")));
         }
         let states = self.initial(given, &x)?;
-        let (outputs, states) = self.run(x, states, bools, training);
+        let (outputs, states) = self.run(&x, states, bools, training);
         if self.settings.stateful {
             self.carried.set(states.iter().map(|state| state.clone().detach()).collect());
         }
@@ -523,5 +542,131 @@ impl Layer for Recurrent {
             true => Tree::list(std::iter::once(output).chain(states.into_iter().map(Value::from))),
             false => output.into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Reader};
+    use crate::layer::Registry;
+    use crate::limits::Limits;
+    use burn::tensor::{Device, Int, Tolerance};
+
+    fn numbers<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+        let count = shape.iter().product::<usize>() as i64;
+        (Tensor::<1, Int>::arange(0..count, device).float() * 12.9898).sin().reshape(shape) * 0.7
+    }
+
+    /// A layer of 4 units over 3 features.
+    fn layer<C: LayerConfig>(
+        json: serde_json::Value,
+        settings: fn(&C) -> Settings,
+        device: &Device,
+    ) -> Recurrent
+    where
+        C: Config,
+    {
+        let (registry, limits) = (Registry::new(), Limits::default());
+        let mut reader = Reader::new(&registry, &limits);
+        let config = C::read(json.as_object().unwrap(), &mut reader).unwrap();
+        let settings = settings(&config);
+        let width = 4 * settings.cell.gates();
+        Recurrent {
+            kernel: Param::from_tensor(numbers([3, width], device)),
+            recurrent_kernel: Param::from_tensor(numbers([4, width], device)),
+            bias: settings.use_bias.then(|| Param::from_tensor(numbers([width], device))),
+            training: Training::default(),
+            carried: Carried::default(),
+            settings,
+        }
+    }
+
+    fn call(layer: &Recurrent, x: Tensor<3>, training: bool) -> Tensor<3> {
+        let cx = Context { training: Some(training) };
+        let mut outputs = layer.call(Args::one(x.into()), &cx).unwrap().into_leaves();
+        outputs.remove(0).float().unwrap()
+    }
+
+    #[test]
+    fn a_state_goes_on_with_the_next_batch_until_it_is_reset() {
+        let device = Device::flex();
+        for stateful in [true, false] {
+            let json = serde_json::json!({"units": 4, "return_sequences": true, "stateful": stateful});
+            let layer = layer(json, LSTMConfig::settings, &device);
+            let x = numbers([2, 6, 3], &device);
+            let whole = call(&layer, x.clone(), false);
+            Layer::reset_state(&layer);
+            let first = call(&layer, x.clone().narrow(1, 0, 4), false);
+            // The state of a training step is of use to a prediction.
+            let second = call(&layer, x.clone().to_device(&device.clone().autodiff()).narrow(1, 4, 2), false);
+            let parts = Tensor::cat(vec![first, second.inner()], 1);
+            let off = (whole.clone() - parts).abs().max().into_scalar::<f32>();
+            assert_eq!(off < 1e-6, stateful, "off by {off}");
+            Layer::reset_state(&layer);
+            call(&layer, x, false)
+                .into_data()
+                .assert_approx_eq::<f32>(&whole.into_data(), Tolerance::default());
+        }
+    }
+
+    #[test]
+    fn dropped_inputs_are_the_same_at_every_step_and_only_in_training() {
+        let device = Device::flex();
+        let json = serde_json::json!({
+            "units": 4, "activation": "linear", "use_bias": false, "return_sequences": true, "dropout": 0.5,
+        });
+        let mut layer = layer(json, SimpleRNNConfig::settings, &device);
+        let eye = Tensor::<2>::eye(4, &device);
+        layer.kernel = Param::from_tensor(eye.clone().narrow(0, 0, 3));
+        layer.recurrent_kernel = Param::from_tensor(eye * 0.0);
+        let ones = Tensor::<3>::ones([50, 7, 3], &device);
+        let kept = |training| call(&layer, ones.clone(), training).narrow(2, 0, 3);
+        assert_eq!(kept(false).into_data(), ones.clone().into_data());
+        let dropped = kept(true);
+        let first = dropped.clone().narrow(1, 0, 1).expand([50, 7, 3]);
+        assert_eq!(dropped.clone().into_data(), first.into_data());
+        let counts =
+            [0.0, 2.0].map(|value| dropped.clone().equal_elem(value).int().sum().into_scalar::<i64>());
+        assert_eq!(counts.iter().sum::<i64>(), 50 * 7 * 3);
+        assert!(counts.iter().all(|count| *count > 200), "{counts:?}");
+    }
+
+    #[test]
+    fn dropping_of_every_gate_on_its_own_keeps_the_mean() {
+        let device = Device::flex();
+        let rates = serde_json::json!({
+            "units": 4, "dropout": 0.3, "recurrent_dropout": 0.2, "return_sequences": true,
+            "reset_after": false, "activation": "linear", "recurrent_activation": "linear",
+        });
+        let mut layer = layer(rates, GRUConfig::settings, &device);
+        // Small weights make the layer nearly linear in what is dropped.
+        let small = |param: &Param<Tensor<2>>| Param::from_tensor(param.val() * 0.05);
+        (layer.kernel, layer.recurrent_kernel) = (small(&layer.kernel), small(&layer.recurrent_kernel));
+        let x = numbers([1, 3, 3], &device).expand([20_000, 3, 3]);
+        let (expected, dropped) = (call(&layer, x.clone(), false), call(&layer, x, true));
+        let spread = (dropped.clone() - expected.clone()).abs().max().into_scalar::<f32>();
+        assert!(spread > 1e-3, "nothing is dropped");
+        let off = (dropped - expected).mean_dim(0).abs().max().into_scalar::<f32>();
+        assert!(off < 3e-3, "off by {off}");
+    }
+
+    #[test]
+    fn halving_a_sequence_gives_its_steps_and_their_gradients() {
+        let device = Device::flex().autodiff();
+        for time in [1, 2, 7, 8] {
+            let x = numbers([2, time, 3], &device).require_grad();
+            let steps = unstack(x.clone());
+            assert_eq!(steps.len(), time);
+            let weighted = steps.iter().enumerate().map(|(at, step)| step.clone().sum() * (at as f64 + 1.0));
+            let loss = weighted.reduce(|a, b| a + b).unwrap();
+            let gradient = x.grad(&loss.backward()).unwrap().into_data();
+            let expected: Vec<f32> = (0..2 * time * 3).map(|at| (at / 3 % time) as f32 + 1.0).collect();
+            assert_eq!(gradient.as_slice::<f32>().unwrap(), expected);
+            for (at, step) in steps.into_iter().enumerate() {
+                let expected = x.clone().narrow(1, at, 1).squeeze_dim::<2>(1);
+                assert_eq!(step.into_data(), expected.into_data());
+            }
+        }
     }
 }

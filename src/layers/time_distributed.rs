@@ -1,6 +1,7 @@
 //! `TimeDistributed`: a layer applied to every step of time.
 
 use burn::module::Module;
+use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
 use crate::layer::{Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
@@ -23,6 +24,17 @@ fn step(input: &Spec) -> Result<Spec> {
     let mut shape = input.shape.clone();
     shape.remove(1);
     Ok(Spec::new(shape, input.dtype))
+}
+
+/// Whether a layer, or one inside of it, carries state from call to call.
+fn is_stateful(layer: &Json) -> bool {
+    match layer {
+        Json::Array(items) => items.iter().any(is_stateful),
+        Json::Object(items) => items
+            .iter()
+            .any(|(key, item)| (key == "stateful" && item.as_bool() == Some(true)) || is_stateful(item)),
+        _ => false,
+    }
 }
 
 impl LayerConfig for TimeDistributedConfig {
@@ -48,6 +60,7 @@ impl LayerConfig for TimeDistributedConfig {
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<TimeDistributed> {
         let mut weights = weights.child("layer").frozen_unless(self.layer.trainable);
         Ok(TimeDistributed {
+            is_stateful: is_stateful(&self.layer.json),
             layer: self.layer.config.build(&Args::one(step(args.input()?)?), &mut weights)?,
         })
     }
@@ -63,12 +76,12 @@ impl LayerConfig for TimeDistributedConfig {
 pub struct TimeDistributed {
     /// The layer that takes a single step.
     pub layer: AnyLayer,
+    #[module(skip)]
+    is_stateful: bool,
 }
 
 impl TimeDistributed {
     fn call_layer(&self, x: Value, mask: Option<Value>, cx: &Context) -> Result<Value> {
-        // A mask without an axis of time says nothing to the layer inside.
-        let mask = mask.filter(|mask| mask.rank() > 1);
         let outputs = self.layer.call(Args::one(x.with_mask(mask)), cx)?.into_leaves();
         let output = outputs.into_iter().next().ok_or_else(|| Error::config("the layer gives nothing"))?;
         Ok(output.with_mask(None))
@@ -84,6 +97,8 @@ impl TimeDistributed {
             folded.splice(..2, [batch * time]);
             value.reshape(&folded)
         };
+        // Without an axis of time inside, a mask matters only to the statistics of a batch.
+        let mask = mask.filter(|mask| mask.rank() > 2);
         let y = self.call_layer(fold(x)?, mask.map(fold).transpose()?, cx)?;
         let mut unfolded = y.shape();
         unfolded.splice(..1, [batch, time]);
@@ -103,13 +118,18 @@ impl TimeDistributed {
 }
 
 impl Layer for TimeDistributed {
+    fn reset_state(&self) {
+        self.layer.reset_state();
+    }
+
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
         let x = args.into_input()?;
         if x.rank() < 3 {
             return Err(Error::input(format_args!("expected an input with time, got {:?}", x.shape())));
         }
-        // In training the statistics of a batch are those of a single step.
+        // In training the statistics of a batch are those of a single step; a state goes on from step
+        // to step.
         let training = cx.training.unwrap_or_else(|| x.device().is_autodiff());
-        Ok(if training { self.each(x, cx)? } else { self.fold(x, cx)? }.into())
+        Ok(if training || self.is_stateful { self.each(x, cx)? } else { self.fold(x, cx)? }.into())
     }
 }

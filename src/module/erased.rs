@@ -34,6 +34,11 @@ impl AnyLayer {
         self.0.call(args, cx)
     }
 
+    /// [`Layer::reset_state`].
+    pub fn reset_state(&self) {
+        self.0.reset_state();
+    }
+
     /// The layer as its own type.
     #[must_use]
     pub fn downcast_ref<L: Layer>(&self) -> Option<&L> {
@@ -91,6 +96,7 @@ enum Change<'a> {
 
 trait DynLayer: Debug + Send + Sync {
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>>;
+    fn reset_state(&self);
     fn as_any(&self) -> &dyn Any;
     fn clone_box(&self) -> Box<dyn DynLayer>;
     fn devices(&self, devices: Devices) -> Devices;
@@ -103,6 +109,9 @@ trait DynLayer: Debug + Send + Sync {
 impl<L: Layer> DynLayer for L {
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
         Layer::call(self, args, cx)
+    }
+    fn reset_state(&self) {
+        Layer::reset_state(self);
     }
     fn as_any(&self) -> &dyn Any {
         self

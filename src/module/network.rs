@@ -127,6 +127,10 @@ impl Layer for Network {
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
         self.run(args.into_inputs(), cx)
     }
+
+    fn reset_state(&self) {
+        self.layers.iter().for_each(AnyLayer::reset_state);
+    }
 }
 
 impl Module for Network {
