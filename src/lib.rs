@@ -1,4 +1,4 @@
-//! Real Keras models in Rust.
+#![doc = include_str!("../README.md")]
 #![deny(missing_docs, missing_debug_implementations, clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo))]
 

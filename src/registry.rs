@@ -30,6 +30,17 @@ impl fmt::Debug for Row {
     }
 }
 
+impl fmt::Display for Row {
+    /// As a line of a Markdown table: class, aliases, config keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list =
+            |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        let (class, aliases) = self.classes.split_at(self.classes.len().min(1));
+        let kind = if self.operation { " (operation)" } else { "" };
+        write!(f, "| {}{kind} | {} | {} |", list(class), list(aliases), list(self.keys))
+    }
+}
+
 /// The row of a kind of layer.
 #[must_use]
 pub const fn row<C: LayerConfig>() -> Row {

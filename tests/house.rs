@@ -130,3 +130,15 @@ fn every_row_has_fixtures() {
     }
     assert!(bare.is_empty(), "{bare:#?}");
 }
+
+/// The table of the README is that of the program.
+#[test]
+fn the_readme_lists_what_is_supported() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, table) = readme.split_once("## Layers\n").unwrap();
+    let listed: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    let mut rows: Vec<_> = LAYERS.iter().collect();
+    rows.sort_by_key(|row| (row.operation, row.classes));
+    let expected: Vec<String> = rows.into_iter().map(|row| row.to_string()).collect();
+    assert_eq!(listed, expected, "put the output of `burn-keras layers --markdown` there");
+}

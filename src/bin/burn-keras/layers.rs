@@ -10,21 +10,17 @@ pub fn run(args: &Layers) -> String {
     let mut rows: Vec<&Row> = LAYERS.iter().collect();
     rows.sort_by_key(|row| (row.operation, row.classes));
     if args.markdown {
-        let lines = rows.iter().map(|row| {
-            let [class, aliases, keys] = cells(row, |word| format!("`{word}`"));
-            format!("| {class} | {aliases} | {keys} |\n")
-        });
+        let lines = rows.iter().map(|row| format!("{row}\n"));
         return "| Class | Aliases | Config keys |\n|---|---|---|\n".to_owned() + &lines.collect::<String>();
     }
     let head = ["CLASS", "ALIASES", "CONFIG KEYS"].map(str::to_owned).to_vec();
-    let rows = rows.iter().map(|row| cells(row, str::to_owned).to_vec());
+    let rows = rows.iter().map(|row| cells(row).to_vec());
     table(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), &[])
 }
 
-fn cells(row: &Row, word: impl Fn(&str) -> String) -> [String; 3] {
-    let list = |words: &[&str]| words.iter().map(|it| word(it)).collect::<Vec<_>>().join(", ");
+fn cells(row: &Row) -> [String; 3] {
     let (class, aliases) =
         row.classes.split_first().map_or(("", row.classes), |(first, rest)| (*first, rest));
     let kind = if row.operation { " (operation)" } else { "" };
-    [format!("{}{kind}", word(class)), list(aliases), list(row.keys)]
+    [format!("{class}{kind}"), aliases.join(", "), row.keys.join(", ")]
 }
