@@ -104,7 +104,7 @@ impl BidirectionalConfig {
     fn split<T: Clone>(args: &Args<T>) -> Result<[Args<T>; 2]> {
         let sequences = args.input()?;
         let states = args.get("initial_state").map(Tree::leaves).unwrap_or_default();
-        if states.len() % 2 != 0 {
+        if !states.len().is_multiple_of(2) {
             let message = format_args!("expected initial states for both directions, got {}", states.len());
             return Err(Error::config(message));
         }
