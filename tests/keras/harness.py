@@ -25,7 +25,6 @@ class Case:
     ints: int = 7
     masked: bool = False
     scale: float = 1.0
-    randomise: bool = True
     train: Callable | None = None
     edit: Callable | None = None
     tolerance: float | None = None
@@ -130,8 +129,7 @@ def generate(case):
     rng, path = case.rng, FIXTURES / f"{case.name}.keras"
     path.parent.mkdir(parents=True, exist_ok=True)
     model = case.build()
-    if case.randomise:
-        randomise(model, rng)
+    randomise(model, rng)
     inputs = [random_input(case, rng, tensor) for tensor in model.inputs]
     if case.train:
         case.train(model, rng, inputs)
