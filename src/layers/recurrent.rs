@@ -3,10 +3,11 @@
 //! Parameters are fused as in Keras: the gates stand beside each other in the last axis, `i f c o` in
 //! an LSTM and `z r h` in a GRU.
 
+mod run;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::{Module, Param};
-use burn::tensor::module::linear;
 use burn::tensor::{Bool, Distribution, Tensor};
 
 use crate::activation::Activation;
@@ -16,6 +17,7 @@ use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Vari
 use crate::layers::dropout::check_rate;
 use crate::module::Training;
 use crate::value::Value;
+use run::{Block, Run};
 
 /// How one step goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,87 +282,6 @@ pub struct Recurrent {
     settings: Settings,
 }
 
-/// Some of the gates: a kernel, and what goes with it.
-struct Block {
-    /// `[size, gates · units]`
-    kernel: Tensor<2>,
-    /// `[gates · units]`
-    bias: Option<Tensor<1>>,
-    /// What is dropped of the input, `[batch, size]`; the same at every step.
-    dropped: Option<Tensor<2>>,
-}
-
-impl Block {
-    /// Cuts a kernel into blocks of so many gates each. There is one mask for all blocks, or one each.
-    fn cut(
-        kernel: &Tensor<2>,
-        bias: Option<&Tensor<1>>,
-        masks: &[Tensor<2>],
-        gates: &[usize],
-        units: usize,
-    ) -> Vec<Self> {
-        let mut start = 0;
-        let blocks = gates.iter().enumerate().map(|(at, gates)| {
-            let width = gates * units;
-            let kernel = match kernel.dims()[1] == width {
-                true => kernel.clone(),
-                // A product with a view would copy it at every step.
-                false => kernel.clone().narrow(1, start, width).mul_scalar(1.0),
-            };
-            let bias = bias.map(|bias| bias.clone().narrow(0, start, width));
-            start += width;
-            Self { kernel, bias, dropped: masks.get(at).or(masks.first()).cloned() }
-        });
-        blocks.collect()
-    }
-
-    /// The product with one step, or with a state: `[batch, gates · units]`.
-    fn product(&self, x: &Tensor<2>) -> Tensor<2> {
-        let x = match &self.dropped {
-            Some(dropped) => x.clone() * dropped.clone(),
-            None => x.clone(),
-        };
-        let product = x.matmul(self.kernel.clone());
-        match &self.bias {
-            Some(bias) => product + bias.clone().unsqueeze(),
-            None => product,
-        }
-    }
-
-    /// The products with all steps of `[batch, time, size]`: `[batch, gates · units]` each.
-    fn products(&self, x: &Tensor<3>) -> Vec<Tensor<2>> {
-        let x = match &self.dropped {
-            Some(dropped) => x.clone() * dropped.clone().unsqueeze_dim(1),
-            None => x.clone(),
-        };
-        unstack(linear(x, self.kernel.clone(), self.bias.clone()))
-    }
-}
-
-/// The steps of a sequence.
-///
-/// The backward pass of a slice costs as much as what it was cut from. Halving makes that the
-/// logarithm of the number of steps for each, not the number.
-fn unstack(x: Tensor<3>) -> Vec<Tensor<2>> {
-    let time = x.dims()[1];
-    if !x.is_autodiff() {
-        return (0..time).map(|at| x.clone().narrow(1, at, 1).squeeze_dim(1)).collect();
-    }
-    if time < 2 {
-        return vec![x.squeeze_dim(1)];
-    }
-    let mut steps = unstack(x.clone().narrow(1, 0, time / 2));
-    steps.extend(unstack(x.narrow(1, time / 2, time - time / 2)));
-    steps
-}
-
-/// The parameters of a run over a sequence.
-struct Run<'a> {
-    settings: &'a Settings,
-    inputs: Vec<Block>,
-    states: Vec<Block>,
-}
-
 impl Recurrent {
     fn initial(&self, given: Vec<Value>, x: &Tensor<3>) -> Result<Vec<Tensor<2>>> {
         let [batch, _, _] = x.dims();
@@ -458,52 +379,6 @@ impl Recurrent {
     }
 }
 
-impl Run<'_> {
-    /// Every gate out of the products of blocks.
-    fn gates(&self, products: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
-        let units = self.settings.units;
-        let gates = products.into_iter().flat_map(|product| match product.dims()[1] / units {
-            1 => vec![product],
-            count => (0..count).map(|gate| product.clone().narrow(1, gate * units, units)).collect(),
-        });
-        gates.collect()
-    }
-
-    /// One step, given the products of the input: the new states, of which the first is the output.
-    fn step(&self, input: Vec<Tensor<2>>, states: &[Tensor<2>]) -> Vec<Tensor<2>> {
-        let Settings { cell, activation, recurrent_activation, .. } = self.settings;
-        let h = &states[0];
-        let product = |blocks: &[Block]| blocks.iter().map(|block| block.product(h)).collect::<Vec<_>>();
-        let sum = |input: Vec<Tensor<2>>| {
-            self.gates(input.into_iter().zip(product(&self.states)).map(|(x, h)| x + h).collect())
-        };
-        let gate = |x: &Tensor<2>| recurrent_activation.forward(x.clone());
-        match cell {
-            Cell::Simple => sum(input).into_iter().map(|x| activation.forward(x)).collect(),
-            Cell::Lstm => {
-                let sums = sum(input);
-                let kept = gate(&sums[1]) * states[1].clone();
-                let c = kept + gate(&sums[0]) * activation.forward(sums[2].clone());
-                vec![gate(&sums[3]) * activation.forward(c.clone()), c]
-            }
-            Cell::Gru { reset_after } => {
-                let x = self.gates(input);
-                // The candidate is in a block of its own unless the reset gate comes after the product.
-                let now = if *reset_after { self.states.len() } else { self.states.len() - 1 };
-                let state = self.gates(product(&self.states[..now]));
-                let z = gate(&(x[0].clone() + state[0].clone()));
-                let r = gate(&(x[1].clone() + state[1].clone()));
-                let reset = match reset_after {
-                    true => r * state[2].clone(),
-                    false => self.states[now].product(&(r * h.clone())),
-                };
-                let new = activation.forward(x[2].clone() + reset);
-                vec![z.clone() * h.clone() + (-z + 1.0) * new]
-            }
-        }
-    }
-}
-
 impl Layer for Recurrent {
     fn reset_state(&self) {
         self.carried.set(Vec::new());
@@ -559,14 +434,7 @@ mod tests {
     }
 
     /// A layer of 4 units over 3 features.
-    fn layer<C: LayerConfig>(
-        json: serde_json::Value,
-        settings: fn(&C) -> Settings,
-        device: &Device,
-    ) -> Recurrent
-    where
-        C: Config,
-    {
+    fn layer<C: Config>(json: serde_json::Value, settings: fn(&C) -> Settings, device: &Device) -> Recurrent {
         let (registry, limits) = (Registry::new(), Limits::default());
         let mut reader = Reader::new(&registry, &limits);
         let config = C::read(json.as_object().unwrap(), &mut reader).unwrap();
@@ -649,24 +517,5 @@ mod tests {
         assert!(spread > 1e-3, "nothing is dropped");
         let off = (dropped - expected).mean_dim(0).abs().max().into_scalar::<f32>();
         assert!(off < 3e-3, "off by {off}");
-    }
-
-    #[test]
-    fn halving_a_sequence_gives_its_steps_and_their_gradients() {
-        let device = Device::flex().autodiff();
-        for time in [1, 2, 7, 8] {
-            let x = numbers([2, time, 3], &device).require_grad();
-            let steps = unstack(x.clone());
-            assert_eq!(steps.len(), time);
-            let weighted = steps.iter().enumerate().map(|(at, step)| step.clone().sum() * (at as f64 + 1.0));
-            let loss = weighted.reduce(|a, b| a + b).unwrap();
-            let gradient = x.grad(&loss.backward()).unwrap().into_data();
-            let expected: Vec<f32> = (0..2 * time * 3).map(|at| (at / 3 % time) as f32 + 1.0).collect();
-            assert_eq!(gradient.as_slice::<f32>().unwrap(), expected);
-            for (at, step) in steps.into_iter().enumerate() {
-                let expected = x.clone().narrow(1, at, 1).squeeze_dim::<2>(1);
-                assert_eq!(step.into_data(), expected.into_data());
-            }
-        }
     }
 }
