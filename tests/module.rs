@@ -154,7 +154,7 @@ fn batches_and_intermediate_outputs_agree_with_the_whole() {
 #[test]
 fn a_layer_is_found_by_its_name_and_type() {
     let model = digits(&Device::flex());
-    let dense = model.summary().rows.iter().find(|row| row.class == "Dense").unwrap().name.clone();
+    let dense = model.summary().rows.into_iter().rfind(|row| row.class == "Dense").unwrap().name;
     assert_eq!(model.layer::<Dense>(&dense).unwrap().kernel.val().dims()[1], 10);
     assert!(model.layer::<BatchNormalization>(&dense).is_err());
     let error = model.layer::<Dense>(&format!("{dense}s")).unwrap_err().to_string();
