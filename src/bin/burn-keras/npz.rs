@@ -134,6 +134,11 @@ fn numbers<T: Element + npyz::Deserialize>(array: NpyFile<impl Read>) -> Result<
     for number in data {
         numbers.push(number.map_err(unread)?);
     }
+    let expected = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+    if expected != Some(numbers.len()) {
+        let message = format_args!("expected the numbers for the shape {shape:?}, got {}", numbers.len());
+        return Err(Error::damaged(message));
+    }
     let numbers = if is_fortran { row_major(&numbers, &shape) } else { numbers };
     Ok(TensorData::new(numbers, if shape.is_empty() { vec![1] } else { shape }))
 }
