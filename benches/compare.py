@@ -19,7 +19,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "compare"
-REPEATS = 3
+REPEATS = 2
 
 
 def small_cnn():
@@ -83,7 +83,7 @@ def rows():
         for job in ("load", "save"):
             result = ours(job, path)
             yield (f"{job}, {name}", theirs[job] / result["seconds"], result["seconds"] / result["copy"],
-                   result["peak_anonymous"] / size)
+                   result["memory"] / size)
         batches = [1] if make is one_gigabyte else [1, 32]
         for batch in batches:
             result = ours("predict", path, batch)
@@ -91,7 +91,7 @@ def rows():
 
 
 def main():
-    print("| | times as fast as Keras | times a plain copy | own memory / file |")
+    print("| | times as fast as Keras | times a plain copy | memory of a loaded model / file |")
     print("|---|---|---|---|")
     for name, speed, copies, memory in rows():
         cells = [f"{speed:.1f}", f"{copies:.2f}" if copies else "", f"{memory:.2f}" if memory is not None else ""]

@@ -36,7 +36,11 @@ fn main() {
         "predict" => (predict(path, &device, rest[1].parse().expect("a batch size")), f64::NAN),
         other => panic!("unknown job {other:?}"),
     };
-    println!("{{\"seconds\": {ours}, \"copy\": {}, \"peak_anonymous\": {}}}", json(copy), peak_anonymous());
+    let before = anonymous();
+    let held = KerasModel::load(path, &device).expect("a model");
+    let memory = anonymous().saturating_sub(before);
+    drop(held);
+    println!("{{\"seconds\": {ours}, \"copy\": {}, \"memory\": {memory}}}", json(copy));
 }
 
 fn json(number: f64) -> String {
@@ -75,9 +79,8 @@ fn predict(path: &Path, device: &Device, batch: usize) -> f64 {
     best(|| (0..10).for_each(|_| run())) / 10.0
 }
 
-/// The most memory that was this process' own, not a mapping of a file, in bytes. Linux counts the
-/// present amount only, so this is what is held at the end.
-fn peak_anonymous() -> u64 {
+/// The memory that is this process' own and no mapping of a file, in bytes.
+fn anonymous() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or(0) * 1024

@@ -97,26 +97,38 @@ fn strides(shape: &[usize]) -> Vec<usize> {
 }
 
 /// Collects elements of `N` bytes in row-major order of `shape`, each axis a stride apart in `bytes`.
+///
+/// Both sides of a transposition cannot be walked in order. This walks the result in order, some
+/// entries of the axis that is contiguous in `bytes` at a time, so that every read is a whole cache
+/// line and every write goes on where the one before it ended.
 fn gather<const N: usize>(bytes: &[u8], shape: &[usize], strides: &[usize]) -> Vec<u8> {
+    const TILE: usize = 16;
     let (elements, _) = bytes.as_chunks::<N>();
-    let mut out = Vec::with_capacity(bytes.len());
-    let Some((&length, outer)) = shape.split_last() else { return bytes.to_vec() };
-    let (step, outer_strides) = (strides[strides.len() - 1], &strides[..strides.len() - 1]);
-    let mut index = vec![0; outer.len()];
-    let mut start = 0;
-    for _ in 0..outer.iter().product::<usize>() {
-        out.extend((0..length).flat_map(|at| elements[start + at * step]));
-        for axis in (0..outer.len()).rev() {
-            index[axis] += 1;
-            start += outer_strides[axis];
-            if index[axis] < outer[axis] {
-                break;
+    let mut out = vec![[0; N]; elements.len()];
+    let contiguous = (0..shape.len()).filter(|axis| strides[*axis] == 1).max_by_key(|axis| shape[*axis]);
+    let Some(contiguous) = contiguous else { return bytes.to_vec() };
+    let steps = self::strides(shape);
+    let others: Vec<usize> = (0..shape.len()).filter(|axis| *axis != contiguous).collect();
+    let places: usize = others.iter().map(|axis| shape[*axis]).product();
+    for start in (0..shape[contiguous]).step_by(TILE) {
+        let width = TILE.min(shape[contiguous] - start);
+        let mut index = vec![0; others.len()];
+        let (mut from, mut to) = (start, start * steps[contiguous]);
+        for _ in 0..places {
+            for (at, element) in elements[from..from + width].iter().enumerate() {
+                out[to + at * steps[contiguous]] = *element;
             }
-            start -= outer_strides[axis] * outer[axis];
-            index[axis] = 0;
+            for (index, axis) in index.iter_mut().zip(&others).rev() {
+                (*index, from, to) = (*index + 1, from + strides[*axis], to + steps[*axis]);
+                if *index < shape[*axis] {
+                    break;
+                }
+                (from, to) = (from - strides[*axis] * shape[*axis], to - steps[*axis] * shape[*axis]);
+                *index = 0;
+            }
         }
     }
-    out
+    out.into_flattened()
 }
 
 /// The variables of a layer, in Keras' order: those created as trainable first.
@@ -326,8 +338,8 @@ mod tests {
 
     #[test]
     fn reordering_agrees_with_the_definition_and_inverts() {
-        let shape = [2, 3, 4, 5];
-        let numbers: Vec<f32> = (0..120).map(|n| n as f32).collect();
+        let shape = [2, 3, 4, 37];
+        let numbers: Vec<f32> = (0..2 * 3 * 4 * 37).map(|n| n as f32).collect();
         for axes in [[3, 2, 0, 1], [0, 2, 1, 3], [3, 1, 2, 0], [1, 0, 3, 2]] {
             let variables = Variables::default().trainable("kernel", shape).with_axes(axes);
             let variable = variables.iter().next().unwrap();
