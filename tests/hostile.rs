@@ -185,3 +185,27 @@ fn loops_strangers_and_depth_are_refused() {
         }
     });
 }
+
+/// What a file says is honoured or refused by name, and never passed over.
+#[test]
+fn arguments_and_types_that_cannot_be_honoured_are_refused() {
+    refused(ErrorKind::Config, |json| {
+        let policy =
+            json!({"module": "keras", "class_name": "DTypePolicy", "config": {"name": "mixed_float16"}});
+        json["config"]["layers"][0]["config"]["dtype"] = policy;
+    });
+    for (key, value) in [("mask", json!(["x", 0, 0])), ("initial_state", json!([["x", 0, 0]]))] {
+        let message = refused(ErrorKind::Unsupported, |json| {
+            let entry = |class: &str, config: Json, inbound: Json| json!({"module": "keras.layers", "class_name": class, "name": config["name"], "config": config, "inbound_nodes": inbound});
+            let input = entry("InputLayer", json!({"name": "x", "batch_shape": [null, 3, 2]}), json!([]));
+            let call = json!([[["x", 0, 0, {key: value.clone()}]]]);
+            let lstm = entry("GRU", json!({"name": "gru", "units": 2}), call);
+            json["class_name"] = json!("Functional");
+            json["config"] = json!({
+                "name": "m", "layers": [input, lstm],
+                "input_layers": [["x", 0, 0]], "output_layers": [["gru", 0, 0]],
+            });
+        });
+        assert!(message.contains("no tensor"), "{message}");
+    }
+}

@@ -367,13 +367,34 @@ fn read_call(json: &Json, names: &'static [&'static str]) -> Result<Call> {
     let (mut mask, mut training, mut others) = (None, None, Vec::new());
     for (key, value) in keywords {
         match (key.as_str(), &value) {
-            ("mask", value) if value.leaves().is_empty() => {}
+            ("mask", value) if is_nothing(value) => {}
+            ("mask", value) if value.leaves().is_empty() => {
+                return Err(Error::unsupported("a mask that is no tensor"));
+            }
             ("mask", _) => mask = Some(value),
             ("training", Tree::Constant(Json::Bool(flag))) => training = Some(*flag),
             _ => others.push((key, value)),
         }
     }
     Ok(Call { args: Args::bind(names, positional, others)?, mask, training, parents })
+}
+
+/// Whether an argument says nothing: Python's `None`, or only that in a structure.
+fn is_nothing(tree: &Tree<Named>) -> bool {
+    fn is_null(json: &Json) -> bool {
+        match json {
+            Json::Null => true,
+            Json::Array(items) => items.iter().all(is_null),
+            Json::Object(items) => items.values().all(is_null),
+            _ => false,
+        }
+    }
+    match tree {
+        Tree::Leaf(_) => false,
+        Tree::List(items) => items.iter().all(is_nothing),
+        Tree::Dict(items) => items.iter().all(|(_, item)| is_nothing(item)),
+        Tree::Constant(json) => is_null(json),
+    }
 }
 
 type Arguments = (Vec<Tree<Named>>, Vec<(String, Tree<Named>)>);

@@ -103,6 +103,9 @@ impl BidirectionalConfig {
     /// The arguments of each direction: of the initial states it gets its half.
     fn split<T: Clone>(args: &Args<T>) -> Result<[Args<T>; 2]> {
         let sequences = args.input()?;
+        if matches!(args.get("initial_state"), Some(Tree::Constant(_))) {
+            return Err(Error::unsupported("an initial state that is no tensor"));
+        }
         let states = args.get("initial_state").map(Tree::leaves).unwrap_or_default();
         if !states.len().is_multiple_of(2) {
             let message = format_args!("expected initial states for both directions, got {}", states.len());

@@ -37,7 +37,10 @@ impl Config for InputLayerConfig {
             None => None,
         };
         let dtype = match json.get("dtype") {
-            Some(Json::Object(_)) => Dtype::Float32,
+            Some(policy @ Json::Object(_)) => {
+                let name = policy.pointer("/config/name").unwrap_or(policy);
+                reader.at("dtype", |reader| Dtype::read(name, reader))?
+            }
             _ => read_key(json, "dtype", Some(Dtype::Float32), reader)?,
         };
         Some(Self { batch_shape, dtype })

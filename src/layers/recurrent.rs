@@ -211,6 +211,9 @@ impl Settings {
             }
         }
         let state = input.float(vec![batch, Some(self.units)]);
+        if matches!(args.get("initial_state"), Some(Tree::Constant(_))) {
+            return Err(Error::unsupported("an initial state that is no tensor"));
+        }
         let given = args.get("initial_state").map(Tree::leaves).unwrap_or_default();
         if !given.is_empty() && given.len() != self.cell.states() {
             let message = format_args!("expected {} initial states, got {}", self.cell.states(), given.len());
