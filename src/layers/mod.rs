@@ -26,6 +26,7 @@ mod normalization;
 mod order_tests;
 mod pooling;
 mod prelu;
+mod quantized;
 mod recurrent;
 mod relu;
 mod rescaling;
@@ -69,6 +70,10 @@ pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, 
 pub use normalization::{Normalization, NormalizationConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
+pub use quantized::{
+    Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEmbedding,
+    QuantizedEmbeddingConfig, QuantizedKernel,
+};
 pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
 pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
@@ -90,6 +95,8 @@ pub static LAYERS: &[Row] = &[
     row::<SequentialConfig>(),
     row::<InputLayerConfig>(),
     row::<DenseConfig>(),
+    row::<QuantizedDenseConfig>(),
+    row::<Float8DenseConfig>(),
     row::<Activation>(),
     row::<ReLU>(),
     row::<LeakyReLU>(),
@@ -157,6 +164,7 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling2D>(),
     row::<UpSampling3D>(),
     row::<EmbeddingConfig>(),
+    row::<QuantizedEmbeddingConfig>(),
     row::<Masking>(),
     row::<SimpleRNNConfig>(),
     row::<LSTMConfig>(),
