@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::module::State;
-use crate::value::burn_dtype;
+use crate::value::{burn_dtype, held};
 
 /// One Keras variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -305,7 +305,7 @@ impl Weights<'_> {
     /// When the layer declares no such variable, or its value does not fit.
     pub fn int<const D: usize>(&self, name: &str) -> Result<Param<Tensor<D, Int>>> {
         let (_, data) = self.data(name)?.ok_or_else(|| self.undeclared(name))?;
-        let dtype = data.dtype();
+        let dtype = held(data.dtype(), self.device);
         Ok(Param::initialized(ParamId::new(), Tensor::from_data(data, (self.device, dtype))))
     }
 
