@@ -10,6 +10,7 @@ mod dense;
 mod depthwise_conv;
 mod dot;
 mod dropout;
+mod einsum_dense;
 mod embedding;
 mod global_pooling;
 mod group_normalization;
@@ -54,6 +55,7 @@ pub use dense::{Dense, DenseConfig};
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConvConfig};
 pub use dot::Dot;
 pub use dropout::{Dropout, DropoutConfig, SpatialDropout1DConfig, SpatialDropoutConfig};
+pub use einsum_dense::{EinsumDense, EinsumDenseConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
 pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
 pub use group_normalization::{GroupNormalization, GroupNormalizationConfig};
@@ -91,6 +93,7 @@ pub static LAYERS: &[Row] = &[
     row::<SequentialConfig>(),
     row::<InputLayerConfig>(),
     row::<DenseConfig>(),
+    row::<EinsumDenseConfig>(),
     row::<Activation>(),
     row::<ReLU>(),
     row::<LeakyReLU>(),
