@@ -15,6 +15,7 @@ mod limits;
 mod load;
 mod model;
 pub mod module;
+pub mod ops;
 mod registry;
 mod save;
 mod summary;
