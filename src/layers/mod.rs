@@ -21,6 +21,7 @@ mod layer_normalization;
 mod margins;
 mod masking;
 mod merge;
+mod multi_head_attention;
 mod noise;
 mod normalization;
 #[cfg(test)]
@@ -67,6 +68,7 @@ pub use layer_normalization::{
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
+pub use multi_head_attention::{GroupQueryAttentionConfig, MultiHeadAttention, MultiHeadAttentionConfig};
 pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, Noise};
 pub use normalization::{Normalization, NormalizationConfig};
 pub use pooling::{AveragePooling, MaxPooling};
@@ -93,6 +95,8 @@ pub static LAYERS: &[Row] = &[
     row::<InputLayerConfig>(),
     row::<DenseConfig>(),
     row::<EinsumDenseConfig>(),
+    row::<MultiHeadAttentionConfig>(),
+    row::<GroupQueryAttentionConfig>(),
     row::<Activation>(),
     row::<ReLU>(),
     row::<LeakyReLU>(),
