@@ -1,6 +1,7 @@
 //! The kinds of layers: each lives in one file, and has one line in [`LAYERS`].
 
 mod activation;
+mod attention;
 mod batch_normalization;
 mod bidirectional;
 mod concatenate;
@@ -46,6 +47,7 @@ mod unit_normalization;
 mod up_sampling;
 
 pub use activation::Activation;
+pub use attention::{AdditiveAttentionConfig, Attention, AttentionConfig, ScoreMode};
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
 pub use concatenate::Concatenate;
@@ -95,6 +97,8 @@ pub static LAYERS: &[Row] = &[
     row::<InputLayerConfig>(),
     row::<DenseConfig>(),
     row::<EinsumDenseConfig>(),
+    row::<AttentionConfig>(),
+    row::<AdditiveAttentionConfig>(),
     row::<MultiHeadAttentionConfig>(),
     row::<GroupQueryAttentionConfig>(),
     row::<Activation>(),

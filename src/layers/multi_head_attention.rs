@@ -9,12 +9,14 @@ use std::num::NonZeroUsize;
 
 use burn::module::Module;
 use burn::tensor::activation::softmax;
-use burn::tensor::{BoolStore, DType, Int, Tensor};
+use burn::tensor::{BoolStore, DType};
 
+use super::attention::offsets;
 use super::dropout::{Dropout, check_rate};
 use super::einsum_dense::{EinsumDense, EinsumDenseConfig};
 use super::softmax::masked_softmax;
 use super::spatial::check_elements;
+use super::support::flag;
 use crate::activation::Activation;
 use crate::config::{Axes, Kept, PerAxis, resolve_axis};
 use crate::einsum::{einsum, einsum_shape};
@@ -193,15 +195,6 @@ impl<T: Clone> Call<T> {
 
     fn key(&self) -> &T {
         self.key.as_ref().unwrap_or(&self.value)
-    }
-}
-
-/// An argument that says yes or no.
-pub(super) fn flag<T>(args: &Args<T>, name: &str) -> Result<bool> {
-    match args.get(name) {
-        None => Ok(false),
-        Some(Tree::Constant(json)) if json.is_boolean() => Ok(json.as_bool() == Some(true)),
-        Some(_) => Err(Error::unsupported("expected true or false").at(name)),
     }
 }
 
@@ -479,9 +472,7 @@ impl MultiHeadAttention {
         let bool = DType::Bool(BoolStore::Native);
         let given = call.attention_mask.clone();
         let given = given.map(|mask| if is_grouped { Ok(mask) } else { mask.cast(bool) }).transpose()?;
-        let (device, rows, columns) = (call.query.device(), call.query.shape()[1], call.value.shape()[1]);
-        let place = |size: usize| Tensor::<1, Int>::arange(0..size as i64, &device);
-        let ahead = || place(rows).reshape([1, rows, 1]) - place(columns).reshape([1, 1, columns]);
+        let offsets = || offsets(call.query.shape()[1], call.value.shape()[1], &call.query.device());
         let masks = [
             query
                 .map(|mask| {
@@ -500,8 +491,8 @@ impl MultiHeadAttention {
                 mask.expand_dims(last)
             })
             .transpose()?,
-            call.is_causal.then(|| Value::from(ahead().greater_equal_elem(0))),
-            self.settings.window.map(|window| Value::from(ahead().abs().lower_elem(window as i64))),
+            call.is_causal.then(|| Value::from(offsets().greater_equal_elem(0))),
+            self.settings.window.map(|window| Value::from(offsets().abs().lower_elem(window as i64))),
             given,
         ];
         let mut masks = masks.into_iter().flatten();

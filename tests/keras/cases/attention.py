@@ -99,3 +99,38 @@ def _():
     outputs += [group(3, 4, 2)(x, x, attention_mask=all_), group(3, 4, 2)(x, x, query_mask=own, value_mask=own)]
     outputs += [*scored(group(3, 4, 2), x, x, query_mask=own, key_mask=own, key=x)]
     return keras.Model([x, few, all_, own], outputs)
+
+
+def dot(*tensors, call={}, **options):
+    return L.Attention(**options)(list(tensors), **call)
+
+
+def additive(*tensors, call={}, **options):
+    return L.AdditiveAttention(**options)(list(tensors), **call)
+
+
+SCORES = {"return_attention_scores": True}
+CAUSAL = {"use_causal_mask": True}
+BOTH = {**SCORES, **CAUSAL}
+
+for name, kind in {"dot": dot, "additive": additive}.items():
+    case(f"{name}", x=[(5, 4), (7, 4)], graph=lambda x, y, k=kind: [k(x, y), k(x, y, use_scale=False), k(x, y, use_scale=True)])
+    case(f"{name}_keys", x=[(5, 4), (7, 3), (7, 4)], graph=lambda x, y, z, k=kind: list(k(x, y, z, call=BOTH, use_scale=True, dropout=0.3, seed=2)))
+    case(f"{name}_free_lengths", x=[(None, 4), (None, 4)], graph=lambda x, y, k=kind: list(k(x, y, call=SCORES)))
+    case(f"{name}_masks", x=[(5,), (7,)], graph=lambda x, y, k=kind: [k(masked(x), masked(y)), L.GRU(2)(k(masked(x), masked(y), call=CAUSAL)), *k(masked(x), L.Embedding(3, 4)(y), call=SCORES), k(L.Embedding(3, 4)(x), masked(y))], **IDS)
+    case(f"{name}_four_axes", x=[(3, 5, 4), (3, 7, 4)], graph=lambda x, y, k=kind: list(k(x, y, call=BOTH)))
+    case(f"{name}_integers", x=(5, 4), dtype="int32", scale=0.1, ints=2, graph=lambda x, k=kind: k(x, x, x))
+    case(f"{name}_given_masks", ints=3, model=lambda k=kind: given_masks(k))
+
+case("dot_concat", x=[(5, 4), (7, 4)], graph=lambda x, y: [dot(x, y, score_mode="concat"), *dot(x, y, score_mode="concat", use_scale=True, call=BOTH)])
+case("dot_concat_masks", x=[(5,), (7,)], graph=lambda x, y: dot(masked(x), masked(y), masked(y), score_mode="concat"), **IDS)
+
+
+def given_masks(kind):
+    x, y, own, other = keras.Input((5,), dtype="int32"), numbers((7, 4)), numbers((5,), "bool"), numbers((7,), "bool")
+    q = masked(x)
+    masks = [own, other], [None, other], [own, None], [own, other, own]
+    outputs = [kind(q, y, call={"mask": list(mask)}) for mask in masks]
+    outputs += kind(q, y, call={"mask": [own, other], **BOTH})
+    outputs += [L.LSTM(2)(kind(q, y, call={"mask": [None, other]})), L.LSTM(2)(kind(q, y, call={"mask": [own, None]}))]
+    return keras.Model([x, y, own, other], outputs)
