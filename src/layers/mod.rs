@@ -1,6 +1,7 @@
 //! The kinds of layers: each lives in one file, and has one line in [`LAYERS`].
 
 mod activation;
+mod adaptive_pooling;
 mod attention;
 mod batch_normalization;
 mod bidirectional;
@@ -47,6 +48,7 @@ mod unit_normalization;
 mod up_sampling;
 
 pub use activation::Activation;
+pub use adaptive_pooling::{AdaptiveAveragePooling, AdaptiveMaxPooling};
 pub use attention::{AdditiveAttentionConfig, Attention, AttentionConfig, ScoreMode};
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
@@ -158,6 +160,12 @@ pub static LAYERS: &[Row] = &[
     row::<GlobalAveragePooling<3>>(),
     row::<GlobalAveragePooling<4>>(),
     row::<GlobalAveragePooling<5>>(),
+    row::<AdaptiveMaxPooling<3>>(),
+    row::<AdaptiveMaxPooling<4>>(),
+    row::<AdaptiveMaxPooling<5>>(),
+    row::<AdaptiveAveragePooling<3>>(),
+    row::<AdaptiveAveragePooling<4>>(),
+    row::<AdaptiveAveragePooling<5>>(),
     row::<ZeroPadding<3>>(),
     row::<ZeroPadding<4>>(),
     row::<ZeroPadding<5>>(),
