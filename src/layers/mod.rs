@@ -30,6 +30,7 @@ mod normalization;
 mod order_tests;
 mod pooling;
 mod prelu;
+mod quantized;
 mod recurrent;
 mod relu;
 mod rescaling;
@@ -77,6 +78,10 @@ pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, 
 pub use normalization::{Normalization, NormalizationConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
+pub use quantized::{
+    Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEmbedding,
+    QuantizedEmbeddingConfig, QuantizedKernel,
+};
 pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
 pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
@@ -103,6 +108,8 @@ pub static LAYERS: &[Row] = &[
     row::<AdditiveAttentionConfig>(),
     row::<MultiHeadAttentionConfig>(),
     row::<GroupQueryAttentionConfig>(),
+    row::<QuantizedDenseConfig>(),
+    row::<Float8DenseConfig>(),
     row::<Activation>(),
     row::<ReLU>(),
     row::<LeakyReLU>(),
@@ -176,6 +183,7 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling2D>(),
     row::<UpSampling3D>(),
     row::<EmbeddingConfig>(),
+    row::<QuantizedEmbeddingConfig>(),
     row::<Masking>(),
     row::<SimpleRNNConfig>(),
     row::<LSTMConfig>(),
