@@ -4,9 +4,11 @@
 
 pub mod activation;
 pub mod config;
+pub mod constraint;
 pub mod device;
 pub mod error;
 mod file;
+pub mod initializer;
 mod keras_file;
 pub mod layer;
 pub mod layers;
@@ -16,6 +18,7 @@ mod model;
 pub mod module;
 pub mod ops;
 mod registry;
+pub mod regularizer;
 mod save;
 mod summary;
 pub mod value;

@@ -7,8 +7,9 @@ use burn::module::Module;
 use burn::tensor::{Distribution, Tensor};
 
 use super::support::like_input;
-use crate::config::{DataFormat, Kept};
+use crate::config::DataFormat;
 use crate::error::{Error, Result};
+use crate::initializer::Seed;
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Weights};
 use crate::map_float;
 use crate::module::Training;
@@ -79,7 +80,7 @@ crate::config! {
         /// The share of inputs that become zero.
         rate: f64,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
         /// The shape of what is decided at random, which broadcasts to the inputs; null in it for the
         /// size of the inputs.
         noise_shape: Option<Vec<Option<std::num::NonZeroUsize>>> = None,
@@ -155,7 +156,7 @@ crate::config! {
         /// The share of channels that become zero.
         rate: f64,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -189,7 +190,7 @@ crate::config! {
         /// The share of channels that become zero.
         rate: f64,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
         /// Where the channels are.
         data_format: Option<DataFormat> = None,
     }

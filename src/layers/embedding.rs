@@ -3,9 +3,12 @@
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Int, Tensor};
 
-use crate::config::{Dtype, Kept};
+use crate::config::Dtype;
+use crate::constraint::Constraint;
 use crate::error::Result;
+use crate::initializer::Initializer;
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::{Compare, Value};
 
 crate::config! {
@@ -18,13 +21,13 @@ crate::config! {
         /// Whether index 0 is masked.
         mask_zero: bool = false,
         /// For fresh weights.
-        embeddings_initializer: Kept,
+        embeddings_initializer: Initializer = "uniform".into(),
         /// For training.
-        embeddings_regularizer: Kept,
+        embeddings_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        activity_regularizer: Kept,
+        activity_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        embeddings_constraint: Kept,
+        embeddings_constraint: Constraint = Constraint::none(),
     }
 }
 
@@ -41,7 +44,11 @@ impl LayerConfig for EmbeddingConfig {
     }
 
     fn variables(&self, _: &Args<Spec>) -> Result<Variables> {
-        Ok(Variables::default().trainable("embeddings", [self.input_dim.get(), self.output_dim.get()]))
+        Ok(Variables::default().trainable("embeddings", [self.input_dim.get(), self.output_dim.get()]).with(
+            &self.embeddings_initializer,
+            &self.embeddings_regularizer,
+            &self.embeddings_constraint,
+        ))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Embedding> {

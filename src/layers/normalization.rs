@@ -96,8 +96,10 @@ impl LayerConfig for NormalizationConfig {
         Ok(Variables::default()
             .fixed("mean", shape.clone(), Dtype::Float32)
             .flat()
+            .initialized("zeros")
             .fixed("variance", shape, Dtype::Float32)
             .flat()
+            .initialized("ones")
             .fixed("count", [], Dtype::Int32))
     }
 
