@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo))]
 
 pub mod activation;
+pub mod build;
 pub mod config;
 pub mod constraint;
 pub mod device;
@@ -24,6 +25,7 @@ mod summary;
 pub mod value;
 mod variables;
 
+pub(crate) use build::layer_config;
 pub use error::{Error, ErrorKind, Problem, Problems, Result};
 pub use keras_file::{DatasetInfo, KerasFile};
 pub use limits::Limits;

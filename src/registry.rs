@@ -14,6 +14,7 @@ use crate::ops::OPERATIONS;
 use crate::value::Value;
 
 /// One kind of layer, as data.
+#[derive(Clone, Copy)]
 pub struct Row {
     /// Every class name that it goes by, the canonical one first.
     pub classes: &'static [&'static str],
@@ -96,6 +97,11 @@ impl Registry {
     #[must_use]
     pub fn with<C: LayerConfig>(mut self) -> Self {
         self.own.push(row::<C>());
+        self
+    }
+
+    pub(crate) fn with_row(mut self, row: Row) -> Self {
+        self.own.push(row);
         self
     }
 

@@ -288,6 +288,9 @@ pub fn read_key<T: Field>(
     })
 }
 
+/// A set of words, declared by [`keywords!`](crate::keywords!).
+pub trait Keyword: Field {}
+
 /// A set of words of which a key holds one, declared once for both directions.
 ///
 /// ```
@@ -304,6 +307,7 @@ macro_rules! keywords {
         pub enum $name {
             $(#[doc = concat!("`", $word, "`")] $(#[$variant_meta])* $variant),+
         }
+        impl $crate::config::Keyword for $name {}
         impl $crate::config::Field for $name {
             const EXPECTED: &'static str = concat!("one of", $(" ", $word),+);
 

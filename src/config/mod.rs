@@ -16,7 +16,7 @@ pub use described::check_keys;
 pub(crate) use described::classes;
 pub use described::{Class, Described};
 pub use dtype::Dtype;
-pub use field::{Axes, Config, Field, Kept, PerAxis, brief, read_key, refuse, resolve_axis};
+pub use field::{Axes, Config, Field, Kept, Keyword, PerAxis, brief, read_key, refuse, resolve_axis};
 pub use object::{Object, snake_case};
 #[doc(hidden)]
 pub use serde_json::{Map, Value as Json};

@@ -21,7 +21,7 @@ use crate::{by_rank, map_float};
 /// `keras.backend.epsilon()`
 const EPSILON: f64 = 1e-7;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `BatchNormalization`.
     pub struct BatchNormalizationConfig {
         /// The axis of the channels.

@@ -15,7 +15,7 @@ use crate::layer::{Args, Context, Layer, LayerConfig, Spec, Tree, Variables, Wei
 use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Conv1D`, `Conv2D` and `Conv3D`, by the rank of the inputs.
     pub struct ConvConfig<const D: usize> {
         /// Channels of the output.

@@ -20,7 +20,7 @@ use crate::layer::{Args, Context, Layer, LayerConfig, Spec, Tree, Variables, Wei
 use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Conv1DTranspose`, `Conv2DTranspose` and `Conv3DTranspose`, by the rank of the inputs.
     pub struct ConvTransposeConfig<const D: usize> {
         /// Channels of the output.

@@ -13,7 +13,7 @@ use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Vari
 use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Dense`.
     pub struct DenseConfig {
         /// Size of the last axis of the output.

@@ -15,7 +15,7 @@ use crate::layer::{Args, Context, Layer, LayerConfig, Spec, Tree, Variables, Wei
 use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `DepthwiseConv1D` and `DepthwiseConv2D`, by the rank of the inputs.
     pub struct DepthwiseConvConfig<const D: usize> {
         /// Filters for each channel.

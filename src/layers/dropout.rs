@@ -74,7 +74,7 @@ pub(super) fn uniform<const D: usize>(x: &Tensor<D>, sizes: [usize; D]) -> Tenso
     noise.expand(x.dims())
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Dropout`.
     pub struct DropoutConfig {
         /// The share of inputs that become zero.
@@ -150,7 +150,7 @@ impl Layer for Dropout {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `SpatialDropout1D`.
     pub struct SpatialDropout1DConfig {
         /// The share of channels that become zero.
@@ -184,7 +184,7 @@ impl LayerConfig for SpatialDropout1DConfig {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `SpatialDropout2D` and `SpatialDropout3D`, by the rank of the inputs.
     pub struct SpatialDropoutConfig<const D: usize> {
         /// The share of channels that become zero.

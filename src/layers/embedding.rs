@@ -11,7 +11,7 @@ use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Vari
 use crate::regularizer::Regularizer;
 use crate::value::{Compare, Value};
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Embedding`.
     pub struct EmbeddingConfig {
         /// The number of rows.

@@ -13,7 +13,7 @@ use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Vari
 use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `GroupNormalization`.
     pub struct GroupNormalizationConfig {
         /// Into how many groups the channels fall; -1 for one group per channel.

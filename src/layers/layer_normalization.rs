@@ -13,7 +13,7 @@ use crate::map_float;
 use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `LayerNormalization`.
     pub struct LayerNormalizationConfig {
         /// The axes over which it normalizes.
@@ -161,7 +161,7 @@ impl Layer for LayerNormalization {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `RMSNormalization`.
     pub struct RMSNormalizationConfig {
         /// The axes over which it normalizes.

@@ -14,7 +14,7 @@ use crate::map_float;
 use crate::module::Training;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `GaussianNoise`.
     pub struct GaussianNoiseConfig {
         /// The standard deviation of the noise.
@@ -24,7 +24,7 @@ crate::config! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `GaussianDropout`.
     pub struct GaussianDropoutConfig {
         /// The rate of a `Dropout` of the same variance.
@@ -34,7 +34,7 @@ crate::config! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `AlphaDropout`.
     pub struct AlphaDropoutConfig {
         /// The share of inputs that become SELU's negative limit.

@@ -14,7 +14,7 @@ use crate::value::Value;
 /// `keras.backend.epsilon()`
 const EPSILON: f64 = 1e-7;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Normalization`.
     pub struct NormalizationConfig {
         /// The axes along which there are separate statistics; none for a single mean and variance.

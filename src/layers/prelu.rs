@@ -14,7 +14,7 @@ use crate::map_float;
 use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `PReLU`.
     pub struct PReLUConfig {
         /// For fresh weights.

@@ -67,7 +67,7 @@ macro_rules! recurrent {
         $class:literal, $config:ident, cell $cell:expr, recurrent activation $recurrent:expr,
         fresh bias $fresh_bias:expr, { $($own:tt)* }
     ) => {
-        crate::config! {
+        crate::layer_config! {
             #[doc = concat!("Config of `", $class, "`.")]
             pub struct $config {
                 /// Size of the state and of the output.

@@ -18,7 +18,7 @@ use crate::layer::{Args, Context, Layer, LayerConfig, Spec, Tree, Variables, Wei
 use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `SeparableConv1D` and `SeparableConv2D`, by the rank of the inputs.
     pub struct SeparableConvConfig<const D: usize> {
         /// Filters for each channel in the first convolution.
