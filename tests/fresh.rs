@@ -1,30 +1,45 @@
 //! Models that start in Rust.
 
-use burn::tensor::{Device, Tensor};
-use burn_keras::KerasModel;
-use burn_keras::build::*;
+mod common;
+#[path = "common/fresh_models.rs"]
+mod fresh_models;
 
-fn cnn() -> Sequential {
-    Sequential::new()
-        .with(Input::new([12, 12, 3]))
-        .with(Conv2D::new(4, 3).activation("relu").padding("same"))
-        .with(BatchNormalization::new())
-        .with(MaxPooling2D::new())
-        .with(Conv2D::new(6, [3, 2]).strides([2, 1]).kernel_regularizer("l2"))
-        .with(Flatten::new())
-        .with(Dropout::new(0.3))
-        .with(Dense::new(10).activation("softmax"))
-        .seed(3)
+use burn::tensor::Device;
+use burn_keras::{Inputs, KerasModel};
+
+use common::script;
+use fresh_models::examples;
+
+#[path = "../src/bin/burn-keras/npz.rs"]
+#[allow(dead_code)]
+mod npz;
+
+#[test]
+fn real_keras_opens_runs_and_trains_them() {
+    let Some(mut fresh) = script("fresh.py") else { return };
+    let (folder, device) = (tempfile::tempdir().unwrap(), Device::flex());
+    for example in examples(&device).unwrap() {
+        let inputs = example.inputs.iter().map(|(name, value)| (format!("in/{name}"), value.clone()));
+        let mut arrays: Vec<_> = inputs.map(|(name, value)| (name, value.into_data())).collect();
+        let outputs = example.model.predict(Inputs::from_iter(example.inputs.clone())).unwrap();
+        arrays.extend(outputs.into_iter().map(|(name, value)| (format!("out/{name}"), value.into_data())));
+        let path = folder.path().join(example.name);
+        npz::write(&path.with_extension("npz"), &arrays).unwrap();
+        example.model.save(path.with_extension("keras")).unwrap();
+    }
+    assert!(fresh.arg(folder.path()).status().unwrap().success(), "Keras found faults");
 }
 
 #[test]
-fn it_works() {
+fn what_is_saved_is_what_was_built() {
     let device = Device::flex();
-    let model = cnn().build(&device).unwrap();
-    println!("{}", model.summary());
-    println!("{}", model.file().config());
-    let y = model.predict(Tensor::<4>::ones([2, 12, 12, 3], &device)).unwrap().tensor::<2>().unwrap();
-    println!("{y}");
-    model.save("/tmp/fresh_cnn.keras").unwrap();
-    let _again = KerasModel::load("/tmp/fresh_cnn.keras", &device).unwrap();
+    for example in examples(&device).unwrap() {
+        let inputs = || Inputs::from_iter(example.inputs.clone());
+        let before = example.model.predict(inputs()).unwrap();
+        let again = KerasModel::from_bytes(example.model.save_to_bytes().unwrap(), &device).unwrap();
+        assert_eq!(again.file().config(), example.model.file().config());
+        for ((name, before), (_, after)) in before.iter().zip(again.predict(inputs()).unwrap().iter()) {
+            assert_eq!(before.clone().into_data(), after.clone().into_data(), "{} {name}", example.name);
+        }
+    }
 }

@@ -66,8 +66,10 @@ impl NewLayer {
         if let Some(trainable) = self.trainable {
             config.insert("trainable".into(), trainable.into());
         }
-        config.extend(self.config.clone());
         config.extend(self.complete());
+        for (key, value) in &self.config {
+            config.entry(key).or_insert_with(|| value.clone());
+        }
         // Classes of Keras' public modules are not registered by name.
         let is_public = self.module.is_some_and(|module| !module.starts_with("keras.src."));
         json!({

@@ -174,6 +174,12 @@ macro_rules! classes {
             fn from(object: $class) -> Self {
                 $name::$class(object).into()
             }
+        }
+
+        impl $crate::build::Setting<$crate::config::Described<$name>> for $class {
+            fn json(self) -> $crate::config::Json {
+                $crate::config::Field::write(&$crate::config::Described::<$name>::from(self))
+            }
         })+
     };
 }
