@@ -192,6 +192,20 @@ impl<T> Tree<T> {
         })
     }
 
+    /// Replaces constants for which `replace` has something else.
+    pub(crate) fn replace_constants(self, replace: &mut impl FnMut(&Json) -> Option<Self>) -> Self {
+        match self {
+            Self::Constant(json) => replace(&json).unwrap_or(Self::Constant(json)),
+            Self::List(items) => {
+                Self::List(items.into_iter().map(|item| item.replace_constants(replace)).collect())
+            }
+            Self::Dict(items) => Self::Dict(
+                items.into_iter().map(|(key, item)| (key, item.replace_constants(replace))).collect(),
+            ),
+            leaf @ Self::Leaf(_) => leaf,
+        }
+    }
+
     /// Whether it is Python's `None`.
     #[must_use]
     pub fn is_none(&self) -> bool {
@@ -309,6 +323,12 @@ impl<T> Args<T> {
             }
         }
         Ok(self)
+    }
+
+    /// Replaces constants for which `replace` has something else.
+    pub(crate) fn replace_constants(self, replace: &mut impl FnMut(&Json) -> Option<Tree<T>>) -> Self {
+        let values = self.values.into_iter().map(|value| Some(value?.replace_constants(replace)));
+        Self { names: self.names, values: values.collect() }
     }
 
     /// How many of the arguments have tensors in them.

@@ -6,6 +6,7 @@ mod attention;
 mod batch_normalization;
 mod bidirectional;
 mod concatenate;
+mod constant;
 mod conv;
 mod conv_transpose;
 mod dense;
@@ -54,6 +55,7 @@ pub use attention::{AdditiveAttentionConfig, Attention, AttentionConfig, ScoreMo
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
 pub use concatenate::Concatenate;
+pub(crate) use constant::ConstantConfig;
 pub use conv::{Conv, ConvConfig};
 pub use conv_transpose::{ConvTranspose, ConvTransposeConfig};
 pub use dense::{Dense, DenseConfig};
