@@ -81,6 +81,6 @@ case("concatenate_masked_average", x=[(5,), (5,)], graph=lambda x, y: L.GlobalAv
 case("bidirectional_of_added_masks", x=[(5,), (5,)], graph=lambda x, y: L.Bidirectional(L.LSTM(3, return_sequences=True))(L.Average()([masked(x), masked(y)])), **IDS)
 TABLE = np.linspace(-1, 2, 20, dtype="float32").reshape(1, 5, 4)
 case("add_array", x=(5, 4), graph=lambda x: L.Add()([x, TABLE]))
-case("multiply_array_first", x=(5, 4), graph=lambda x: L.Dense(3)(L.Multiply()([TABLE, x])))
+case("multiply_array", x=(5, 4), graph=lambda x: L.Dense(3)(L.Multiply()([x, TABLE])))
 case("subtract_integer_array", x=(5, 4), graph=lambda x: L.Subtract()([x, np.arange(20, dtype="int32").reshape(1, 5, 4)]), **IDS)
 case("add_array_masked", x=(5,), graph=lambda x: L.LSTM(3)(L.Add()([masked(x), TABLE])), **IDS)
