@@ -36,6 +36,7 @@ mod relu;
 mod rescaling;
 mod reshape;
 mod resize;
+mod reversible_embedding;
 mod separable_conv;
 mod softmax;
 mod spatial;
@@ -87,6 +88,7 @@ pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
 pub use resize::Interpolation;
+pub use reversible_embedding::{ReversibleEmbedding, ReversibleEmbeddingConfig};
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
 pub use spatial::Padding;
@@ -184,6 +186,7 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling3D>(),
     row::<EmbeddingConfig>(),
     row::<QuantizedEmbeddingConfig>(),
+    row::<ReversibleEmbeddingConfig>(),
     row::<Masking>(),
     row::<SimpleRNNConfig>(),
     row::<LSTMConfig>(),
