@@ -42,6 +42,7 @@ mod softmax;
 mod spatial;
 #[cfg(test)]
 mod spatial_tests;
+mod spectral_normalization;
 mod support;
 #[cfg(test)]
 mod testing;
@@ -92,6 +93,7 @@ pub use reversible_embedding::{ReversibleEmbedding, ReversibleEmbeddingConfig};
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
 pub use spatial::Padding;
+pub use spectral_normalization::{SpectralNormalization, SpectralNormalizationConfig};
 pub use time_distributed::{TimeDistributed, TimeDistributedConfig};
 pub use unit_normalization::UnitNormalization;
 pub use up_sampling::{UpSampling1D, UpSampling2D, UpSampling3D};
@@ -132,6 +134,7 @@ pub static LAYERS: &[Row] = &[
     row::<RMSNormalizationConfig>(),
     row::<GroupNormalizationConfig>(),
     row::<UnitNormalization>(),
+    row::<SpectralNormalizationConfig>(),
     row::<DropoutConfig>(),
     row::<SpatialDropout1DConfig>(),
     row::<SpatialDropoutConfig<4>>(),
