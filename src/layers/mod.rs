@@ -37,11 +37,13 @@ mod relu;
 mod rescaling;
 mod reshape;
 mod resize;
+mod reversible_embedding;
 mod separable_conv;
 mod softmax;
 mod spatial;
 #[cfg(test)]
 mod spatial_tests;
+mod spectral_normalization;
 mod support;
 #[cfg(test)]
 mod testing;
@@ -89,9 +91,11 @@ pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
 pub use resize::Interpolation;
+pub use reversible_embedding::{ReversibleEmbedding, ReversibleEmbeddingConfig};
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
 pub use spatial::Padding;
+pub use spectral_normalization::{SpectralNormalization, SpectralNormalizationConfig};
 pub use time_distributed::{TimeDistributed, TimeDistributedConfig};
 pub use unit_normalization::UnitNormalization;
 pub use up_sampling::{UpSampling1D, UpSampling2D, UpSampling3D};
@@ -132,6 +136,7 @@ pub static LAYERS: &[Row] = &[
     row::<RMSNormalizationConfig>(),
     row::<GroupNormalizationConfig>(),
     row::<UnitNormalization>(),
+    row::<SpectralNormalizationConfig>(),
     row::<DropoutConfig>(),
     row::<SpatialDropout1DConfig>(),
     row::<SpatialDropoutConfig<4>>(),
@@ -186,6 +191,7 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling3D>(),
     row::<EmbeddingConfig>(),
     row::<QuantizedEmbeddingConfig>(),
+    row::<ReversibleEmbeddingConfig>(),
     row::<Masking>(),
     row::<SimpleRNNConfig>(),
     row::<LSTMConfig>(),
