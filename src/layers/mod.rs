@@ -5,6 +5,7 @@ mod batch_normalization;
 mod bidirectional;
 mod concatenate;
 mod conv;
+mod conv_lstm;
 mod conv_transpose;
 mod dense;
 mod depthwise_conv;
@@ -49,6 +50,7 @@ pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
 pub use concatenate::Concatenate;
 pub use conv::{Conv, ConvConfig};
+pub use conv_lstm::{ConvLSTMCell, ConvLSTMConfig};
 pub use conv_transpose::{ConvTranspose, ConvTransposeConfig};
 pub use dense::{Dense, DenseConfig};
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConvConfig};
@@ -70,7 +72,10 @@ pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, 
 pub use normalization::{Normalization, NormalizationConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
-pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
+pub use recurrent::{
+    CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
+    RNNConfig, Recurrent, SimpleRNNCellConfig, SimpleRNNConfig, StackedRNNCells, StackedRNNCellsConfig,
+};
 pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
@@ -159,9 +164,19 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling3D>(),
     row::<EmbeddingConfig>(),
     row::<Masking>(),
+    row::<RNNConfig>(),
     row::<SimpleRNNConfig>(),
     row::<LSTMConfig>(),
     row::<GRUConfig>(),
+    row::<SimpleRNNCellConfig>(),
+    row::<LSTMCellConfig>(),
+    row::<GRUCellConfig>(),
+    row::<StackedRNNCellsConfig>(),
+    row::<ConvLSTMConfig<3>>(),
+    row::<ConvLSTMConfig<4>>(),
+    row::<ConvLSTMConfig<5>>(),
+    row::<CuDNNLSTMConfig>(),
+    row::<CuDNNGRUConfig>(),
     row::<BidirectionalConfig>(),
     row::<TimeDistributedConfig>(),
     row::<ops::Add>(),

@@ -68,10 +68,10 @@ impl Function for Softmax {
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
-        let given = args.get("mask").and_then(|mask| mask.leaves().first().map(|mask| (*mask).clone()));
+        let mask = args.mask().cloned();
         let x = args.into_input()?;
         let axes = self.axes(x.rank())?;
-        let Some(mask) = given.or_else(|| x.mask().cloned()) else {
+        let Some(mask) = mask else {
             let axes: Vec<usize> = axes.iter().map(|axis| x.order().axis(x.rank(), *axis)).collect();
             return Ok(map_float!(x, x => softmax(x, &axes))?.into());
         };
