@@ -69,7 +69,6 @@ impl BatchNormalizationConfig {
 
 impl LayerConfig for BatchNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["BatchNormalization"];
-    const ARGS: &'static [&'static str] = &["inputs", "training", "mask"];
     const MASK: MaskRule = MaskRule::Pass;
 
     type Layer = BatchNormalization;
@@ -240,8 +239,7 @@ fn masked_moments<const D: usize>(x: Tensor<D>, axis: usize, counted: Tensor<D>)
 
 impl Layer for BatchNormalization {
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
-        let mask = args.mask().cloned();
-        let x = args.into_input()?.with_mask(mask);
+        let x = args.into_input()?;
         if let Some(mask) = x.mask().filter(|mask| mask.rank() + 1 != x.rank()) {
             let (mask, shape) = (mask.shape(), x.shape());
             return Err(Error::input(format_args!(

@@ -30,7 +30,6 @@ fn is_stateful(layer: &Json) -> bool {
 
 impl LayerConfig for TimeDistributedConfig {
     const CLASSES: &'static [&'static str] = &["TimeDistributed"];
-    const ARGS: &'static [&'static str] = &["inputs", "training", "mask"];
     const MASK: MaskRule = MaskRule::Pass;
 
     type Layer = TimeDistributed;
@@ -115,8 +114,7 @@ impl Layer for TimeDistributed {
     }
 
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
-        let mask = args.mask().cloned();
-        let x = args.into_input()?.with_mask(mask);
+        let x = args.into_input()?;
         if x.rank() < 3 {
             return Err(Error::input(format_args!("expected an input with time, got {:?}", x.shape())));
         }
