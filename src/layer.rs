@@ -48,7 +48,7 @@ use crate::error::{Error, Result};
 use crate::module::AnyLayer;
 use crate::value::Value;
 
-pub use crate::registry::{LambdaCall, LambdaShape, Registry, Row, row};
+pub use crate::registry::{LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
 pub use crate::variables::{Variable, Variables, Weights};
 
 /// The shape and element type of a value, before there is one. `None` is an axis of any size.
@@ -374,6 +374,9 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
 
     /// Whether it is an operation of `keras.ops`: those have no group in the weights file.
     const OPERATION: bool = false;
+
+    /// The dtype policies for which it is this kind of its class.
+    const POLICY: Policy = Policy::Plain;
 
     /// Whether it is an input of a model.
     const INPUT: bool = false;

@@ -135,6 +135,13 @@ fn compare(outputs: Outputs, expected: &[(String, TensorData)], tolerance: f64) 
         {
             return Err(format!("expected the output {expected_name:?}, got {name:?}").into());
         }
+        let same_type = match (got.dtype(), expected.dtype()) {
+            (DType::Bool(_), DType::Bool(_)) => true,
+            (got, expected) => got == expected,
+        };
+        if !same_type {
+            return Err(format!("{name}: expected {:?}, got {:?}", expected.dtype(), got.dtype()).into());
+        }
         let (got, expected) = (numbers(got), numbers(expected.clone()));
         let mut worst = (0.0, 0);
         for (at, (got, expected)) in got.iter().zip(&expected).enumerate() {

@@ -23,11 +23,11 @@ mod masking;
 mod merge;
 mod noise;
 mod normalization;
-pub mod ops;
 #[cfg(test)]
 mod order_tests;
 mod pooling;
 mod prelu;
+mod quantized;
 mod recurrent;
 mod relu;
 mod rescaling;
@@ -76,6 +76,11 @@ pub use recurrent::{
     CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
     RNNConfig, Recurrent, SimpleRNNCellConfig, SimpleRNNConfig, StackedRNNCells, StackedRNNCellsConfig,
 };
+pub use quantized::{
+    Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEmbedding,
+    QuantizedEmbeddingConfig, QuantizedKernel,
+};
+pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
 pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
@@ -90,12 +95,14 @@ pub use up_sampling::{UpSampling1D, UpSampling2D, UpSampling3D};
 use crate::layer::{Row, row};
 use crate::module::{FunctionalConfig, SequentialConfig};
 
-/// Every kind of layer and operation that this crate knows.
+/// Every kind of layer that this crate knows.
 pub static LAYERS: &[Row] = &[
     row::<FunctionalConfig>(),
     row::<SequentialConfig>(),
     row::<InputLayerConfig>(),
     row::<DenseConfig>(),
+    row::<QuantizedDenseConfig>(),
+    row::<Float8DenseConfig>(),
     row::<Activation>(),
     row::<ReLU>(),
     row::<LeakyReLU>(),
@@ -163,6 +170,7 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling2D>(),
     row::<UpSampling3D>(),
     row::<EmbeddingConfig>(),
+    row::<QuantizedEmbeddingConfig>(),
     row::<Masking>(),
     row::<RNNConfig>(),
     row::<SimpleRNNConfig>(),
@@ -179,30 +187,4 @@ pub static LAYERS: &[Row] = &[
     row::<CuDNNGRUConfig>(),
     row::<BidirectionalConfig>(),
     row::<TimeDistributedConfig>(),
-    row::<ops::Add>(),
-    row::<ops::Subtract>(),
-    row::<ops::Multiply>(),
-    row::<ops::TrueDivide>(),
-    row::<ops::Power>(),
-    row::<ops::Negative>(),
-    row::<ops::Absolute>(),
-    row::<ops::Maximum>(),
-    row::<ops::Minimum>(),
-    row::<ops::Equal>(),
-    row::<ops::NotEqual>(),
-    row::<ops::Less>(),
-    row::<ops::LessEqual>(),
-    row::<ops::Greater>(),
-    row::<ops::GreaterEqual>(),
-    row::<ops::LogicalAnd>(),
-    row::<ops::LogicalOr>(),
-    row::<ops::LogicalXor>(),
-    row::<ops::LogicalNot>(),
-    row::<ops::Any>(),
-    row::<ops::All>(),
-    row::<ops::Cast>(),
-    row::<ops::ExpandDims>(),
-    row::<ops::Concatenate>(),
-    row::<ops::ZerosLike>(),
-    row::<ops::OnesLike>(),
 ];

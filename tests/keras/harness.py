@@ -4,11 +4,13 @@ import fnmatch
 import hashlib
 import json
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
+from zipfile import ZIP_DEFLATED
 
-from archive import members_of
+from archive import members_of, read_members, write_members
 from judge import input_names, keras, load, np, predict
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
@@ -24,6 +26,9 @@ class Case:
     batch: int = 2
     ints: int = 7
     masked: bool = False
+    compact: bool = False
+    keep: bool = False
+    saving: Callable = nullcontext
     scale: float = 1.0
     train: Callable | None = None
     edit: Callable | None = None
@@ -81,8 +86,8 @@ def random_weight(rng, variable):
     return 0.4 * rng.standard_normal(shape)
 
 
-def randomise(model, rng):
-    """Replaces every weight except what `adapt` computed."""
+def randomise(model, rng, compact=False):
+    """Replaces every weight except what `adapt` computed; compact ones compress to half."""
     adapted = {
         id(variable)
         for layer in model._flatten_layers()
@@ -91,7 +96,8 @@ def randomise(model, rng):
     }
     for variable in model.weights:
         if id(variable) not in adapted and "float" in str(variable.dtype):
-            variable.assign(random_weight(rng, variable).astype("float32"))
+            value = random_weight(rng, variable)
+            variable.assign((value.astype("float16") if compact else value).astype("float32"))
 
 
 def random_input(case, rng, tensor):
@@ -109,11 +115,13 @@ def random_input(case, rng, tensor):
 
 
 def classes_of(config):
-    """Class names of all layers, models and operations inside a config."""
+    """Class names of all layers and models inside a config; operations as `ops.Name`."""
     found = set()
     if isinstance(config, dict):
         module = str(config.get("module"))
-        kinds = ("keras.layers", "keras.src.ops", "keras.src.models", "keras.src.activations")
+        if "class_name" in config and module.startswith("keras.src.ops"):
+            found.add(f"ops.{config['class_name']}")
+        kinds = ("keras.layers", "keras.src.models", "keras.src.activations")
         if "class_name" in config and (module == "keras" or module.startswith(kinds)):
             found.add(config["class_name"])
     children = config.values() if isinstance(config, dict) else config
@@ -129,11 +137,15 @@ def generate(case):
     rng, path = case.rng, FIXTURES / f"{case.name}.keras"
     path.parent.mkdir(parents=True, exist_ok=True)
     model = case.build()
-    randomise(model, rng)
+    if not case.keep:
+        randomise(model, rng, case.compact)
     inputs = [random_input(case, rng, tensor) for tensor in model.inputs]
     if case.train:
         case.train(model, rng, inputs)
-    model.save(path)
+    with case.saving():
+        model.save(path)
+    if case.compact or not model.weights:
+        write_members(path, read_members(path), ZIP_DEFLATED)
     outputs = predict(model, inputs)
     names = input_names(model)
     if case.edit:
@@ -158,6 +170,12 @@ def check(path, names, inputs, outputs):
     for (name, want), (again, got) in zip(outputs, predict(reloaded, inputs), strict=True):
         if name != again or want.shape != got.shape or not np.allclose(want, got, 1e-6, 1e-6):
             raise ValueError(f"output {name} differs after reopening")
+
+
+def path_of(case):
+    """Where the model of a case lies: a file, or a directory."""
+    file, folder = (FIXTURES / f"{case.name}{suffix}" for suffix in (".keras", ".dir"))
+    return file if file.exists() else folder
 
 
 def entry(case, path):

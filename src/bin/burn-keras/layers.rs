@@ -1,14 +1,13 @@
 //! `burn-keras layers`.
 
-use burn_keras::layer::Row;
-use burn_keras::layers::LAYERS;
+use burn_keras::layer::{self, Row};
 
 use crate::args::Layers;
 use crate::text::table;
 
 pub fn run(args: &Layers) -> String {
-    let mut rows: Vec<&Row> = LAYERS.iter().collect();
-    rows.sort_by_key(|row| (row.operation, row.classes));
+    let mut rows: Vec<&Row> = layer::rows().collect();
+    rows.sort_by_key(|row| (row.operation, row.classes, row.kind()));
     if args.markdown {
         let lines = rows.iter().map(|row| format!("{row}\n"));
         return "| Class | Aliases | Config keys |\n|---|---|---|\n".to_owned() + &lines.collect::<String>();
@@ -21,6 +20,5 @@ pub fn run(args: &Layers) -> String {
 fn cells(row: &Row) -> [String; 3] {
     let (class, aliases) =
         row.classes.split_first().map_or(("", row.classes), |(first, rest)| (*first, rest));
-    let kind = if row.operation { " (operation)" } else { "" };
-    [format!("{class}{kind}"), aliases.join(", "), row.keys.join(", ")]
+    [format!("{class}{}", row.kind()), aliases.join(", "), row.keys.join(", ")]
 }
