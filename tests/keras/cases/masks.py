@@ -199,7 +199,7 @@ def computed():
     ids = keras.Input((5,), dtype="int32", name="ids")
     read = L.LSTM(3, **SEQUENCES)
     return keras.Model([x, mask, ids], [
-        read(x, mask=x[:, :, 0] > 0),
+        read(x, mask=keras.ops.any(x > 1, -1)),
         read(x, mask=keras.ops.logical_not(mask)),
         read(x, mask=keras.ops.logical_or(mask, keras.ops.equal(ids, 1))),
         read(x, mask=ids),
@@ -213,7 +213,7 @@ def computed():
 
 
 def overruled():
-    """An explicit mask, or none, against that of the sequence."""
+    """An explicit mask, or none, against that of the sequence. A model changes the mask of what it is given."""
     ids = keras.Input((5,), dtype="int32", name="ids")
     mask = keras.Input((5,), dtype="bool", name="mask")
     x = masked(ids)
@@ -222,8 +222,8 @@ def overruled():
         L.LSTM(3)(x, mask=None),
         pick(L.TimeDistributed(L.Dense(4))(x, mask=mask)),
         L.GlobalAveragePooling1D()(x, mask=mask),
-        readers()(x, mask=mask),
-        *deep_reader()(x, mask=mask),
+        readers()(masked(ids), mask=mask),
+        *deep_reader()(masked(ids), mask=mask),
         pick(L.Masking()(L.Dense(4, "relu")(x))),
     ])
 
@@ -256,7 +256,7 @@ def dropped(x):
         L.RMSNormalization(), L.Lambda(keras.activations.tanh),
     ]
     outputs = [layer(a) for layer in layers]
-    outputs += [L.RepeatVector(2)(pick(a)), L.RepeatVector(3)(L.GlobalAveragePooling1D()(a)), keras.ops.tanh(a), a * 2.0, a[:, 1:]]
+    outputs += [L.RepeatVector(2)(pick(a)), L.RepeatVector(3)(L.GlobalAveragePooling1D()(a)), keras.ops.negative(a), a * 2.0]
     return [outputs[0], *(pick(y) for y in outputs[1:]), pick(L.Lambda(keras.activations.linear)(a))]
 
 
