@@ -8,6 +8,7 @@ mod bidirectional;
 mod concatenate;
 mod constant;
 mod conv;
+mod conv_lstm;
 mod conv_transpose;
 mod dense;
 mod depthwise_conv;
@@ -59,6 +60,7 @@ pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
 pub use concatenate::Concatenate;
 pub(crate) use constant::ConstantConfig;
 pub use conv::{Conv, ConvConfig};
+pub use conv_lstm::{ConvLSTMCell, ConvLSTMConfig};
 pub use conv_transpose::{ConvTranspose, ConvTransposeConfig};
 pub use dense::{Dense, DenseConfig};
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConvConfig};
@@ -86,7 +88,10 @@ pub use quantized::{
     Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEmbedding,
     QuantizedEmbeddingConfig, QuantizedKernel,
 };
-pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
+pub use recurrent::{
+    CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
+    RNNConfig, Recurrent, SimpleRNNCellConfig, SimpleRNNConfig, StackedRNNCells, StackedRNNCellsConfig,
+};
 pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
@@ -193,9 +198,19 @@ pub static LAYERS: &[Row] = &[
     row::<QuantizedEmbeddingConfig>(),
     row::<ReversibleEmbeddingConfig>(),
     row::<Masking>(),
+    row::<RNNConfig>(),
     row::<SimpleRNNConfig>(),
     row::<LSTMConfig>(),
     row::<GRUConfig>(),
+    row::<SimpleRNNCellConfig>(),
+    row::<LSTMCellConfig>(),
+    row::<GRUCellConfig>(),
+    row::<StackedRNNCellsConfig>(),
+    row::<ConvLSTMConfig<3>>(),
+    row::<ConvLSTMConfig<4>>(),
+    row::<ConvLSTMConfig<5>>(),
+    row::<CuDNNLSTMConfig>(),
+    row::<CuDNNGRUConfig>(),
     row::<BidirectionalConfig>(),
     row::<TimeDistributedConfig>(),
 ];
