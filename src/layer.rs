@@ -48,7 +48,7 @@ use crate::error::{Error, Result};
 use crate::module::AnyLayer;
 use crate::value::Value;
 
-pub use crate::registry::{LambdaCall, LambdaShape, Registry, Row, row};
+pub use crate::registry::{LambdaCall, LambdaShape, Registry, Row, row, rows};
 pub use crate::variables::{Variable, Variables, Weights};
 
 /// The shape and element type of a value, before there is one. `None` is an axis of any size.

@@ -14,6 +14,7 @@ mod limits;
 mod load;
 mod model;
 pub mod module;
+pub mod ops;
 mod registry;
 mod save;
 mod summary;

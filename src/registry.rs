@@ -10,6 +10,7 @@ use crate::config::{Object, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{AnyConfig, Child, LayerConfig, Spec};
 use crate::layers::LAYERS;
+use crate::ops::OPERATIONS;
 use crate::value::Value;
 
 /// One kind of layer, as data.
@@ -45,6 +46,11 @@ impl fmt::Display for Row {
 #[must_use]
 pub const fn row<C: LayerConfig>() -> Row {
     Row { classes: C::CLASSES, keys: C::KEYS, operation: C::OPERATION, read: read::<C> }
+}
+
+/// Every kind of layer and operation of this crate.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    LAYERS.iter().chain(OPERATIONS.iter().copied().flatten())
 }
 
 fn read<C: LayerConfig>(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Arc<dyn AnyConfig>> {
@@ -116,20 +122,20 @@ impl Registry {
         self.lambdas.get(layer)
     }
 
-    fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.own.iter().rev().chain(LAYERS)
+    fn known(&self) -> impl Iterator<Item = &Row> {
+        self.own.iter().rev().chain(rows().map(|row| -> &Row { row }))
     }
 
     /// Layers and operations are different worlds: `Add` is a class of both.
     fn find(&self, class: &str, operation: bool) -> Option<&Row> {
-        self.rows().find(|row| row.operation == operation && row.classes.contains(&class))
+        self.known().find(|row| row.operation == operation && row.classes.contains(&class))
     }
 
     /// Reads the config of a layer or an operation.
     pub(crate) fn read(&self, object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Arc<dyn AnyConfig>> {
         let Some(row) = self.find(object.class, object.is_operation()) else {
             let classes =
-                self.rows().filter(|row| row.operation == object.is_operation()).flat_map(|row| row.classes);
+                self.known().filter(|row| row.operation == object.is_operation()).flat_map(|row| row.classes);
             let what = if object.is_operation() { "operation" } else { "layer" };
             let hint = nearest(object.class, classes.copied());
             reader.push(Error::unsupported(format_args!("unknown {what} class {:?}{hint}", object.class)));

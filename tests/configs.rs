@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn_keras::config::{Json, Object, Reader};
 use burn_keras::layer::Registry;
-use burn_keras::layers::LAYERS;
+use burn_keras::layer::rows;
 use burn_keras::{KerasFile, Limits};
 
 /// Keys that every layer has and that the graph keeps.
@@ -24,8 +24,7 @@ fn every_config_of_every_fixture_survives_reading_and_writing() {
         let mut objects = Vec::new();
         layers(file.config(), &mut objects);
         for object in objects {
-            let row = LAYERS
-                .iter()
+            let row = rows()
                 .find(|row| row.operation == object.is_operation() && row.classes.contains(&object.class));
             let Some(row) = row else { continue };
             let mut reader = Reader::new(&registry, &limits);
@@ -38,8 +37,7 @@ fn every_config_of_every_fixture_survives_reading_and_writing() {
     problems.sort();
     problems.dedup();
     assert!(problems.is_empty(), "{problems:#?}");
-    let unseen: Vec<_> =
-        LAYERS.iter().map(|row| row.classes[0]).filter(|class| !seen.contains(class)).collect();
+    let unseen: Vec<_> = rows().map(|row| row.classes[0]).filter(|class| !seen.contains(class)).collect();
     assert!(unseen.is_empty(), "in no fixture: {unseen:?}");
 }
 

@@ -142,7 +142,15 @@ fn compare(outputs: Outputs, expected: &[(String, Array)], tolerance: f64) -> Re
             }
             continue;
         }
-        let (got, expected) = (numbers(got.numbers()?), numbers(expected.clone().numbers()?));
+        let (got, expected) = (got.numbers()?, expected.clone().numbers()?);
+        let same_type = match (got.dtype(), expected.dtype()) {
+            (DType::Bool(_), DType::Bool(_)) => true,
+            (got, expected) => got == expected,
+        };
+        if !same_type {
+            return Err(format!("{name}: expected {:?}, got {:?}", expected.dtype(), got.dtype()).into());
+        }
+        let (got, expected) = (numbers(got), numbers(expected));
         let mut worst = (0.0, 0);
         for (at, (got, expected)) in got.iter().zip(&expected).enumerate() {
             let same = got == expected || (got.is_nan() && expected.is_nan());

@@ -4,30 +4,18 @@
 //! The virtual environment with Keras is made by `tests/keras/venv.sh`. Without Python or a package
 //! index there is nothing to test against: set `BURN_KERAS_NO_PYTHON=1` to leave the test out.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod common;
+
+use std::path::Path;
 
 use burn::tensor::Device;
 use burn_keras::KerasModel;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn python() -> PathBuf {
-    let made =
-        Command::new("bash").arg(root().join("tests/keras/venv.sh")).current_dir(root()).output().unwrap();
-    let said = String::from_utf8_lossy(&made.stdout);
-    assert!(made.status.success(), "no environment: {said}{}", String::from_utf8_lossy(&made.stderr));
-    PathBuf::from(said.lines().last().unwrap().trim())
-}
+use common::{root, script};
 
 #[test]
 fn real_keras_opens_what_we_wrote() {
-    if std::env::var_os("BURN_KERAS_NO_PYTHON").is_some() {
-        eprintln!("SKIPPED: real Keras did not open anything, since BURN_KERAS_NO_PYTHON is set");
-        return;
-    }
+    let Some(mut reopen) = script("reopen.py") else { return };
     let fixtures = root().join("tests/fixtures");
     let written = Path::new(env!("CARGO_TARGET_TMPDIR")).join("reopen");
     let _ = std::fs::remove_dir_all(&written);
@@ -43,11 +31,6 @@ fn real_keras_opens_what_we_wrote() {
         count += 1;
     }
     assert!(count >= 100, "{count} cases are too few");
-    let status = Command::new(python())
-        .arg(root().join("tests/keras/reopen.py"))
-        .args([&fixtures, &written])
-        .env("KERAS_BACKEND", "jax")
-        .status()
-        .unwrap();
+    let status = reopen.args([&fixtures, &written]).status().unwrap();
     assert!(status.success(), "Keras found differences");
 }

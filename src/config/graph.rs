@@ -78,7 +78,7 @@ impl Graph {
             let result = match given {
                 Some(at) => self.input_spec(layer, inputs.and_then(|inputs| inputs.get(at))).map(Tree::Leaf),
                 None => match node.args.try_map(&mut |at| spec_of(&specs, *at)) {
-                    Ok(args) => layer.config.outputs(&args),
+                    Ok(args) => check_ranks(layer, &args).and_then(|()| layer.config.outputs(&args)),
                     // The problem is with a layer before this one, and has been noted there.
                     Err(_) => {
                         specs.push(None);
@@ -103,7 +103,7 @@ impl Graph {
     }
 
     fn check_size(&self, spec: &Spec) -> Result<()> {
-        if spec.rank() > MAX_RANK || spec.rank() == 0 {
+        if spec.rank() > MAX_RANK {
             return Err(crate::value::unsupported_rank(spec.rank()));
         }
         let known = spec.shape.iter().flatten().map(|size| *size as u64);
@@ -139,6 +139,14 @@ impl Graph {
     pub fn output_names(&self) -> Vec<&str> {
         let name = |at: &TensorRef| self.layers[self.nodes[at.node].layer].name.as_str();
         self.outputs.leaves().into_iter().map(name).collect()
+    }
+}
+
+/// Layers expect an axis of examples; only operations take scalars.
+fn check_ranks(layer: &GraphLayer, args: &Args<Spec>) -> Result<()> {
+    match layer.group.is_some() && args.leaves().iter().any(|spec| spec.rank() == 0) {
+        true => Err(Error::unsupported("called with a value that has no axes")),
+        false => Ok(()),
     }
 }
 

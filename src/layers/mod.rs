@@ -22,7 +22,6 @@ mod masking;
 mod merge;
 mod noise;
 mod normalization;
-pub mod ops;
 #[cfg(test)]
 mod order_tests;
 mod pooling;
@@ -85,7 +84,7 @@ pub use up_sampling::{UpSampling1D, UpSampling2D, UpSampling3D};
 use crate::layer::{Row, row};
 use crate::module::{FunctionalConfig, SequentialConfig};
 
-/// Every kind of layer and operation that this crate knows.
+/// Every kind of layer that this crate knows.
 pub static LAYERS: &[Row] = &[
     row::<FunctionalConfig>(),
     row::<SequentialConfig>(),
@@ -164,30 +163,4 @@ pub static LAYERS: &[Row] = &[
     row::<GRUConfig>(),
     row::<BidirectionalConfig>(),
     row::<TimeDistributedConfig>(),
-    row::<ops::Add>(),
-    row::<ops::Subtract>(),
-    row::<ops::Multiply>(),
-    row::<ops::TrueDivide>(),
-    row::<ops::Power>(),
-    row::<ops::Negative>(),
-    row::<ops::Absolute>(),
-    row::<ops::Maximum>(),
-    row::<ops::Minimum>(),
-    row::<ops::Equal>(),
-    row::<ops::NotEqual>(),
-    row::<ops::Less>(),
-    row::<ops::LessEqual>(),
-    row::<ops::Greater>(),
-    row::<ops::GreaterEqual>(),
-    row::<ops::LogicalAnd>(),
-    row::<ops::LogicalOr>(),
-    row::<ops::LogicalXor>(),
-    row::<ops::LogicalNot>(),
-    row::<ops::Any>(),
-    row::<ops::All>(),
-    row::<ops::Cast>(),
-    row::<ops::ExpandDims>(),
-    row::<ops::Concatenate>(),
-    row::<ops::ZerosLike>(),
-    row::<ops::OnesLike>(),
 ];

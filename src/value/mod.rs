@@ -113,9 +113,16 @@ pub enum Order {
     /// The last axis of the shape is stored second: `[batch, spatial..., channels]` lies in memory
     /// as `[batch, channels, spatial...]`, which is what Burn's spatial operations want.
     ChannelsFirst,
+    /// The shape has no axes; its one element is stored as a vector.
+    Scalar,
 }
 
 impl Order {
+    /// How plain data of a shape lies in memory.
+    fn of(shape: &[usize]) -> Self {
+        if shape.is_empty() { Self::Scalar } else { Self::Plain }
+    }
+
     /// Where an axis of a shape of `rank` axes lies in memory.
     #[must_use]
     pub fn axis(self, rank: usize, axis: usize) -> usize {
@@ -126,7 +133,7 @@ impl Order {
     /// for `[batch, spatial..., channels]`, or the tensor itself.
     #[must_use]
     pub fn store<const D: usize, K: Basic>(self, tensor: Tensor<D, K>) -> Tensor<D, K> {
-        if self == Self::Plain || D < 3 {
+        if self != Self::ChannelsFirst || D < 3 {
             return tensor;
         }
         let mut axes: [isize; D] = std::array::from_fn(|axis| axis as isize);
@@ -162,7 +169,10 @@ impl Value {
     #[doc(hidden)]
     #[must_use]
     pub fn from_stored(tensor: BridgeTensor, order: Order) -> Self {
-        let order = if tensor.rank() < 3 { Order::Plain } else { order };
+        let order = match order {
+            Order::ChannelsFirst if tensor.rank() < 3 => Order::Plain,
+            order => order,
+        };
         Self { data: Data::Tensor(ops::truly_bool(tensor)), order, mask: None }
     }
 
@@ -189,9 +199,10 @@ impl Value {
     /// Copies host data to a device, keeping its element type.
     ///
     /// # Errors
-    /// When the rank is 0 or above [`MAX_RANK`].
+    /// When the rank is above [`MAX_RANK`].
     pub fn from_data(data: TensorData, device: &Device) -> Result<Self> {
-        let dtype = data.dtype();
+        let (dtype, order) = (data.dtype(), Order::of(data.shape()));
+        let data = if order == Order::Scalar { with_shape(data, &[1]) } else { data };
         let tensor = by_rank!(data.shape().len(), D => {
             if dtype.is_float() {
                 Tensor::<D>::from_data(data, (device, dtype)).into_bridge()
@@ -201,13 +212,14 @@ impl Value {
                 Tensor::<D, Int>::from_data(data, (device, dtype)).into_bridge()
             }
         })?;
-        Ok(Self::from_stored(tensor, Order::Plain))
+        Ok(Self::from_stored(tensor, order))
     }
 
     /// Copies the value to the host, in row-major order. Strings are no such data and give none: ask
     /// [`strings`](Self::strings).
     #[must_use]
     pub fn into_data(self) -> TensorData {
+        let shape = self.shape();
         let data = self.plain().and_then(Self::tensor).and_then(|tensor| {
             let (is_float, is_int) = (tensor.is_float(), tensor.is_int());
             by_rank!(tensor.rank(), D => {
@@ -221,7 +233,7 @@ impl Value {
             })
         });
         // A value of another rank cannot be made.
-        data.unwrap_or_else(|_| TensorData::new(Vec::<f32>::new(), [0]))
+        data.map_or_else(|_| TensorData::new(Vec::<f32>::new(), [0]), |data| with_shape(data, &shape))
     }
 
     /// The shape, as Keras sees it.
@@ -231,8 +243,10 @@ impl Value {
             Data::Tensor(tensor) => tensor.shape().to_vec(),
             Data::Strings(strings) => strings.shape().to_vec(),
         };
-        if self.order == Order::ChannelsFirst {
-            shape[1..].rotate_left(1);
+        match self.order {
+            Order::Plain => {}
+            Order::ChannelsFirst => shape[1..].rotate_left(1),
+            Order::Scalar => shape.clear(),
         }
         shape
     }
@@ -241,6 +255,7 @@ impl Value {
     #[must_use]
     pub fn rank(&self) -> usize {
         match &self.data {
+            _ if self.order == Order::Scalar => 0,
             Data::Tensor(tensor) => tensor.rank(),
             Data::Strings(strings) => strings.shape().len(),
         }
@@ -255,12 +270,24 @@ impl Value {
         }
     }
 
-    /// The element type, as Keras calls it.
+    /// The element type under Keras' name.
     #[must_use]
     pub fn keras_dtype(&self) -> Dtype {
-        match &self.data {
-            Data::Tensor(tensor) => keras_dtype(tensor.dtype()),
-            Data::Strings(_) => Dtype::String,
+        match self.dtype() {
+            _ if self.is_string() => Dtype::String,
+            DType::F64 => Dtype::Float64,
+            DType::F16 => Dtype::Float16,
+            DType::BF16 => Dtype::Bfloat16,
+            DType::I64 => Dtype::Int64,
+            DType::I32 => Dtype::Int32,
+            DType::I16 => Dtype::Int16,
+            DType::I8 => Dtype::Int8,
+            DType::U64 => Dtype::Uint64,
+            DType::U32 => Dtype::Uint32,
+            DType::U16 => Dtype::Uint16,
+            DType::U8 => Dtype::Uint8,
+            DType::Bool(_) => Dtype::Bool,
+            _ => Dtype::Float32,
         }
     }
 
@@ -294,7 +321,7 @@ impl Value {
     /// # Errors
     /// When the rank is above [`MAX_RANK`].
     pub fn plain(self) -> Result<Self> {
-        if self.order == Order::Plain {
+        if self.order != Order::ChannelsFirst {
             return Ok(self);
         }
         let mut axes: Vec<usize> = (0..self.rank()).collect();
@@ -384,6 +411,11 @@ impl Value {
     }
 }
 
+fn with_shape(data: TensorData, shape: &[usize]) -> TensorData {
+    let (bytes, _, dtype) = data.into_parts();
+    TensorData::from_bytes(bytes, shape.to_vec(), dtype)
+}
+
 /// Burn's element type for Keras' name of it.
 ///
 /// # Errors
@@ -405,23 +437,4 @@ pub fn burn_dtype(dtype: Dtype) -> Result<DType> {
         Dtype::Bool => DType::Bool(BoolStore::Native),
         Dtype::String => return Err(Error::unsupported("strings are no tensors")),
     })
-}
-
-/// Keras' name for Burn's element type.
-fn keras_dtype(dtype: DType) -> Dtype {
-    match dtype {
-        DType::F16 => Dtype::Float16,
-        DType::BF16 => Dtype::Bfloat16,
-        DType::F64 => Dtype::Float64,
-        DType::I8 => Dtype::Int8,
-        DType::I16 => Dtype::Int16,
-        DType::I32 => Dtype::Int32,
-        DType::I64 => Dtype::Int64,
-        DType::U8 => Dtype::Uint8,
-        DType::U16 => Dtype::Uint16,
-        DType::U32 => Dtype::Uint32,
-        DType::U64 => Dtype::Uint64,
-        DType::Bool(_) => Dtype::Bool,
-        _ => Dtype::Float32,
-    }
 }

@@ -118,6 +118,9 @@ impl Value {
             Data::Tensor(tensor) => tensor,
         };
         let flat = on_tensor!(plain, x => x.reshape::<1, _>([from]))?;
+        if shape.is_empty() {
+            return Ok(Self::from_stored(flat, Order::Scalar));
+        }
         let (is_float, is_int) = (flat.is_float(), flat.is_int());
         let tensor = by_rank!(shape.len(), D => {
             let shape: [usize; D] = std::array::from_fn(|axis| shape[axis]);
@@ -141,6 +144,9 @@ impl Value {
         sorted.sort_unstable();
         if !sorted.iter().copied().eq(0..self.rank()) {
             return Err(Error::input(format_args!("{axes:?} does not order {} axes", self.rank())));
+        }
+        if self.order == Order::Scalar {
+            return Ok(self);
         }
         let plain = self.plain()?.tensor()?;
         let tensor = on_tensor!(plain, x => {
@@ -298,6 +304,9 @@ impl Value {
         if pads.len() != self.rank() {
             return Err(Error::input(format_args!("expected {} paddings, got {}", self.rank(), pads.len())));
         }
+        if self.order == Order::Scalar {
+            return Ok(self);
+        }
         let mut pads = pads.to_vec();
         if self.order == Order::ChannelsFirst {
             pads[1..].rotate_right(1);
@@ -433,12 +442,12 @@ impl Value {
         let shape = broadcast(&broadcast(&self.shape(), &mask.shape())?, &other.shape())?;
         let mask = to_bool(mask.broadcast_to(&shape)?.tensor()?);
         let (this, other) = (self.broadcast_to(&shape)?.tensor()?, other.broadcast_to(&shape)?.tensor()?);
-        let tensor = by_rank!(shape.len(), D => {
+        let tensor = by_rank!(mask.rank(), D => {
             let this = Tensor::<D>::from_bridge(to_float(this));
             let other = Tensor::<D>::from_bridge(to_float(other));
             other.mask_where(Tensor::from_bridge(mask), this).into_bridge()
         })?;
-        Ok(Self::from_stored(tensor, Order::Plain))
+        Ok(Self::from_stored(tensor, Order::of(&shape)))
     }
 
     /// The value with its sizes of 1 spread to `shape`.
@@ -448,6 +457,9 @@ impl Value {
     pub fn broadcast_to(self, shape: &[usize]) -> Result<Self> {
         if broadcast(&self.shape(), shape)? != shape {
             return Err(Error::input(format_args!("cannot spread {:?} to {shape:?}", self.shape())));
+        }
+        if shape.is_empty() {
+            return Ok(self);
         }
         let tensor = self.with_rank(shape.len())?.tensor()?;
         let tensor = on_tensor!(tensor, x => {

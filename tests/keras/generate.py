@@ -1,6 +1,7 @@
 """Builds every case with real Keras and records its inputs, outputs and hashes.
 
 Usage: generate.py [--only PATTERN]     PATTERN as in "conv/*transpose*"
+       generate.py --index              only writes the manifest of what is there
 
 KERAS_BACKEND=tensorflow makes the cases that need it, and only those.
 """
@@ -12,7 +13,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from harness import CASES, FIXTURES, generate, selected
+from harness import CASES, FIXTURES, entry, generate, path_of, selected
 from judge import keras
 
 for module in sorted((Path(__file__).parent / "cases").glob("*.py")):
@@ -38,10 +39,12 @@ def read_manifest():
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="*", metavar="PATTERN")
-    cases, entries, failed = selected(parser.parse_args().only), {}, []
+    parser.add_argument("--index", action="store_true")
+    arguments = parser.parse_args()
+    cases, entries, failed = selected(arguments.only), {}, []
     for case in cases:
         try:
-            entries[case.name] = generate(case)
+            entries[case.name] = entry(case, path_of(case)) if arguments.index else generate(case)
         except Exception:
             failed.append(case.name)
             print(f"{case.name}:\n{traceback.format_exc(limit=-3)}", file=sys.stderr)

@@ -115,11 +115,13 @@ def random_input(case, rng, tensor):
 
 
 def classes_of(config):
-    """Class names of all layers, models and operations inside a config."""
+    """Class names of all layers and models inside a config; operations as `ops.Name`."""
     found = set()
     if isinstance(config, dict):
         module = str(config.get("module"))
-        kinds = ("keras.layers", "keras.src.ops", "keras.src.models", "keras.src.activations")
+        if "class_name" in config and module.startswith("keras.src.ops"):
+            found.add(f"ops.{config['class_name']}")
+        kinds = ("keras.layers", "keras.src.models", "keras.src.activations")
         if "class_name" in config and (module == "keras" or module.startswith(kinds)):
             found.add(config["class_name"])
     children = config.values() if isinstance(config, dict) else config
@@ -166,6 +168,12 @@ def check(path, names, inputs, outputs):
     for (name, want), (again, got) in zip(outputs, predict(reloaded, inputs), strict=True):
         if name != again or not close(want, got, rtol=1e-6, atol=1e-6):
             raise ValueError(f"output {name} differs after reopening")
+
+
+def path_of(case):
+    """Where the model of a case lies: a file, or a directory."""
+    file, folder = (FIXTURES / f"{case.name}{suffix}" for suffix in (".keras", ".dir"))
+    return file if file.exists() else folder
 
 
 def entry(case, path):

@@ -1,13 +1,12 @@
 //! `burn-keras layers`.
 
-use burn_keras::layer::Row;
-use burn_keras::layers::LAYERS;
+use burn_keras::layer::{self, Row};
 
 use crate::args::Layers;
 use crate::text::table;
 
 pub fn run(args: &Layers) -> String {
-    let mut rows: Vec<&Row> = LAYERS.iter().collect();
+    let mut rows: Vec<&Row> = layer::rows().collect();
     rows.sort_by_key(|row| (row.operation, row.classes));
     if args.markdown {
         let lines = rows.iter().map(|row| format!("{row}\n"));

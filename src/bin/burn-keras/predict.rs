@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use burn::tensor::{DType, Device};
+use burn::tensor::Device;
 use burn_keras::config::Dtype;
 use burn_keras::device::{default_device, device};
 use burn_keras::value::burn_dtype;
-use burn_keras::{Error, Inputs, KerasModel, PredictOptions, Result};
+use burn_keras::{Error, Inputs, KerasModel, PredictOptions, Result, Value};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::Predict;
@@ -64,11 +64,13 @@ fn inputs(model: &KerasModel, arrays: Vec<(String, Array)>, device: &Device) -> 
     let unnamed = matches!(arrays.as_slice(), [(name, _)] if name.is_empty());
     let values = arrays.into_iter().map(|(name, array)| {
         let at = if names.len() == 1 { Some(0) } else { names.iter().position(|known| *known == name) };
-        let array = match at.and_then(|at| specs.get(at)) {
-            Some(spec) if spec.dtype != Dtype::String => convert(array, burn_dtype(spec.dtype)?),
-            _ => array,
+        let value = match at.and_then(|at| specs.get(at)) {
+            Some(spec) if spec.dtype != Dtype::String => {
+                let dtype = burn_dtype(spec.dtype)?;
+                array.numbers().and_then(|data| Value::from_data(data.convert_dtype(dtype), device))
+            }
+            _ => array.into_value(device),
         };
-        let value = array.into_value(device);
         Ok((name.clone(), value.map_err(|error| error.at(format_args!("input {name:?}")))?))
     });
     let values = values.collect::<Result<Vec<_>>>()?;
@@ -76,13 +78,6 @@ fn inputs(model: &KerasModel, arrays: Vec<(String, Array)>, device: &Device) -> 
         true => Inputs::Ordered(values.into_iter().map(|(_, value)| value).collect()),
         false => Inputs::Named(values),
     })
-}
-
-fn convert(array: Array, dtype: DType) -> Array {
-    match array {
-        Array::Numbers(data) => data.convert_dtype(dtype).into(),
-        strings => strings,
-    }
 }
 
 struct Progress {

@@ -1,94 +1,43 @@
-//! Operations of `keras.ops` that stand in a graph like layers: the arithmetic of overloaded operators,
-//! and what Keras itself puts there to compute masks.
-//!
-//! Operands are tensors, numbers or arrays. Reductions of all axes are refused, since a value has at
-//! least one.
+//! Operations of elements: arithmetic, comparisons, logic.
 
-use burn::tensor::{DType, Device, Int, Tensor};
-use serde_json::Value as Json;
+use burn::tensor::{Int, Tensor};
 
-use crate::config::{Array, Axes, Dtype, Field, Reader, brief, resolve_axis};
+use super::kit::{Constant, Kind, broadcast, device, operand, promote};
+use crate::config::{Axes, Dtype, resolve_axis};
 use crate::error::{Error, Result};
-use crate::layer::{Args, Context, Function, Spec, Tree};
-use crate::layers::support::array_value;
+use crate::layer::{Args, Context, Function, Row, Spec, Tree, row};
 use crate::value::{Binary, Compare, Value, burn_dtype};
 use crate::{by_rank, map_float};
 
-/// The device of the operands.
-fn device(args: &Args<Value>) -> Result<Device> {
-    let device = args.leaves().first().map(|value| value.device());
-    device.ok_or_else(|| Error::config("expected a tensor among the operands"))
-}
-
-/// An operand: a tensor, or a number or array out of the file.
-fn operand(args: &Args<Value>, name: &str, device: &Device) -> Result<Value> {
-    match args.get(name) {
-        Some(Tree::Leaf(value)) => Ok(value.clone()),
-        Some(Tree::Constant(json)) => constant(json)?.value(device),
-        _ => Err(Error::config(format_args!("expected a tensor or a constant for {name}"))),
-    }
-}
-
-/// A number or an array of a graph.
-struct Constant {
-    array: Array,
-    dtype: Dtype,
-}
-
-impl Constant {
-    fn value(&self, device: &Device) -> Result<Value> {
-        match (self.dtype.is_float(), self.array.as_number()) {
-            (false, Some(number)) => Ok(Tensor::<1, Int>::from_data([number as i64], device).into()),
-            (true, _) => array_value(&self.array, device),
-            (false, None) => array_value(&self.array, device)?.cast(DType::I32),
-        }
-    }
-
-    fn spec(&self) -> Spec {
-        Spec::new(self.array.shape().iter().copied().map(Some).collect(), self.dtype)
-    }
-}
-
-fn constant(json: &Json) -> Result<Constant> {
-    let registry = crate::layer::Registry::new();
-    let limits = crate::Limits::default();
-    let mut reader = Reader::new(&registry, &limits);
-    let array = Array::read(json, &mut reader);
-    reader.finish()?;
-    let array =
-        array.ok_or_else(|| Error::config(format_args!("expected a constant, got {}", brief(json))))?;
-    let given = json.pointer("/config/dtype").and_then(Json::as_str).and_then(Dtype::from_name);
-    let plain = match json {
-        Json::Number(number) if !number.is_f64() => Dtype::Int32,
-        _ => Dtype::Float32,
-    };
-    // Keras takes constants in its default type.
-    let given = given.map(|dtype| if dtype.is_float() { Dtype::Float32 } else { dtype });
-    Ok(Constant { array, dtype: given.unwrap_or(plain) })
-}
-
-fn operand_spec(args: &Args<Spec>, name: &str) -> Result<Spec> {
-    match args.get(name) {
-        Some(Tree::Leaf(spec)) => Ok(spec.clone()),
-        Some(Tree::Constant(json)) => Ok(constant(json)?.spec()),
-        _ => Err(Error::config(format_args!("expected a tensor or a constant for {name}"))),
-    }
-}
-
-/// The shape of two operands, with NumPy's broadcasting.
-fn broadcast(a: &Spec, b: &Spec) -> Result<Vec<Option<usize>>> {
-    let rank = a.rank().max(b.rank());
-    let size = |spec: &Spec, axis: usize| {
-        (axis + spec.rank()).checked_sub(rank).map_or(Some(1), |at| spec.shape[at])
-    };
-    let sizes = (0..rank).map(|axis| match (size(a, axis), size(b, axis)) {
-        (a, b) if a == b => Ok(a),
-        (Some(1), other) | (other, Some(1)) => Ok(other),
-        (None, other) | (other, None) => Ok(other),
-        _ => Err(Error::config(format_args!("the shapes {a} and {b} do not broadcast"))),
-    });
-    sizes.collect()
-}
+/// The operations of this file.
+pub static ROWS: &[Row] = &[
+    row::<Add>(),
+    row::<Subtract>(),
+    row::<Multiply>(),
+    row::<TrueDivide>(),
+    row::<Power>(),
+    row::<Negative>(),
+    row::<Absolute>(),
+    row::<Maximum>(),
+    row::<Minimum>(),
+    row::<Equal>(),
+    row::<NotEqual>(),
+    row::<Less>(),
+    row::<LessEqual>(),
+    row::<Greater>(),
+    row::<GreaterEqual>(),
+    row::<LogicalAnd>(),
+    row::<LogicalOr>(),
+    row::<LogicalXor>(),
+    row::<LogicalNot>(),
+    row::<Any>(),
+    row::<All>(),
+    row::<Cast>(),
+    row::<ExpandDims>(),
+    row::<Concatenate>(),
+    row::<ZerosLike>(),
+    row::<OnesLike>(),
+];
 
 /// What an operation of two operands does.
 #[derive(Clone, Copy)]
@@ -101,37 +50,40 @@ enum Elementwise {
 }
 
 impl Elementwise {
-    fn outputs(self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        let (a, b) = (operand_spec(args, "x1")?, operand_spec(args, "x2")?);
-        let shape = broadcast(&a, &b)?;
-        let dtype = match self {
-            Self::Comparison(_) | Self::And | Self::Or | Self::Xor => Dtype::Bool,
-            Self::Arithmetic(op)
-                if (a.dtype, b.dtype) == (Dtype::Bool, Dtype::Bool) && op != Binary::Divide =>
-            {
-                return Err(Error::unsupported("arithmetic with nothing but booleans"));
+    /// The type that the operands are brought to, and that of the result.
+    fn dtypes(self, kinds: [Kind; 2]) -> Result<(Dtype, Dtype)> {
+        let [a, b] = kinds;
+        Ok(match self {
+            Self::Comparison(_) => (promote(&kinds)?, Dtype::Bool),
+            Self::And | Self::Or | Self::Xor => (Dtype::Bool, Dtype::Bool),
+            Self::Arithmetic(Binary::Divide) => {
+                let dtype = promote(&[a, b, Kind::WeakFloat])?;
+                (dtype, dtype)
             }
-            // A Python number takes the type of the tensor that it meets, unless only it is a float.
-            Self::Arithmetic(op) => match (a.dtype.is_float(), b.dtype.is_float()) {
-                (true, _) => a.dtype,
-                (_, true) => b.dtype,
-                _ if op == Binary::Divide => Dtype::Float32,
-                _ if a.rank() == 0 => b.dtype,
-                _ => a.dtype,
+            Self::Arithmetic(_) => match promote(&kinds)? {
+                Dtype::Bool => return Err(Error::unsupported("arithmetic with nothing but booleans")),
+                dtype => (dtype, dtype),
             },
-        };
-        Ok(Spec::new(shape, dtype).into())
+        })
+    }
+
+    fn outputs(self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        let (a, b) = (operand(args, "x1", None)?, operand(args, "x2", None)?);
+        let (_, dtype) = self.dtypes([a.kind, b.kind])?;
+        Ok(Spec::new(broadcast(&[&a.operand, &b.operand])?, dtype).into())
     }
 
     fn call(self, args: &Args<Value>) -> Result<Tree<Value>> {
         let device = device(args)?;
-        let (a, b) = (operand(args, "x1", &device)?, operand(args, "x2", &device)?);
+        let (a, b) = (operand(args, "x1", Some(&device))?, operand(args, "x2", Some(&device))?);
+        let dtype = burn_dtype(self.dtypes([a.kind, b.kind])?.0)?;
+        let (a, b) = (a.operand.cast(dtype)?, b.operand.cast(dtype)?);
         Ok(match self {
             Self::Arithmetic(op) => a.binary(op, b)?,
             Self::Comparison(op) => a.compare(op, b)?,
             Self::And => not(not(a)?.or(not(b)?)?)?,
             Self::Or => a.or(b)?,
-            Self::Xor => not(a)?.compare(Compare::NotEqual, not(b)?)?,
+            Self::Xor => a.compare(Compare::NotEqual, b)?,
         }
         .into())
     }
@@ -241,29 +193,36 @@ impl Function for Power {
     const OPERATION: bool = true;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        let (a, b) = (operand_spec(args, "x1")?, operand_spec(args, "x2")?);
-        let dtype = [a.dtype, b.dtype].into_iter().find(|dtype| dtype.is_float());
-        let dtype = dtype.ok_or_else(|| Error::unsupported("powers of integers by integers"))?;
-        Ok(Spec::new(broadcast(&a, &b)?, dtype).into())
+        let (a, b) = (operand(args, "x1", None)?, operand(args, "x2", None)?);
+        let dtype = promote(&[a.kind, b.kind])?;
+        if !dtype.is_float() {
+            return Err(Error::unsupported("powers of integers by integers"));
+        }
+        Ok(Spec::new(broadcast(&[&a.operand, &b.operand])?, dtype).into())
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         let device = device(&args)?;
-        let exponent = match args.get("x2") {
-            Some(Tree::Constant(json)) => constant(json)?.array.as_number(),
-            _ => None,
-        };
-        let base = operand(&args, "x1", &device)?;
+        let (base, exponent) = (operand(&args, "x1", Some(&device))?, operand(&args, "x2", Some(&device))?);
+        let dtype = burn_dtype(promote(&[base.kind, exponent.kind])?)?;
+        let base = base.operand.cast(dtype)?;
         // Not every backend takes negative numbers to the power of a tensor.
-        if let Some(exponent) = exponent {
+        if let Some(Tree::Constant(json)) = args.get("x2")
+            && let Some(exponent) = Constant::read(json)?.array.as_number()
+        {
             return Ok(map_float!(base, x => x.powf_scalar(exponent))?.into());
         }
-        let exponent = operand(&args, "x2", &device)?;
-        let spec = |value: &Value| Spec::new(value.shape().into_iter().map(Some).collect(), Dtype::Float32);
-        let shape: Vec<usize> = broadcast(&spec(&base), &spec(&exponent))?.into_iter().flatten().collect();
+        let exponent = exponent.operand.cast(dtype)?;
+        let shape = broadcast_shape(&base, &exponent)?;
         let (base, exponent) = (base.broadcast_to(&shape)?, exponent.broadcast_to(&shape)?);
         by_rank!(shape.len(), D => Value::from(base.float::<D>()?.powf(exponent.float::<D>()?)).into())
     }
+}
+
+/// The shape of two values spread to each other.
+fn broadcast_shape(a: &Value, b: &Value) -> Result<Vec<usize>> {
+    let spec = |value: &Value| Spec::new(value.shape().into_iter().map(Some).collect(), value.keras_dtype());
+    Ok(broadcast(&[&spec(a), &spec(b)])?.into_iter().flatten().collect())
 }
 
 crate::config! {
