@@ -1,6 +1,7 @@
 //! Values of a graph: tensors whose rank, element type and memory order are known at run time.
 
 mod batch;
+pub(crate) mod dft;
 mod ops;
 mod strings;
 
