@@ -18,6 +18,8 @@ pub struct Variable {
     pub group: String,
     /// Its number in that group's `vars`.
     pub index: usize,
+    /// Whether it lies there under its name and not its number, and Keras does not count it.
+    pub is_named: bool,
     /// The shape in the file.
     pub shape: Vec<usize>,
     /// The path of the Burn parameter: `lstm.kernel`.
@@ -36,7 +38,9 @@ impl Variable {
     /// The path of the dataset in the weights file.
     #[must_use]
     pub fn dataset(&self) -> String {
-        join(&self.group, &format!("vars/{}", self.index), '/')
+        let inner =
+            if self.is_named { format!("vars/{}", self.name) } else { format!("vars/{}", self.index) };
+        join(&self.group, &inner, '/')
     }
 
     /// The shape of the Burn parameter. Scalars become vectors of one.
@@ -131,9 +135,31 @@ fn gather<const N: usize>(bytes: &[u8], shape: &[usize], strides: &[usize]) -> V
     out.into_flattened()
 }
 
+/// A file that a layer has in the archive beside its variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// Its file name: `vocabulary.txt`.
+    pub name: &'static str,
+    /// As in [`Variable::group`].
+    pub group: String,
+    /// The path of the module that is built with it, and its name.
+    pub param: String,
+}
+
+impl Asset {
+    /// Its path in the archive.
+    #[must_use]
+    pub fn member(&self) -> String {
+        join("assets", &join(&self.group, self.name, '/'), '/')
+    }
+}
+
 /// The variables of a layer, in Keras' order: those created as trainable first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Variables(Vec<Variable>);
+pub struct Variables {
+    variables: Vec<Variable>,
+    assets: Vec<Asset>,
+}
 
 impl Variables {
     /// Adds a trainable float variable; the Burn parameter has the same name.
@@ -158,7 +184,7 @@ impl Variables {
     /// parameter is axis `axes[i]` of the file.
     #[must_use]
     pub fn with_axes(mut self, axes: impl Into<Vec<usize>>) -> Self {
-        if let Some(variable) = self.0.last_mut() {
+        if let Some(variable) = self.variables.last_mut() {
             variable.axes = axes.into();
         }
         self
@@ -167,16 +193,37 @@ impl Variables {
     /// The last variable lies in the module as a vector, in the order of the file.
     #[must_use]
     pub fn flat(mut self) -> Self {
-        if let Some(variable) = self.0.last_mut() {
+        if let Some(variable) = self.variables.last_mut() {
             variable.is_flat = true;
         }
+        self
+    }
+
+    /// The last variable lies in the file under its name, as a few of Keras' layers have it.
+    #[must_use]
+    pub fn named(mut self) -> Self {
+        if let Some(variable) = self.variables.last_mut() {
+            variable.is_named = true;
+        }
+        self
+    }
+
+    /// Adds a file that the layer is built with.
+    #[must_use]
+    pub fn asset(mut self, name: &'static str) -> Self {
+        self.assets.push(Asset { name, group: String::new(), param: name.to_owned() });
         self
     }
 
     /// Adds the variables of an inner object: its HDF5 group, and the module field that holds it.
     #[must_use]
     pub fn with_child(mut self, group: &str, field: &str, child: Self, trainable: bool) -> Self {
-        self.0.extend(child.0.into_iter().map(|variable| Variable {
+        self.assets.extend(child.assets.into_iter().map(|asset| Asset {
+            group: join(group, &asset.group, '/'),
+            param: join(field, &asset.param, '.'),
+            ..asset
+        }));
+        self.variables.extend(child.variables.into_iter().map(|variable| Variable {
             group: join(group, &variable.group, '/'),
             param: join(field, &variable.param, '.'),
             trainable: variable.trainable && trainable,
@@ -186,16 +233,33 @@ impl Variables {
     }
 
     fn add(mut self, name: &'static str, shape: Vec<usize>, dtype: Dtype, trainable: bool) -> Self {
-        let index = self.0.iter().filter(|variable| variable.group.is_empty()).count();
+        let index = self.variables.iter().filter(|variable| variable.group.is_empty()).count();
         let (group, param, axes) = (String::new(), name.to_owned(), Vec::new());
-        let is_flat = false;
-        self.0.push(Variable { name, group, index, shape, param, axes, dtype, trainable, is_flat });
+        let (is_flat, is_named) = (false, false);
+        self.variables.push(Variable {
+            name,
+            group,
+            index,
+            is_named,
+            shape,
+            param,
+            axes,
+            dtype,
+            trainable,
+            is_flat,
+        });
         self
+    }
+
+    /// The files.
+    #[must_use]
+    pub fn assets(&self) -> &[Asset] {
+        &self.assets
     }
 
     /// The variables.
     pub fn iter(&self) -> std::slice::Iter<'_, Variable> {
-        self.0.iter()
+        self.variables.iter()
     }
 }
 
@@ -215,11 +279,18 @@ pub trait WeightSource {
     /// # Errors
     /// When there is none, or it does not fit.
     fn read(&self, variable: &Variable) -> Result<TensorData>;
+
+    /// The text of `asset`.
+    ///
+    /// # Errors
+    /// When there is none, or it is no text.
+    fn text(&self, asset: &Asset) -> Result<String>;
 }
 
 /// Gives a layer under construction its variables, as Burn parameters.
 pub struct Weights<'a> {
     pub(crate) variables: &'a std::collections::HashMap<String, Variable>,
+    pub(crate) assets: &'a [Asset],
     pub(crate) source: &'a dyn WeightSource,
     pub(crate) device: &'a Device,
     pub(crate) path: String,
@@ -298,6 +369,16 @@ impl Weights<'_> {
         let (_, data) = self.data(name)?.ok_or_else(|| self.undeclared(name))?;
         let dtype = data.dtype();
         Ok(Param::initialized(ParamId::new(), Tensor::from_data(data, (self.device, dtype))))
+    }
+
+    /// The text of the file of that name, if the layer declares one.
+    ///
+    /// # Errors
+    /// When it is no text.
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
+        let path = join(&self.path, name, '.');
+        let asset = self.assets.iter().find(|asset| asset.param == path);
+        asset.map(|asset| self.source.text(asset)).transpose()
     }
 
     fn tensor<const D: usize>(&self, name: &str) -> Result<Option<(&Variable, Tensor<D>)>> {

@@ -3,6 +3,7 @@
 mod activation;
 mod batch_normalization;
 mod bidirectional;
+mod categorical;
 mod concatenate;
 mod conv;
 mod conv_transpose;
@@ -11,12 +12,15 @@ mod depthwise_conv;
 mod dot;
 mod dropout;
 mod embedding;
+mod encoding;
 mod global_pooling;
 mod group_normalization;
+mod hashing;
 mod identity;
 mod input;
 mod lambda;
 mod layer_normalization;
+mod lookup;
 mod margins;
 mod masking;
 mod merge;
@@ -46,6 +50,7 @@ mod up_sampling;
 pub use activation::Activation;
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
+pub use categorical::{OutputDtype, OutputMode};
 pub use concatenate::Concatenate;
 pub use conv::{Conv, ConvConfig};
 pub use conv_transpose::{ConvTranspose, ConvTransposeConfig};
@@ -54,14 +59,17 @@ pub use depthwise_conv::{DepthwiseConv, DepthwiseConvConfig};
 pub use dot::Dot;
 pub use dropout::{Dropout, DropoutConfig, SpatialDropout1DConfig, SpatialDropoutConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
+pub use encoding::{Boundaries, CategoryEncoding, Discretization};
 pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
 pub use group_normalization::{GroupNormalization, GroupNormalizationConfig};
+pub use hashing::{HashedCrossing, Hashing, Salt};
 pub use identity::{ActivityRegularization, Identity};
 pub use input::InputLayerConfig;
 pub use lambda::Lambda;
 pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
 };
+pub use lookup::{IntegerLookupConfig, Lookup, OovMethod, StringLookupConfig, Token, Vocabulary};
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
@@ -104,6 +112,12 @@ pub static LAYERS: &[Row] = &[
     row::<ActivityRegularization>(),
     row::<Lambda>(),
     row::<Rescaling>(),
+    row::<CategoryEncoding>(),
+    row::<Hashing>(),
+    row::<HashedCrossing>(),
+    row::<StringLookupConfig>(),
+    row::<IntegerLookupConfig>(),
+    row::<Discretization>(),
     row::<NormalizationConfig>(),
     row::<BatchNormalizationConfig>(),
     row::<LayerNormalizationConfig>(),

@@ -274,6 +274,7 @@ macro_rules! model_config {
 
         impl LayerConfig for $name {
             const CLASSES: &'static [&'static str] = $classes;
+            const STRINGS: bool = true;
             const FIRST_CALL: usize = $first;
             const MASK: MaskRule = MaskRule::Own;
             type Layer = Network;
