@@ -9,12 +9,13 @@ use super::categorical::{OutputDtype, OutputMode, refuse_sparse};
 use crate::config::{Dtype, Field, Kept, Reader, refuse};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
+use crate::map_float;
 use crate::value::{Binary, Compare, Value};
 
 crate::config! {
     /// `CategoryEncoding`: integers as vectors of zeros and ones, or of counts.
     ///
-    /// An integer below 0 or not below `num_tokens` leaves no trace in the output, as in Keras on JAX.
+    /// What is no integer, or not one from 0 to below `num_tokens`, leaves no trace in the output, as in Keras on JAX.
     ///
     /// # Shapes
     /// - inputs: `[batch, samples, ...]`
@@ -59,7 +60,12 @@ impl Function for CategoryEncoding {
             _ => None,
         };
         let dtype = self.dtype.or(Dtype::Float32);
-        let numbers = args.into_input()?.cast(DType::I64)?;
+        let mut numbers = args.into_input()?;
+        if numbers.is_float() && self.output_mode != OutputMode::MultiHot {
+            // A fraction is no integer, and leaves no trace; `multi_hot` alone cuts it off.
+            numbers = map_float!(numbers, x => x.clone().mask_fill(x.clone().floor().not_equal(x), -1.0))?;
+        }
+        let numbers = numbers.cast(DType::I64)?;
         Ok(self.output_mode.encode(numbers, self.num_tokens.get(), dtype, weights)?.into())
     }
 }

@@ -148,7 +148,7 @@ crate::config! {
     /// hashes.
     ///
     /// # Shapes
-    /// - inputs: two or more of `[batch]` or `[batch, 1]`, strings or integers
+    /// - inputs: two of `[batch]` or `[batch, 1]`, strings or integers
     /// - outputs: as the inputs, or `[batch, num_bins]` for `one_hot`
     pub struct HashedCrossing {
         /// The number of bins.
@@ -179,12 +179,9 @@ impl Function for HashedCrossing {
             return Err(Error::config("expected int or one_hot").at("output_mode"));
         }
         let inputs = args.inputs();
-        let [first, others @ ..] = inputs.as_slice() else {
-            return Err(Error::config("called without inputs"));
-        };
-        let narrow = matches!(first.shape.as_slice(), [_] | [_, Some(1)]);
-        if others.is_empty() || !narrow || others.iter().any(|other| other.shape != first.shape) {
-            let message = format_args!("expected several inputs of the shape (batch, 1), got {first}");
+        let [first, second] = inputs.as_slice() else { return Err(Error::config("expected two inputs")) };
+        if !matches!(first.shape.as_slice(), [_] | [_, Some(1)]) || first.shape != second.shape {
+            let message = format_args!("expected two inputs (batch, 1), got {first} and {second}");
             return Err(Error::config(message));
         }
         if let Some(wrong) = inputs.iter().find(|input| !input.dtype.is_int() && input.dtype != Dtype::String)

@@ -40,9 +40,11 @@ mod softmax;
 mod spatial;
 #[cfg(test)]
 mod spatial_tests;
+mod spectrogram;
 mod support;
 #[cfg(test)]
 mod testing;
+mod text_vectorization;
 mod time_distributed;
 mod unit_normalization;
 mod up_sampling;
@@ -85,6 +87,8 @@ pub use resize::Interpolation;
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
 pub use spatial::Padding;
+pub use spectrogram::{FrameWindow, MelSpectrogram, STFTSpectrogram, STFTSpectrogramConfig, SpectrogramMode};
+pub use text_vectorization::{Ngrams, Split, Standardize, TextVectorization, TextVectorizationConfig};
 pub use time_distributed::{TimeDistributed, TimeDistributedConfig};
 pub use unit_normalization::UnitNormalization;
 pub use up_sampling::{UpSampling1D, UpSampling2D, UpSampling3D};
@@ -112,11 +116,14 @@ pub static LAYERS: &[Row] = &[
     row::<ActivityRegularization>(),
     row::<Lambda>(),
     row::<Rescaling>(),
+    row::<STFTSpectrogramConfig>(),
+    row::<MelSpectrogram>(),
     row::<CategoryEncoding>(),
     row::<Hashing>(),
     row::<HashedCrossing>(),
     row::<StringLookupConfig>(),
     row::<IntegerLookupConfig>(),
+    row::<TextVectorizationConfig>(),
     row::<Discretization>(),
     row::<NormalizationConfig>(),
     row::<BatchNormalizationConfig>(),

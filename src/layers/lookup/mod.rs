@@ -259,6 +259,11 @@ impl Lookup {
         self.table.number(token)
     }
 
+    /// What stands where there is no token: it is masked, or leaves no trace in the output.
+    pub(super) fn nothing(&self) -> i64 {
+        if self.mode == OutputMode::Int { 0 } else { -1 }
+    }
+
     /// The output for numbers that were looked up.
     pub(super) fn encode(&self, numbers: Value) -> Result<Value> {
         let output = self.mode.encode(numbers, self.depth, self.dtype, None)?;
