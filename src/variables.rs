@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::module::State;
-use crate::value::burn_dtype;
+use crate::value::{burn_dtype, held};
 
 /// One Keras variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,6 +208,15 @@ impl Variables {
         self
     }
 
+    /// The last variable lies in a field of the module that holds several.
+    #[must_use]
+    pub fn inside(mut self, field: &str) -> Self {
+        if let Some(variable) = self.variables.last_mut() {
+            variable.param = join(field, &variable.param, '.');
+        }
+        self
+    }
+
     /// Adds a file that the layer is built with.
     #[must_use]
     pub fn asset(mut self, name: &'static str) -> Self {
@@ -367,7 +376,7 @@ impl Weights<'_> {
     /// When the layer declares no such variable, or its value does not fit.
     pub fn int<const D: usize>(&self, name: &str) -> Result<Param<Tensor<D, Int>>> {
         let (_, data) = self.data(name)?.ok_or_else(|| self.undeclared(name))?;
-        let dtype = data.dtype();
+        let dtype = held(data.dtype(), self.device);
         Ok(Param::initialized(ParamId::new(), Tensor::from_data(data, (self.device, dtype))))
     }
 

@@ -1,6 +1,8 @@
 //! The kinds of layers: each lives in one file, and has one line in [`LAYERS`].
 
 mod activation;
+mod adaptive_pooling;
+mod attention;
 mod batch_normalization;
 mod bidirectional;
 mod categorical;
@@ -11,6 +13,7 @@ mod dense;
 mod depthwise_conv;
 mod dot;
 mod dropout;
+mod einsum_dense;
 mod embedding;
 mod encoding;
 mod global_pooling;
@@ -24,12 +27,14 @@ mod lookup;
 mod margins;
 mod masking;
 mod merge;
+mod multi_head_attention;
 mod noise;
 mod normalization;
 #[cfg(test)]
 mod order_tests;
 mod pooling;
 mod prelu;
+mod quantized;
 mod recurrent;
 mod relu;
 mod rescaling;
@@ -50,6 +55,8 @@ mod unit_normalization;
 mod up_sampling;
 
 pub use activation::Activation;
+pub use adaptive_pooling::{AdaptiveAveragePooling, AdaptiveMaxPooling};
+pub use attention::{AdditiveAttentionConfig, Attention, AttentionConfig, ScoreMode};
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
 pub use categorical::{OutputDtype, OutputMode};
@@ -60,6 +67,7 @@ pub use dense::{Dense, DenseConfig};
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConvConfig};
 pub use dot::Dot;
 pub use dropout::{Dropout, DropoutConfig, SpatialDropout1DConfig, SpatialDropoutConfig};
+pub use einsum_dense::{EinsumDense, EinsumDenseConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
 pub use encoding::{Boundaries, CategoryEncoding, Discretization};
 pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
@@ -75,10 +83,15 @@ pub use lookup::{IntegerLookupConfig, Lookup, OovMethod, StringLookupConfig, Tok
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
+pub use multi_head_attention::{GroupQueryAttentionConfig, MultiHeadAttention, MultiHeadAttentionConfig};
 pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, Noise};
 pub use normalization::{Normalization, NormalizationConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
+pub use quantized::{
+    Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEmbedding,
+    QuantizedEmbeddingConfig, QuantizedKernel,
+};
 pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
 pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
@@ -102,6 +115,13 @@ pub static LAYERS: &[Row] = &[
     row::<SequentialConfig>(),
     row::<InputLayerConfig>(),
     row::<DenseConfig>(),
+    row::<EinsumDenseConfig>(),
+    row::<AttentionConfig>(),
+    row::<AdditiveAttentionConfig>(),
+    row::<MultiHeadAttentionConfig>(),
+    row::<GroupQueryAttentionConfig>(),
+    row::<QuantizedDenseConfig>(),
+    row::<Float8DenseConfig>(),
     row::<Activation>(),
     row::<ReLU>(),
     row::<LeakyReLU>(),
@@ -168,6 +188,12 @@ pub static LAYERS: &[Row] = &[
     row::<GlobalAveragePooling<3>>(),
     row::<GlobalAveragePooling<4>>(),
     row::<GlobalAveragePooling<5>>(),
+    row::<AdaptiveMaxPooling<3>>(),
+    row::<AdaptiveMaxPooling<4>>(),
+    row::<AdaptiveMaxPooling<5>>(),
+    row::<AdaptiveAveragePooling<3>>(),
+    row::<AdaptiveAveragePooling<4>>(),
+    row::<AdaptiveAveragePooling<5>>(),
     row::<ZeroPadding<3>>(),
     row::<ZeroPadding<4>>(),
     row::<ZeroPadding<5>>(),
@@ -178,6 +204,7 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling2D>(),
     row::<UpSampling3D>(),
     row::<EmbeddingConfig>(),
+    row::<QuantizedEmbeddingConfig>(),
     row::<Masking>(),
     row::<SimpleRNNConfig>(),
     row::<LSTMConfig>(),

@@ -4,7 +4,7 @@ use burn::tensor::kind::BridgeTensor;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Bool, DType, Int, Tensor};
 
-use super::{Data, Order, Value, on_tensor};
+use super::{Data, Order, Value, held, on_tensor};
 use crate::error::{Error, Result};
 use crate::{by_rank, map_float};
 
@@ -186,9 +186,13 @@ impl Value {
     /// # Errors
     /// When the rank is not supported.
     pub fn cast(self, dtype: DType) -> Result<Self> {
+        if !self.is_string() && self.dtype() == dtype {
+            return Ok(self);
+        }
+        let dtype = held(dtype, &self.device());
         let (order, mask) = (self.order, self.mask.clone());
         let tensor = self.tensor()?;
-        let tensor = if tensor.dtype() == dtype || (matches!(dtype, DType::Bool(_)) && tensor.is_bool()) {
+        let tensor = if matches!(dtype, DType::Bool(_)) && tensor.is_bool() {
             tensor
         } else if dtype.is_float() {
             on_rank_one(to_float(tensor), |x: Tensor<1>| x.cast(dtype).into_bridge())
@@ -417,6 +421,19 @@ impl Value {
             } else {
                 compare!(Tensor::<D>::from_bridge(to_float(left)), Tensor::from_bridge(to_float(right)))
             }
+        })?;
+        Ok(Self::from_stored(tensor, order))
+    }
+
+    /// Whether both of two values are true.
+    ///
+    /// # Errors
+    /// When their shapes do not broadcast.
+    pub fn and(self, other: Self) -> Result<Self> {
+        let (left, right, order) = Self::aligned(self, other)?;
+        let tensor = by_rank!(left.rank(), D => {
+            let (a, b) = (Tensor::<D, Bool>::from_bridge(to_bool(left)), Tensor::from_bridge(to_bool(right)));
+            a.bool_and(b).into_bridge()
         })?;
         Ok(Self::from_stored(tensor, order))
     }

@@ -4,11 +4,13 @@ import fnmatch
 import hashlib
 import json
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
+from zipfile import ZIP_DEFLATED
 
-from archive import members_of
+from archive import members_of, read_members, write_members
 from judge import BACKEND, close, input_names, keras, load, np, predict
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
@@ -26,6 +28,9 @@ class Case:
     strings: list | None = None
     backend: str = "jax"
     masked: bool = False
+    compact: bool = False
+    keep: bool = False
+    saving: Callable = nullcontext
     scale: float = 1.0
     train: Callable | None = None
     edit: Callable | None = None
@@ -85,8 +90,8 @@ def random_weight(rng, variable):
     return 0.4 * rng.standard_normal(shape)
 
 
-def randomise(model, rng):
-    """Replaces every weight except what `adapt` computed."""
+def randomise(model, rng, compact=False):
+    """Replaces every weight except what `adapt` computed; compact ones compress to half."""
     adapted = {
         id(variable)
         for layer in model._flatten_layers()
@@ -95,7 +100,8 @@ def randomise(model, rng):
     }
     for variable in model.weights:
         if id(variable) not in adapted and "float" in str(variable.dtype):
-            variable.assign(random_weight(rng, variable).astype("float32"))
+            value = random_weight(rng, variable)
+            variable.assign((value.astype("float16") if compact else value).astype("float32"))
 
 
 def random_input(case, rng, tensor):
@@ -106,6 +112,8 @@ def random_input(case, rng, tensor):
         return rng.choice(case.strings, shape)
     if "int" in str(tensor.dtype):
         return rng.integers(0, case.ints, shape).astype(str(tensor.dtype))
+    if str(tensor.dtype) == "bool":
+        return rng.random(shape) < 0.6
     values = case.scale * rng.standard_normal(shape)
     if case.masked:
         values[0, shape[1] - 2 :] = 0.0
@@ -137,11 +145,15 @@ def generate(case):
     rng, path = case.rng, FIXTURES / f"{case.name}.keras"
     path.parent.mkdir(parents=True, exist_ok=True)
     model = case.build()
-    randomise(model, rng)
+    if not case.keep:
+        randomise(model, rng, case.compact)
     inputs = [random_input(case, rng, tensor) for tensor in model.inputs]
     if case.train:
         case.train(model, rng, inputs)
-    model.save(path)
+    with case.saving():
+        model.save(path)
+    if case.compact or not model.weights:
+        write_members(path, read_members(path), ZIP_DEFLATED)
     outputs = predict(model, inputs)
     names = input_names(model)
     if case.edit:
