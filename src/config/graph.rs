@@ -522,7 +522,7 @@ fn assemble(
 }
 
 /// `layers/dense`, `layers/dense_1`, ...
-fn numbered(counts: &mut HashMap<String, usize>, base: String) -> String {
+pub(crate) fn numbered(counts: &mut HashMap<String, usize>, base: String) -> String {
     let count = counts.entry(base.clone()).or_default();
     let group = if *count == 0 { format!("layers/{base}") } else { format!("layers/{base}_{count}") };
     *count += 1;

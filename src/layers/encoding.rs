@@ -12,7 +12,7 @@ use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::map_float;
 use crate::value::{Binary, Compare, Value};
 
-crate::config! {
+crate::layer_config! {
     /// `CategoryEncoding`: integers as vectors of zeros and ones, or of counts.
     ///
     /// What is no integer, or not one from 0 to below `num_tokens`, leaves no trace in the output, as in Keras on JAX.
@@ -96,7 +96,7 @@ impl Field for Boundaries {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `Discretization`: the number of the range that a value lies in.
     ///
     /// # Shapes

@@ -61,7 +61,7 @@ impl Buckets {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `Hashing`: every string or integer in one of `num_bins` bins, by its hash.
     ///
     /// # Shapes
@@ -143,7 +143,7 @@ impl Function for Hashing {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `HashedCrossing`: every combination of strings or integers in one of `num_bins` bins, by their
     /// hashes.
     ///

@@ -32,6 +32,7 @@ mod noise;
 mod normalization;
 #[cfg(test)]
 mod order_tests;
+mod pipeline;
 mod pooling;
 mod prelu;
 mod quantized;
@@ -86,6 +87,7 @@ pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
 pub use multi_head_attention::{GroupQueryAttentionConfig, MultiHeadAttention, MultiHeadAttentionConfig};
 pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, Noise};
 pub use normalization::{Normalization, NormalizationConfig};
+pub use pipeline::{Pipeline, PipelineConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
 pub use quantized::{
@@ -136,6 +138,7 @@ pub static LAYERS: &[Row] = &[
     row::<ActivityRegularization>(),
     row::<Lambda>(),
     row::<Rescaling>(),
+    row::<PipelineConfig>(),
     row::<STFTSpectrogramConfig>(),
     row::<MelSpectrogram>(),
     row::<CategoryEncoding>(),

@@ -4,11 +4,13 @@ use std::num::NonZeroUsize;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde_json::{Value as Json, json};
 
 use super::conv::convolve;
-use super::spatial::{Padding, Window, Windows, channel_axis, check_elements, take};
-use crate::config::{Array, DataFormat, Field, Json, Kept, Reader};
+use super::spatial::{self, Padding, Windows, channel_axis, check_elements, take};
+use crate::config::{Array, DataFormat, Field, Kept, Reader};
 use crate::error::{Error, Result};
+use crate::initializer::{Initializer, Window};
 use crate::layer::{Args, Context, Function, Layer, LayerConfig, Spec, Tree, Variables, Weights};
 use crate::value::{Value, dft};
 
@@ -35,7 +37,7 @@ crate::keywords! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `STFTSpectrogram`.
     pub struct STFTSpectrogramConfig {
         /// What is made of the transform of every frame.
@@ -47,11 +49,11 @@ crate::config! {
         /// How many frequencies there would be of complex numbers; by default a power of two.
         fft_length: Option<NonZeroUsize> = None,
         /// For fresh weights.
-        window: Kept,
+        window: Kept = Kept(Some("hann".into())),
         /// For fresh weights.
-        periodic: Kept,
+        periodic: Kept = Kept(Some(false.into())),
         /// For fresh weights.
-        scaling: Kept,
+        scaling: Kept = Kept(Some("density".into())),
         /// What is added to both ends of the signal.
         padding: Padding = Padding::Valid,
         /// Where the channels are.
@@ -73,6 +75,13 @@ impl STFTSpectrogramConfig {
         }
     }
 
+    /// What the weights are at first: the transform itself.
+    fn fresh(&self, side: &str) -> Initializer {
+        let (window, scaling, periodic) = (self.window.write(), self.scaling.write(), self.periodic.write());
+        let config = json!({"side": side, "window": window, "scaling": scaling, "periodic": periodic});
+        Initializer::of(json!({"class_name": "STFT", "config": config}))
+    }
+
     fn windows(&self) -> Result<Windows> {
         let size = self.frame_length.get();
         let stride = self.frame_step.map_or(size / 2, NonZeroUsize::get);
@@ -82,7 +91,7 @@ impl STFTSpectrogramConfig {
         if self.padding == Padding::Causal {
             return Err(Error::config("expected valid or same").at("padding"));
         }
-        Ok(Windows { axes: vec![Window { size, stride, dilation: 1 }], padding: self.padding })
+        Ok(Windows { axes: vec![spatial::Window { size, stride, dilation: 1 }], padding: self.padding })
     }
 }
 
@@ -115,14 +124,13 @@ impl LayerConfig for STFTSpectrogramConfig {
 
     fn variables(&self, _: &Args<Spec>) -> Result<Variables> {
         let shape = [self.frame_length.get(), 1, self.frequencies()?];
-        let mut variables = Variables::default();
-        if self.mode != SpectrogramMode::Imag {
-            variables = variables.trainable("real_kernel", shape).with_axes([2, 1, 0]);
-        }
-        if self.mode != SpectrogramMode::Real {
-            variables = variables.trainable("imag_kernel", shape).with_axes([2, 1, 0]);
-        }
-        Ok(variables)
+        Ok(Variables::default()
+            .trainable_if(self.mode != SpectrogramMode::Imag, "real_kernel", shape)
+            .with_axes([2, 1, 0])
+            .initialized(self.fresh("real"))
+            .trainable_if(self.mode != SpectrogramMode::Real, "imag_kernel", shape)
+            .with_axes([2, 1, 0])
+            .initialized(self.fresh("imag")))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<STFTSpectrogram> {
@@ -229,13 +237,11 @@ pub enum FrameWindow {
 impl FrameWindow {
     /// The numbers of a window over `length` entries.
     fn numbers(&self, length: usize) -> Result<Vec<f32>> {
-        let cosines = |base: f64| {
-            let turn = |at| std::f64::consts::TAU * at as f64 / length as f64;
-            Ok((0..length).map(|at| (base - (1.0 - base) * turn(at).cos()) as f32).collect())
-        };
+        let cosines =
+            |window: Window| Ok(window.numbers(length, true).into_iter().map(|x| x as f32).collect());
         match self {
-            Self::Hann => cosines(0.5),
-            Self::Hamming => cosines(0.54),
+            Self::Hann => cosines(Window::Hann),
+            Self::Hamming => cosines(Window::Hamming),
             Self::Numbers(array) if array.shape() == [length] => {
                 Ok(array.numbers().iter().map(|number| *number as f32).collect())
             }
@@ -268,7 +274,7 @@ impl Field for FrameWindow {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `MelSpectrogram`: how loud a signal is over time, in bands as wide as the ear has them.
     ///
     /// With `power_to_db`, what is `top_db` below the loudest of a whole batch is raised to that.

@@ -146,7 +146,7 @@ impl Field for Ngrams {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `TextVectorization`.
     pub struct TextVectorizationConfig {
         /// The most numbers that the vocabulary may take.

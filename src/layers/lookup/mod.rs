@@ -31,7 +31,7 @@ crate::keywords! {
 macro_rules! lookup_config {
     ($(#[$meta:meta])* $name:ident, $class:literal, texts: $texts:literal, oov: $oov:expr,
      $(#[$own_meta:meta])* $own:ident: $word:literal) => {
-        crate::config! {
+        crate::layer_config! {
             $(#[$meta])*
             pub struct $name {
                 /// Whether numbers come in and entries go out.

@@ -36,6 +36,18 @@ impl Token {
     }
 }
 
+impl From<&str> for Token {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<i64> for Token {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
 impl std::fmt::Display for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -66,6 +78,12 @@ impl Field for Token {
 /// The entries of a vocabulary, as a config lists them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vocabulary(pub Vec<Token>);
+
+impl<T: Into<Token>> FromIterator<T> for Vocabulary {
+    fn from_iter<I: IntoIterator<Item = T>>(tokens: I) -> Self {
+        Self(tokens.into_iter().map(Into::into).collect())
+    }
+}
 
 impl Field for Vocabulary {
     const EXPECTED: &'static str = "a list of strings or integers";
