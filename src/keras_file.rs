@@ -231,6 +231,12 @@ impl KerasFile {
                 problems.push(Error::weights(problem).at(path));
             }
         }
+        let members: Vec<&str> = self.members().collect();
+        for member in variables.assets().iter().map(crate::variables::Asset::member) {
+            if !members.contains(&member.as_str()) {
+                problems.push(Error::weights("missing: a layer reads it").at(member));
+            }
+        }
         for (group, count) in counts {
             let prefix = if group.is_empty() { "vars/".to_owned() } else { format!("{group}/vars/") };
             let below = self.weights.datasets().range(prefix.clone()..);

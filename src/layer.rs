@@ -49,7 +49,7 @@ use crate::module::AnyLayer;
 use crate::value::Value;
 
 pub use crate::registry::{LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
-pub use crate::variables::{Variable, Variables, Weights};
+pub use crate::variables::{Asset, Variable, Variables, Weights};
 
 /// The shape and element type of a value, before there is one. `None` is an axis of any size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -398,6 +398,9 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
     /// Whether it is an operation of `keras.ops`: those have no group in the weights file.
     const OPERATION: bool = false;
 
+    /// Whether it takes strings.
+    const STRINGS: bool = false;
+
     /// The dtype policies for which it is this kind of its class.
     const POLICY: Policy = Policy::Plain;
 
@@ -478,6 +481,8 @@ pub trait Function: Config + Clone + Debug + Send + Sync + 'static {
     const MASK: MaskRule = MaskRule::Drop;
     /// See [`LayerConfig::OPERATION`].
     const OPERATION: bool = false;
+    /// See [`LayerConfig::STRINGS`].
+    const STRINGS: bool = false;
 
     /// See [`LayerConfig::read_object`].
     fn read_object(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Self> {
@@ -502,6 +507,7 @@ impl<F: Function> LayerConfig for F {
     const ARGS: &'static [&'static str] = F::ARGS;
     const MASK: MaskRule = F::MASK;
     const OPERATION: bool = F::OPERATION;
+    const STRINGS: bool = F::STRINGS;
 
     type Layer = Stateless<F>;
 
@@ -569,6 +575,8 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn takes_masks(&self) -> bool;
     /// [`LayerConfig::INPUT`].
     fn is_input(&self) -> bool;
+    /// [`LayerConfig::STRINGS`].
+    fn takes_strings(&self) -> bool;
     /// [`LayerConfig::FIRST_CALL`].
     fn first_call(&self) -> usize;
     /// [`LayerConfig::group_name`].
@@ -613,6 +621,9 @@ impl<C: LayerConfig> AnyConfig for C {
     }
     fn is_input(&self) -> bool {
         C::INPUT
+    }
+    fn takes_strings(&self) -> bool {
+        C::STRINGS
     }
     fn first_call(&self) -> usize {
         C::FIRST_CALL

@@ -52,7 +52,7 @@ impl Summary {
                 let source = &graph.layers[graph.nodes[at.node].layer];
                 (source.name.clone(), at.output)
             });
-            let own = variables.iter().filter(|variable| {
+            let own = variables.iter().filter(|variable| !variable.is_named).filter(|variable| {
                 let group = layer.group.as_deref();
                 group.is_some_and(|group| {
                     variable
@@ -70,7 +70,8 @@ impl Summary {
             }
         });
         let total = |trainable| {
-            let some = variables.iter().filter(|variable| variable.trainable == trainable);
+            let counted = variables.iter().filter(|variable| !variable.is_named);
+            let some = counted.filter(|variable| variable.trainable == trainable);
             sum(&mut some.map(|variable| count(&variable.shape)))
         };
         Self {

@@ -56,7 +56,7 @@ impl<C: Class> Described<C> {
         self.meaning.as_ref().map(Option::as_ref).map_err(Error::unsupported)
     }
 
-    fn of(json: Json) -> Self {
+    pub(crate) fn of(json: Json) -> Self {
         Self { meaning: understand(&json).map_err(|error| error.to_string()), json }
     }
 }

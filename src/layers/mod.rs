@@ -5,6 +5,7 @@ mod adaptive_pooling;
 mod attention;
 mod batch_normalization;
 mod bidirectional;
+mod categorical;
 mod concatenate;
 mod constant;
 mod conv;
@@ -16,12 +17,15 @@ mod dot;
 mod dropout;
 mod einsum_dense;
 mod embedding;
+mod encoding;
 mod global_pooling;
 mod group_normalization;
+mod hashing;
 mod identity;
 mod input;
 mod lambda;
 mod layer_normalization;
+mod lookup;
 mod margins;
 mod masking;
 mod merge;
@@ -30,6 +34,7 @@ mod noise;
 mod normalization;
 #[cfg(test)]
 mod order_tests;
+mod pipeline;
 mod pooling;
 mod prelu;
 mod quantized;
@@ -45,9 +50,11 @@ mod spatial;
 #[cfg(test)]
 mod spatial_tests;
 mod spectral_normalization;
+mod spectrogram;
 mod support;
 #[cfg(test)]
 mod testing;
+mod text_vectorization;
 mod time_distributed;
 mod unit_normalization;
 mod up_sampling;
@@ -57,6 +64,7 @@ pub use adaptive_pooling::{AdaptiveAveragePooling, AdaptiveMaxPooling};
 pub use attention::{AdditiveAttentionConfig, Attention, AttentionConfig, ScoreMode};
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
+pub use categorical::{OutputDtype, OutputMode};
 pub use concatenate::Concatenate;
 pub(crate) use constant::ConstantConfig;
 pub use conv::{Conv, ConvConfig};
@@ -68,20 +76,24 @@ pub use dot::Dot;
 pub use dropout::{Dropout, DropoutConfig, SpatialDropout1DConfig, SpatialDropoutConfig};
 pub use einsum_dense::{EinsumDense, EinsumDenseConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
+pub use encoding::{Boundaries, CategoryEncoding, Discretization};
 pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
 pub use group_normalization::{GroupNormalization, GroupNormalizationConfig};
+pub use hashing::{HashedCrossing, Hashing, Salt};
 pub use identity::{ActivityRegularization, Identity};
 pub use input::InputLayerConfig;
 pub use lambda::Lambda;
 pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
 };
+pub use lookup::{IntegerLookupConfig, Lookup, OovMethod, StringLookupConfig, Token, Vocabulary};
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
 pub use multi_head_attention::{GroupQueryAttentionConfig, MultiHeadAttention, MultiHeadAttentionConfig};
 pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, Noise};
 pub use normalization::{Normalization, NormalizationConfig};
+pub use pipeline::{Pipeline, PipelineConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
 pub use quantized::{
@@ -101,6 +113,8 @@ pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
 pub use spatial::Padding;
 pub use spectral_normalization::{SpectralNormalization, SpectralNormalizationConfig};
+pub use spectrogram::{FrameWindow, MelSpectrogram, STFTSpectrogram, STFTSpectrogramConfig, SpectrogramMode};
+pub use text_vectorization::{Ngrams, Split, Standardize, TextVectorization, TextVectorizationConfig};
 pub use time_distributed::{TimeDistributed, TimeDistributedConfig};
 pub use unit_normalization::UnitNormalization;
 pub use up_sampling::{UpSampling1D, UpSampling2D, UpSampling3D};
@@ -135,6 +149,16 @@ pub static LAYERS: &[Row] = &[
     row::<ActivityRegularization>(),
     row::<Lambda>(),
     row::<Rescaling>(),
+    row::<PipelineConfig>(),
+    row::<STFTSpectrogramConfig>(),
+    row::<MelSpectrogram>(),
+    row::<CategoryEncoding>(),
+    row::<Hashing>(),
+    row::<HashedCrossing>(),
+    row::<StringLookupConfig>(),
+    row::<IntegerLookupConfig>(),
+    row::<TextVectorizationConfig>(),
+    row::<Discretization>(),
     row::<NormalizationConfig>(),
     row::<BatchNormalizationConfig>(),
     row::<LayerNormalizationConfig>(),

@@ -77,7 +77,7 @@ impl Network {
                     }
                 }
                 let cx = Context { training: cx.training.or(node.training.filter(|training| *training)) };
-                let result = call(layer.config.mask_rule(), &self.layers[node.layer], args, &cx);
+                let result = call_layer(layer.config.mask_rule(), &self.layers[node.layer], args, &cx);
                 values[index] = result.map_err(|error| error.at(&layer.place))?.into_leaves();
                 if layer.config.takes_masks() {
                     for at in node.args.leaves() {
@@ -102,7 +102,12 @@ fn value_at(values: &[Vec<Value>], at: TensorRef) -> Result<Value> {
 }
 
 /// Calls a layer and settles what becomes of masks.
-fn call(rule: MaskRule, layer: &AnyLayer, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
+pub(crate) fn call_layer(
+    rule: MaskRule,
+    layer: &AnyLayer,
+    args: Args<Value>,
+    cx: &Context,
+) -> Result<Tree<Value>> {
     let mask = match rule {
         MaskRule::Own => return layer.call(args, cx),
         MaskRule::Pass => args.inputs().first().and_then(|input| input.mask()).cloned(),
@@ -282,6 +287,7 @@ macro_rules! model_config {
 
         impl LayerConfig for $name {
             const CLASSES: &'static [&'static str] = $classes;
+            const STRINGS: bool = true;
             const FIRST_CALL: usize = $first;
             const MASK: MaskRule = MaskRule::Own;
             type Layer = Network;

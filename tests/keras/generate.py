@@ -5,6 +5,7 @@ Usage: generate.py [--only PATTERN]     PATTERN as in "conv/*transpose*"
        generate.py --module NAME        cases of another module than those in cases/
 
 BURN_KERAS_FIXTURES is where they go, if not into tests/fixtures.
+KERAS_BACKEND=tensorflow makes the cases that need it, and only those.
 """
 
 import argparse
@@ -18,7 +19,6 @@ from harness import CASES, FIXTURES, entry, generate, path_of, selected
 from judge import keras
 
 
-
 def declare(module):
     """Imports the declarations of all cases, or those of one module."""
     modules = sorted((Path(__file__).parent / "cases").glob("*.py"))
@@ -30,7 +30,7 @@ def write_manifest(entries):
     known = {e["name"]: e for e in read_manifest() if e["name"] in CASES} | entries
     document = {
         "keras": keras.__version__,
-        "backend": keras.backend.backend(),
+        "backend": "jax",
         "cases": [known[name] for name in sorted(known)],
     }
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
