@@ -18,6 +18,7 @@ mod load;
 mod model;
 pub mod module;
 pub mod ops;
+mod penalties;
 mod registry;
 pub mod regularizer;
 mod save;

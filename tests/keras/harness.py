@@ -29,6 +29,7 @@ class Case:
     scale: float = 1.0
     train: Callable | None = None
     edit: Callable | None = None
+    more: Callable | None = None
     tolerance: float | None = None
     reason: str | None = None
 
@@ -148,6 +149,8 @@ def generate(case):
     check(path, names, inputs, outputs)
     arrays = {f"in/{name}": value for name, value in zip(names, inputs, strict=True)}
     arrays |= {f"out/{i}/{name}": value for i, (name, value) in enumerate(outputs)}
+    if case.more:
+        arrays |= case.more(model, inputs)
     np.savez(FIXTURES / f"{case.name}.npz", **arrays)
     return entry(case, path)
 
