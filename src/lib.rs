@@ -7,6 +7,7 @@ pub mod build;
 pub mod config;
 pub mod constraint;
 pub mod device;
+mod einsum;
 pub mod error;
 mod file;
 pub mod initializer;

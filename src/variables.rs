@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::initializer::Initializer;
 use crate::module::State;
 use crate::regularizer::Regularizer;
-use crate::value::burn_dtype;
+use crate::value::{burn_dtype, held};
 
 /// One Keras variable.
 #[derive(Clone, Debug)]
@@ -210,6 +210,12 @@ impl Variables {
         self.last(|variable| variable.is_flat = true)
     }
 
+    /// The last variable lies in a field of the module that holds several.
+    #[must_use]
+    pub fn inside(self, field: &str) -> Self {
+        self.last(|variable| variable.param = join(field, &variable.param, '.'))
+    }
+
     /// Adds the variables of an inner object: its HDF5 group, and the module field that holds it.
     #[must_use]
     pub fn with_child(mut self, group: &str, field: &str, child: Self, trainable: bool) -> Self {
@@ -354,7 +360,7 @@ impl Weights<'_> {
     /// When the layer declares no such variable, or its value does not fit.
     pub fn int<const D: usize>(&self, name: &str) -> Result<Param<Tensor<D, Int>>> {
         let (_, data) = self.data(name)?.ok_or_else(|| self.undeclared(name))?;
-        let dtype = data.dtype();
+        let dtype = held(data.dtype(), self.device);
         Ok(Param::initialized(ParamId::new(), Tensor::from_data(data, (self.device, dtype))))
     }
 

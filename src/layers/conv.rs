@@ -7,7 +7,7 @@ use burn::tensor::ops::ConvOptions;
 
 use super::spatial::{Padding, Windows, channel_axis, give, lengths, pad_zeros, take, with_sizes};
 use crate::activation::Activation;
-use crate::config::{DataFormat, PerAxis};
+use crate::config::{DataFormat, Kept, PerAxis};
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
 use crate::initializer::Initializer;
@@ -50,6 +50,10 @@ crate::layer_config! {
         kernel_constraint: Constraint = Constraint::none(),
         /// For training.
         bias_constraint: Constraint = Constraint::none(),
+        /// The rank of a low-rank adaptation, which is part of the kernel in a file.
+        lora_rank: Kept = Kept::default(),
+        /// Its weight.
+        lora_alpha: Kept = Kept::default(),
     }
 }
 

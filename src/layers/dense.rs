@@ -6,6 +6,7 @@ use burn::tensor::module::linear;
 
 use crate::activation::Activation;
 use crate::by_rank;
+use crate::config::Kept;
 use crate::constraint::Constraint;
 use crate::error::Result;
 use crate::initializer::Initializer;
@@ -36,6 +37,20 @@ crate::layer_config! {
         kernel_constraint: Constraint = Constraint::none(),
         /// For training.
         bias_constraint: Constraint = Constraint::none(),
+        /// What a dtype policy of few bits adds.
+        quantization_config: Kept = Kept::default(),
+        /// The rank of a low-rank adaptation, which is part of the kernel in a file.
+        lora_rank: Kept = Kept::default(),
+        /// Its weight.
+        lora_alpha: Kept = Kept::default(),
+    }
+}
+
+impl DenseConfig {
+    /// `[features, units]`.
+    pub(crate) fn kernel_shape(&self, args: &Args<Spec>) -> Result<[usize; 2]> {
+        let input = args.input()?;
+        Ok([input.known(input.rank().wrapping_sub(1))?, self.units.get()])
     }
 }
 
@@ -54,10 +69,8 @@ impl LayerConfig for DenseConfig {
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        let input = args.input()?;
-        let size = input.known(input.rank().wrapping_sub(1))?;
         Ok(Variables::default()
-            .trainable("kernel", [size, self.units.get()])
+            .trainable("kernel", self.kernel_shape(args)?)
             .with(&self.kernel_initializer, &self.kernel_regularizer, &self.kernel_constraint)
             .trainable_if(self.use_bias, "bias", [self.units.get()])
             .with(&self.bias_initializer, &self.bias_regularizer, &self.bias_constraint))

@@ -79,8 +79,8 @@ impl Network {
                 if let Some(masks) = &node.mask {
                     args = with_masks(args, &masks.try_map(&mut |at| value_at(&values, *at))?)?;
                 } else if args.tensor_arguments() > 1 {
-                    // Keras finds the mask of an argument by itself only when there is no other.
-                    args = args.try_map(&mut |value| Ok(value.clone().with_mask(None)))?;
+                    // Keras finds the mask of an argument among others only when it has a name for it.
+                    args = args.try_map_unmasked(&mut |value| Ok(value.clone().with_mask(None)))?;
                 }
                 for done in &self.graph.done[index] {
                     if !kept.iter().any(|at| at.node == *done) {
@@ -88,21 +88,39 @@ impl Network {
                     }
                 }
                 let cx = Context { training: cx.training.or(node.training.filter(|training| *training)) };
-                let result = match (&mut losses, self.layers[node.layer].downcast_ref::<Self>()) {
-                    (Some(losses), Some(inner)) => inner.run_with_losses(args.into_inputs(), &cx, losses),
-                    _ => call(layer.config.mask_rule(), &self.layers[node.layer], args, &cx),
-                };
-                let outputs = result.and_then(|outputs| {
-                    let outputs = outputs.into_leaves();
-                    if let Some(losses) = &mut losses {
-                        layer.activity.penalize(&outputs, losses)?;
-                    }
-                    Ok(outputs)
-                });
+                let outputs = self.call(node.layer, args, &cx, losses.as_deref_mut());
                 values[index] = outputs.map_err(|error| error.at(&layer.place))?;
+                if layer.config.takes_masks() {
+                    for at in node.args.leaves() {
+                        if let Some(value) = values[at.node].get_mut(at.output) {
+                            *value = value.clone().with_mask(None);
+                        }
+                    }
+                }
             }
         }
         wanted.try_map(&mut |at| value_at(&values, *at))
+    }
+
+    /// Calls a layer, and adds what its outputs cost in training to `losses`.
+    fn call(
+        &self,
+        layer: usize,
+        args: Args<Value>,
+        cx: &Context,
+        losses: Option<&mut Vec<Tensor<1>>>,
+    ) -> Result<Vec<Value>> {
+        let (entry, layer) = (&self.graph.layers[layer], &self.layers[layer]);
+        let Some(losses) = losses else {
+            return Ok(call(entry.config.mask_rule(), layer, args, cx)?.into_leaves());
+        };
+        let outputs = match layer.downcast_ref::<Self>() {
+            Some(model) => model.run_with_losses(args.into_inputs(), cx, losses)?,
+            None => call(entry.config.mask_rule(), layer, args, cx)?,
+        };
+        let outputs = outputs.into_leaves();
+        entry.activity.penalize(&outputs, losses)?;
+        Ok(outputs)
     }
 
     fn change(self, mut change: impl FnMut(AnyLayer) -> AnyLayer) -> Self {
@@ -155,10 +173,10 @@ fn with_masks(args: Args<Value>, masks: &Tree<Value>) -> Result<Args<Value>> {
     };
     let mut at = 0;
     args.try_map(&mut |value| {
-        let mask = masks.get(at).cloned().flatten();
+        let mask = masks.get(at).cloned();
         at += 1;
         Ok(match mask {
-            Some(mask) => value.clone().with_mask(Some(mask)),
+            Some(mask) => value.clone().with_mask(mask),
             None => value.clone(),
         })
     })

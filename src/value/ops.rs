@@ -4,7 +4,7 @@ use burn::tensor::kind::BridgeTensor;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Bool, DType, Int, Tensor};
 
-use super::{Order, Value, on_tensor};
+use super::{Order, Value, held, on_tensor};
 use crate::error::{Error, Result};
 use crate::{by_rank, map_float};
 
@@ -185,6 +185,7 @@ impl Value {
         if self.dtype() == dtype || (matches!(dtype, DType::Bool(_)) && self.tensor.is_bool()) {
             return Ok(self);
         }
+        let dtype = held(dtype, &self.device());
         let (order, mask) = (self.order, self.mask);
         let tensor = if dtype.is_float() {
             on_rank_one(to_float(self.tensor), |x: Tensor<1>| x.cast(dtype).into_bridge())
@@ -404,6 +405,19 @@ impl Value {
             } else {
                 compare!(Tensor::<D>::from_bridge(to_float(left)), Tensor::from_bridge(to_float(right)))
             }
+        })?;
+        Ok(Self::from_stored(tensor, order))
+    }
+
+    /// Whether both of two values are true.
+    ///
+    /// # Errors
+    /// When their shapes do not broadcast.
+    pub fn and(self, other: Self) -> Result<Self> {
+        let (left, right, order) = Self::aligned(self, other)?;
+        let tensor = by_rank!(left.rank(), D => {
+            let (a, b) = (Tensor::<D, Bool>::from_bridge(to_bool(left)), Tensor::from_bridge(to_bool(right)));
+            a.bool_and(b).into_bridge()
         })?;
         Ok(Self::from_stored(tensor, order))
     }
