@@ -46,6 +46,7 @@ use serde_json::{Map, Value as Json};
 use crate::config::{Config, Dtype, Field, Object, Reader};
 use crate::error::{Error, Result};
 use crate::module::AnyLayer;
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
 pub use crate::registry::{LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
@@ -436,6 +437,12 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
         None
     }
 
+    /// What the outputs cost in training, besides what `activity_regularizer` says in a config.
+    #[must_use]
+    fn activity_regularizer(&self) -> Regularizer {
+        Regularizer::none()
+    }
+
     /// The shapes and types of the outputs.
     ///
     /// # Errors
@@ -489,6 +496,12 @@ pub trait Function: Config + Clone + Debug + Send + Sync + 'static {
         Self::read(object.config, reader)
     }
 
+    /// See [`LayerConfig::activity_regularizer`].
+    #[must_use]
+    fn activity_regularizer(&self) -> Regularizer {
+        Regularizer::none()
+    }
+
     /// See [`LayerConfig::outputs`].
     ///
     /// # Errors
@@ -517,6 +530,10 @@ impl<F: Function> LayerConfig for F {
 
     fn function(&self) -> Option<AnyLayer> {
         Some(AnyLayer::new(Stateless(self.clone())))
+    }
+
+    fn activity_regularizer(&self) -> Regularizer {
+        F::activity_regularizer(self)
     }
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
@@ -585,6 +602,8 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn input(&self) -> Option<Spec>;
     /// [`LayerConfig::function`].
     fn function(&self) -> Option<AnyLayer>;
+    /// [`LayerConfig::activity_regularizer`].
+    fn activity_regularizer(&self) -> Regularizer;
     /// [`LayerConfig::outputs`].
     ///
     /// # Errors
@@ -636,6 +655,9 @@ impl<C: LayerConfig> AnyConfig for C {
     }
     fn function(&self) -> Option<AnyLayer> {
         LayerConfig::function(self)
+    }
+    fn activity_regularizer(&self) -> Regularizer {
+        LayerConfig::activity_regularizer(self)
     }
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         LayerConfig::outputs(self, args)

@@ -19,6 +19,7 @@ mod load;
 mod model;
 pub mod module;
 pub mod ops;
+mod penalties;
 mod registry;
 pub mod regularizer;
 mod save;

@@ -80,9 +80,14 @@ impl Variable {
 
     /// From the order of the parameter to that of the file.
     pub(crate) fn to_file(&self, data: TensorData) -> Result<TensorData> {
+        reorder(data, &self.param_shape(), &self.inverse_axes(), &self.shape)
+    }
+
+    /// Which axis of the parameter each axis of the file is.
+    pub(crate) fn inverse_axes(&self) -> Vec<usize> {
         let mut back = vec![0; self.axes.len()];
         self.axes.iter().enumerate().for_each(|(at, axis)| back[*axis] = at);
-        reorder(data, &self.param_shape(), &back, &self.shape)
+        back
     }
 }
 

@@ -1,6 +1,6 @@
 //! The kinds of layers under Keras' names.
 
-use super::New;
+use super::Fresh;
 use crate::layers;
 
 /// Declares what a fresh layer is called.
@@ -9,7 +9,7 @@ macro_rules! aliases {
         $(
             #[doc = concat!("A `", stringify!($name), "` of a model to be.")]
             $(#[$meta])*
-            pub type $name = New<$config>;
+            pub type $name = Fresh<$config>;
         )+
     };
 }

@@ -11,6 +11,7 @@ use super::{Dtype, Object, Reader, brief, snake_case};
 use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Args, Registry, Spec, Tree};
 use crate::limits::Limits;
+use crate::regularizer::Regularizer;
 use crate::value::MAX_RANK;
 
 /// One output of one call.
@@ -32,6 +33,39 @@ pub(crate) struct GraphLayer {
     pub place: String,
     /// Its group in the weights file; operations have none.
     pub group: Option<String>,
+    /// What its outputs cost in training.
+    pub activity: Activity,
+}
+
+/// What the outputs of a layer cost in training.
+#[derive(Clone, Debug)]
+pub(crate) struct Activity {
+    pub regularizer: Regularizer,
+    /// Whether layers inside of it have regularizers of their own, which nobody asks.
+    pub is_hidden: bool,
+}
+
+impl Activity {
+    const KEY: &'static str = "activity_regularizer";
+
+    /// Any layer may have one, so that the kinds of layers need not know.
+    fn of(object: &Object<'_>, config: &dyn AnyConfig) -> Self {
+        let given = object.config.get(Self::KEY).filter(|json| !json.is_null());
+        let regularizer = given.map_or_else(|| config.activity_regularizer(), Regularizer::of);
+        let inner = object.config.iter().filter(|(key, _)| *key != Self::KEY);
+        let is_model = object.config.contains_key("layers");
+        Self { regularizer, is_hidden: !is_model && inner.into_iter().any(|(_, json)| Self::is_in(json)) }
+    }
+
+    fn is_in(json: &Json) -> bool {
+        match json {
+            Json::Array(items) => items.iter().any(Self::is_in),
+            Json::Object(items) => {
+                items.iter().any(|(key, item)| (key == Self::KEY && !item.is_null()) || Self::is_in(item))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// One call of a layer.
@@ -185,6 +219,7 @@ fn spec_of(specs: &[Option<Tree<Spec>>], at: TensorRef) -> Result<Spec> {
 struct Read<'a> {
     name: String,
     config: Arc<dyn AnyConfig>,
+    activity: Activity,
     trainable: bool,
     place: String,
     calls: Vec<Call>,
@@ -249,6 +284,7 @@ fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Opti
     })?;
     Some(Read {
         name,
+        activity: Activity::of(&object, config.as_ref()),
         config,
         trainable,
         place,
@@ -321,18 +357,9 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
         let taken = entries.iter().any(|entry| entry.name == "input_layer");
         let name = if taken { "input_layer_0" } else { "input_layer" }.to_owned();
         let place = "the implied input".to_owned();
-        entries.insert(
-            0,
-            Read {
-                name,
-                config,
-                trainable: false,
-                place,
-                calls: Vec::new(),
-                constants: Vec::new(),
-                inbound: None,
-            },
-        );
+        let activity = Activity::of(&object, config.as_ref());
+        let (calls, constants) = (Vec::new(), Vec::new());
+        entries.insert(0, Read { name, config, activity, trainable: false, place, calls, constants, inbound: None });
     }
     let mut before: Option<String> = None;
     for entry in &mut entries {
@@ -573,7 +600,8 @@ fn assemble(
         let config = Arc::clone(&entry.config);
         let group = config.group_name().map(|base| numbered(&mut counts, base));
         let (name, place) = (entry.name.clone(), entry.place.clone());
-        GraphLayer { name, config, trainable: entry.trainable, place, group }
+        let activity = entry.activity.clone();
+        GraphLayer { name, config, trainable: entry.trainable, place, group, activity }
     });
     // At the end, where they do not count as layers of the model.
     let layers = layers.chain(constants.iter().map(|(name, config)| GraphLayer {
@@ -582,6 +610,7 @@ fn assemble(
         trainable: false,
         place: name.clone(),
         group: None,
+        activity: Activity { regularizer: Regularizer::none(), is_hidden: false },
     }));
     let layers = layers.collect();
     let done = last_uses(&nodes, &outputs);

@@ -79,7 +79,7 @@ impl STFTSpectrogramConfig {
     fn fresh(&self, side: &str) -> Initializer {
         let (window, scaling, periodic) = (self.window.write(), self.scaling.write(), self.periodic.write());
         let config = json!({"side": side, "window": window, "scaling": scaling, "periodic": periodic});
-        Initializer::of(json!({"class_name": "STFT", "config": config}))
+        Initializer::of(&json!({"class_name": "STFT", "config": config}))
     }
 
     fn windows(&self) -> Result<Windows> {

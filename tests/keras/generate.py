@@ -49,7 +49,8 @@ def main():
     parser.add_argument("--module")
     arguments = parser.parse_args()
     declare(arguments.module)
-    cases, entries, failed = selected(arguments.only), {}, []
+    cases = selected(arguments.only, None) if arguments.index else selected(arguments.only)
+    entries, failed = {}, []
     for case in cases:
         try:
             entries[case.name] = entry(case, path_of(case)) if arguments.index else generate(case)

@@ -36,6 +36,7 @@ class Case:
     scale: float = 1.0
     train: Callable | None = None
     edit: Callable | None = None
+    more: Callable | None = None
     tolerance: float | None = None
     reason: str | None = None
 
@@ -163,6 +164,8 @@ def generate(case):
     check(path, names, inputs, outputs)
     arrays = {f"in/{name}": value for name, value in zip(names, inputs, strict=True)}
     arrays |= {f"out/{i}/{name}": value for i, (name, value) in enumerate(outputs)}
+    if case.more:
+        arrays |= case.more(model, inputs)
     np.savez(FIXTURES / f"{case.name}.npz", **arrays)
     return entry(case, path)
 
@@ -210,7 +213,7 @@ def entry(case, path):
     return result
 
 
-def selected(pattern):
-    """Cases of this backend whose name matches a shell pattern, in order of declaration."""
-    cases = [case for case in CASES.values() if case.backend == BACKEND]
+def selected(pattern, backend=BACKEND):
+    """Cases whose name matches a shell pattern, in order of declaration; `None` is any backend."""
+    cases = [case for case in CASES.values() if backend in (None, case.backend)]
     return [case for case in cases if fnmatch.fnmatch(case.name, pattern)]
