@@ -243,7 +243,7 @@ pub(crate) fn read_functional(config: &Map<String, Json>, reader: &mut Reader<'_
         for (index, json) in calls.iter().enumerate() {
             let place = format!("{}.inbound_nodes[{index}]", entry.place);
             let call = reader.at(place, |reader| {
-                let call = read_call(json, entry.config.arg_names());
+                let call = read_call(json, entry.config.as_ref());
                 reader.note(call)
             });
             sound &= call.is_some();
@@ -357,7 +357,7 @@ fn read_history(items: &[Json]) -> Result<Named> {
 }
 
 /// Reads one entry of `inbound_nodes`, in the form of Keras 3 or the list form that it also takes.
-fn read_call(json: &Json, names: &'static [&'static str]) -> Result<Call> {
+fn read_call(json: &Json, config: &dyn AnyConfig) -> Result<Call> {
     let (positional, keywords) = match json {
         Json::Object(call) => {
             let args = call.get("args").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
@@ -373,8 +373,11 @@ fn read_call(json: &Json, names: &'static [&'static str]) -> Result<Call> {
     let parents = positional.iter().chain(keywords.iter().map(|(_, tree)| tree));
     let parents = parents.flat_map(Tree::leaves).cloned().collect();
     let (mut mask, mut training, mut others) = (None, None, Vec::new());
+    let is_operation = config.group_name().is_none();
     for (key, value) in keywords {
         match (key.as_str(), &value) {
+            // Keras gives masks to layers; to an operation it is an argument like any other.
+            ("mask", _) if is_operation => others.push((key, value)),
             ("mask", value) if is_nothing(value) => {}
             ("mask", value) if value.leaves().is_empty() => {
                 return Err(Error::unsupported("a mask that is no tensor"));
@@ -384,7 +387,7 @@ fn read_call(json: &Json, names: &'static [&'static str]) -> Result<Call> {
             _ => others.push((key, value)),
         }
     }
-    Ok(Call { args: Args::bind(names, positional, others)?, mask, training, parents })
+    Ok(Call { args: Args::bind(config.arg_names(), positional, others)?, mask, training, parents })
 }
 
 /// Whether an argument says nothing: Python's `None`, or only that in a structure.

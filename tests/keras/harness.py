@@ -116,9 +116,10 @@ def classes_of(config):
     found = set()
     if isinstance(config, dict):
         module = str(config.get("module"))
-        if "class_name" in config and module.startswith("keras.src.ops"):
+        operations = ("keras.src.ops", "keras.src.activations")
+        if "class_name" in config and module.startswith(operations):
             found.add(f"ops.{config['class_name']}")
-        kinds = ("keras.layers", "keras.src.models", "keras.src.activations")
+        kinds = ("keras.layers", "keras.src.models")
         if "class_name" in config and (module == "keras" or module.startswith(kinds)):
             found.add(config["class_name"])
     children = config.values() if isinstance(config, dict) else config
