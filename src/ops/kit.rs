@@ -226,11 +226,13 @@ impl Constant {
             (Some(Dtype::Int64), _) => Kind::Typed(Dtype::Int32),
             (Some(dtype), _) => Kind::Typed(dtype),
             (None, Json::Number(number)) if !number.is_f64() => Kind::WeakInt,
-            (None, Json::Array(_)) if every(json, &|item| item.is_boolean()) => Kind::Typed(Dtype::Bool),
+            (None, Json::Array(_)) if every(json, &|item| item.is_number() && !item.is_f64()) => {
+                Kind::Typed(Dtype::Int32)
+            }
+            (None, Json::Array(_)) if every(json, &Json::is_boolean) => Kind::Typed(Dtype::Bool),
             (None, Json::Array(_)) if !every(json, &|item| !item.is_boolean()) => {
                 return Err(Error::unsupported("an array of numbers and booleans"));
             }
-            (None, Json::Array(_)) if every(json, &|item| !item.is_f64()) => Kind::Typed(Dtype::Int32),
             (None, Json::Array(_)) => Kind::Typed(Dtype::Float32),
             _ => Kind::WeakFloat,
         };
