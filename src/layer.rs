@@ -48,7 +48,7 @@ use crate::error::{Error, Result};
 use crate::module::AnyLayer;
 use crate::value::Value;
 
-pub use crate::registry::{LambdaCall, LambdaShape, Registry, Row, row, rows};
+pub use crate::registry::{LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
 pub use crate::variables::{Variable, Variables, Weights};
 
 /// The shape and element type of a value, before there is one. `None` is an axis of any size.
@@ -297,6 +297,20 @@ impl<T> Args<T> {
         Ok(Args { names: self.names, values: values.collect::<Result<_>>()? })
     }
 
+    /// The arguments for which there is another to hold their mask, `query_mask` for `query`; the
+    /// tensors of all others go through `map`.
+    ///
+    /// # Errors
+    /// The first that `map` gives.
+    pub(crate) fn try_map_unmasked(mut self, map: &mut impl FnMut(&T) -> Result<T>) -> Result<Self> {
+        for (name, value) in self.names.iter().zip(&mut self.values) {
+            if !self.names.contains(&format!("{name}_mask").as_str()) {
+                *value = value.as_ref().map(|tree| tree.try_map(map)).transpose()?;
+            }
+        }
+        Ok(self)
+    }
+
     /// How many of the arguments have tensors in them.
     #[must_use]
     pub fn tensor_arguments(&self) -> usize {
@@ -341,8 +355,14 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
     /// What becomes of masks.
     const MASK: MaskRule = MaskRule::Drop;
 
+    /// Whether a call takes the masks off its inputs, which later calls then do not see either.
+    const TAKES_MASKS: bool = false;
+
     /// Whether it is an operation of `keras.ops`: those have no group in the weights file.
     const OPERATION: bool = false;
+
+    /// The dtype policies for which it is this kind of its class.
+    const POLICY: Policy = Policy::Plain;
 
     /// Whether it is an input of a model.
     const INPUT: bool = false;
@@ -508,6 +528,8 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn arg_names(&self) -> &'static [&'static str];
     /// [`LayerConfig::MASK`].
     fn mask_rule(&self) -> MaskRule;
+    /// [`LayerConfig::TAKES_MASKS`].
+    fn takes_masks(&self) -> bool;
     /// [`LayerConfig::INPUT`].
     fn is_input(&self) -> bool;
     /// [`LayerConfig::FIRST_CALL`].
@@ -548,6 +570,9 @@ impl<C: LayerConfig> AnyConfig for C {
     }
     fn mask_rule(&self) -> MaskRule {
         C::MASK
+    }
+    fn takes_masks(&self) -> bool {
+        C::TAKES_MASKS
     }
     fn is_input(&self) -> bool {
         C::INPUT

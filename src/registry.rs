@@ -13,6 +13,36 @@ use crate::layers::LAYERS;
 use crate::ops::OPERATIONS;
 use crate::value::Value;
 
+/// Which dtype policies a kind of layer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Weights are stored as numbers of their own.
+    Plain,
+    /// Weights are stored in a few bits.
+    Quantized,
+    /// Weights are rounded to 8-bit floats when they are used.
+    Float8,
+}
+
+impl Policy {
+    /// What the `dtype` of a config asks for.
+    fn of(dtype: Option<&Json>) -> Self {
+        let name = match dtype {
+            Some(Json::String(name)) => name.split_once("_from_").map_or("", |(mode, _)| mode),
+            Some(policy) => {
+                let mode = Object::of(policy).and_then(|object| object.config.get("mode"));
+                mode.and_then(Json::as_str).unwrap_or("")
+            }
+            None => "",
+        };
+        match name {
+            "" => Self::Plain,
+            "float8" => Self::Float8,
+            _ => Self::Quantized,
+        }
+    }
+}
+
 /// One kind of layer, as data.
 pub struct Row {
     /// Every class name that it goes by, the canonical one first.
@@ -21,6 +51,8 @@ pub struct Row {
     pub keys: &'static [&'static str],
     /// Whether it is an operation of `keras.ops`.
     pub operation: bool,
+    /// The dtype policies that it is for.
+    pub policy: Policy,
     /// Reads its config.
     pub read: fn(&Object<'_>, &mut Reader<'_>) -> Option<Arc<dyn AnyConfig>>,
 }
@@ -37,15 +69,28 @@ impl fmt::Display for Row {
         let list =
             |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
         let (class, aliases) = self.classes.split_at(self.classes.len().min(1));
-        let kind = if self.operation { " (operation)" } else { "" };
+        let kind = self.kind();
         write!(f, "| {}{kind} | {} | {} |", list(class), list(aliases), list(self.keys))
+    }
+}
+
+impl Row {
+    /// What tells it from another row of the same class: ` (operation)`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match (self.operation, self.policy) {
+            (true, _) => " (operation)",
+            (_, Policy::Plain) => "",
+            (_, Policy::Quantized) => " (int8, int4, gptq, awq)",
+            (_, Policy::Float8) => " (float8)",
+        }
     }
 }
 
 /// The row of a kind of layer.
 #[must_use]
 pub const fn row<C: LayerConfig>() -> Row {
-    Row { classes: C::CLASSES, keys: C::KEYS, operation: C::OPERATION, read: read::<C> }
+    Row { classes: C::CLASSES, keys: C::KEYS, operation: C::OPERATION, policy: C::POLICY, read: read::<C> }
 }
 
 /// Every kind of layer and operation of this crate.
@@ -115,7 +160,7 @@ impl Registry {
     /// Whether a class is known.
     #[must_use]
     pub fn knows(&self, class: &str) -> bool {
-        self.find(class, false).or_else(|| self.find(class, true)).is_some()
+        self.known().any(|row| row.classes.contains(&class))
     }
 
     pub(crate) fn lambda(&self, layer: &str) -> Option<&Lambda> {
@@ -127,13 +172,19 @@ impl Registry {
     }
 
     /// Layers and operations are different worlds: `Add` is a class of both.
-    fn find(&self, class: &str, operation: bool) -> Option<&Row> {
-        self.known().find(|row| row.operation == operation && row.classes.contains(&class))
+    fn find(&self, object: &Object<'_>) -> Option<&Row> {
+        let policy = Policy::of(object.config.get("dtype"));
+        let mut rows = self
+            .known()
+            .filter(|row| row.operation == object.is_operation() && row.classes.contains(&object.class));
+        let first = rows.next()?;
+        // A layer without weights takes no notice of how they would be stored.
+        Some(std::iter::once(first).chain(rows).find(|row| row.policy == policy).unwrap_or(first))
     }
 
     /// Reads the config of a layer or an operation.
     pub(crate) fn read(&self, object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Arc<dyn AnyConfig>> {
-        let Some(row) = self.find(object.class, object.is_operation()) else {
+        let Some(row) = self.find(object) else {
             let classes =
                 self.known().filter(|row| row.operation == object.is_operation()).flat_map(|row| row.classes);
             let what = if object.is_operation() { "operation" } else { "layer" };
@@ -148,7 +199,7 @@ impl Registry {
                 reader.at(key, |reader| reader.push(Error::unsupported(format_args!("unknown key{hint}"))));
             }
         }
-        if !row.keys.contains(&"dtype") {
+        if !row.keys.contains(&"dtype") && row.policy == Policy::Plain {
             reader.note(check_policy(object.config.get("dtype")).map_err(|error| error.at("dtype")));
         }
         (row.read)(object, reader)

@@ -173,6 +173,15 @@ impl Variables {
         self
     }
 
+    /// The last variable lies in a field of the module that holds several.
+    #[must_use]
+    pub fn inside(mut self, field: &str) -> Self {
+        if let Some(variable) = self.0.last_mut() {
+            variable.param = join(field, &variable.param, '.');
+        }
+        self
+    }
+
     /// Adds the variables of an inner object: its HDF5 group, and the module field that holds it.
     #[must_use]
     pub fn with_child(mut self, group: &str, field: &str, child: Self, trainable: bool) -> Self {

@@ -47,6 +47,10 @@ crate::config! {
         kernel_constraint: Kept,
         /// For training.
         bias_constraint: Kept,
+        /// The rank of a low-rank adaptation, which is part of the kernel in a file.
+        lora_rank: Kept,
+        /// Its weight.
+        lora_alpha: Kept,
     }
 }
 

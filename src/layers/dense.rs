@@ -34,6 +34,20 @@ crate::config! {
         kernel_constraint: Kept,
         /// For training.
         bias_constraint: Kept,
+        /// What a dtype policy of few bits adds.
+        quantization_config: Kept,
+        /// The rank of a low-rank adaptation, which is part of the kernel in a file.
+        lora_rank: Kept,
+        /// Its weight.
+        lora_alpha: Kept,
+    }
+}
+
+impl DenseConfig {
+    /// `[features, units]`.
+    pub(crate) fn kernel_shape(&self, args: &Args<Spec>) -> Result<[usize; 2]> {
+        let input = args.input()?;
+        Ok([input.known(input.rank().wrapping_sub(1))?, self.units.get()])
     }
 }
 
@@ -52,9 +66,7 @@ impl LayerConfig for DenseConfig {
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        let input = args.input()?;
-        let size = input.known(input.rank().wrapping_sub(1))?;
-        Ok(Variables::default().trainable("kernel", [size, self.units.get()]).trainable_if(
+        Ok(Variables::default().trainable("kernel", self.kernel_shape(args)?).trainable_if(
             self.use_bias,
             "bias",
             [self.units.get()],

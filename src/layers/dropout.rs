@@ -127,6 +127,11 @@ pub struct Dropout {
 }
 
 impl Dropout {
+    /// One that decides on every entry by itself.
+    pub(super) fn plain(rate: f64) -> Self {
+        Self::new(rate, NoiseShape::default())
+    }
+
     fn new(rate: f64, noise: NoiseShape) -> Self {
         Self { training: Training::default(), rate, noise }
     }

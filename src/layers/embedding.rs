@@ -1,7 +1,7 @@
 //! `Embedding`: a row of a table for every index.
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Int, Tensor};
+use burn::tensor::{Bool, DType, Int, Tensor};
 
 use crate::config::{Dtype, Kept};
 use crate::error::Result;
@@ -25,6 +25,12 @@ crate::config! {
         activity_regularizer: Kept,
         /// For training.
         embeddings_constraint: Kept,
+        /// What a dtype policy of few bits adds.
+        quantization_config: Kept,
+        /// The rank of a low-rank adaptation, which is part of the table in a file.
+        lora_rank: Kept,
+        /// Its weight.
+        lora_alpha: Kept,
     }
 }
 
@@ -69,24 +75,49 @@ impl Embedding {
     #[must_use]
     pub fn forward(&self, indices: Tensor<1, Int>) -> Tensor<2> {
         let table = self.embeddings.val();
-        let [rows, _] = table.dims();
+        Indices::new(indices, table.dims()[0]).look_up(|indices| table.select(0, indices))
+    }
+}
+
+impl Layer for Embedding {
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        Indices::call(args.into_input()?, self.mask_zero, |indices| self.forward(indices))
+    }
+}
+
+/// Numbers of rows of a table.
+pub(crate) struct Indices {
+    inside: Tensor<1, Int>,
+    outside: Tensor<1, Bool>,
+}
+
+impl Indices {
+    /// Numbers of the rows of a table that has so many.
+    pub(crate) fn new(indices: Tensor<1, Int>, rows: usize) -> Self {
         let last = rows as i64 - 1;
         let negative = indices.clone().lower_elem(0);
         let wrapped = indices.clone() + rows as i64;
         let indices = indices.mask_where(negative, wrapped);
         let outside = indices.clone().lower_elem(0).bool_or(indices.clone().greater_elem(last));
         // Backends do not agree on what is outside of a table, so nothing outside is ever looked up.
-        let found = table.select(0, indices.clamp(0, last));
-        let shape = found.dims();
-        found.mask_fill(outside.unsqueeze_dim::<2>(1).expand(shape), f32::NAN)
+        Self { inside: indices.clamp(0, last), outside }
     }
-}
 
-impl Layer for Embedding {
-    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
-        let inputs = args.into_input()?;
+    /// What `rows` finds: `[indices, columns]`, with `NaN` where there is no such row.
+    pub(crate) fn look_up(self, rows: impl FnOnce(Tensor<1, Int>) -> Tensor<2>) -> Tensor<2> {
+        let found = rows(self.inside);
+        let shape = found.dims();
+        found.mask_fill(self.outside.unsqueeze_dim::<2>(1).expand(shape), f32::NAN)
+    }
+
+    /// Replaces every number in `inputs` by its row, with a mask of those that are not 0 if wanted.
+    pub(crate) fn call(
+        inputs: Value,
+        mask_zero: bool,
+        rows: impl FnOnce(Tensor<1, Int>) -> Tensor<2>,
+    ) -> Result<Tree<Value>> {
         let mut shape = inputs.shape();
-        let mask = match self.mask_zero {
+        let mask = match mask_zero {
             true => {
                 let zero = Value::from(Tensor::<1, Int>::zeros([1], &inputs.device()));
                 Some(inputs.clone().compare(Compare::NotEqual, zero)?)
@@ -95,8 +126,7 @@ impl Layer for Embedding {
         };
         // As Keras: narrower types could not count the rows.
         let dtype = if inputs.dtype() == DType::I64 { DType::I64 } else { DType::I32 };
-        let indices = inputs.reshape(&[shape.iter().product()])?.cast(dtype)?.int::<1>()?;
-        let found = Value::from(self.forward(indices));
+        let found = Value::from(rows(inputs.reshape(&[shape.iter().product()])?.cast(dtype)?.int::<1>()?));
         shape.push(found.shape()[1]);
         Ok(found.reshape(&shape)?.with_mask(mask).into())
     }

@@ -1,6 +1,8 @@
 //! The kinds of layers: each lives in one file, and has one line in [`LAYERS`].
 
 mod activation;
+mod adaptive_pooling;
+mod attention;
 mod batch_normalization;
 mod bidirectional;
 mod concatenate;
@@ -10,6 +12,7 @@ mod dense;
 pub(crate) mod depthwise_conv;
 mod dot;
 mod dropout;
+mod einsum_dense;
 mod embedding;
 mod global_pooling;
 mod group_normalization;
@@ -20,17 +23,20 @@ mod layer_normalization;
 mod margins;
 mod masking;
 mod merge;
+mod multi_head_attention;
 mod noise;
 mod normalization;
 #[cfg(test)]
 mod order_tests;
 pub(crate) mod pooling;
 mod prelu;
+mod quantized;
 mod recurrent;
 mod relu;
 mod rescaling;
 mod reshape;
 mod resize;
+mod reversible_embedding;
 mod separable_conv;
 mod softmax;
 pub(crate) mod spatial;
@@ -44,6 +50,8 @@ mod unit_normalization;
 mod up_sampling;
 
 pub use activation::Activation;
+pub use adaptive_pooling::{AdaptiveAveragePooling, AdaptiveMaxPooling};
+pub use attention::{AdditiveAttentionConfig, Attention, AttentionConfig, ScoreMode};
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
 pub use concatenate::Concatenate;
@@ -53,6 +61,7 @@ pub use dense::{Dense, DenseConfig};
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConvConfig};
 pub use dot::Dot;
 pub use dropout::{Dropout, DropoutConfig, SpatialDropout1DConfig, SpatialDropoutConfig};
+pub use einsum_dense::{EinsumDense, EinsumDenseConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
 pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
 pub use group_normalization::{GroupNormalization, GroupNormalizationConfig};
@@ -65,15 +74,21 @@ pub use layer_normalization::{
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
+pub use multi_head_attention::{GroupQueryAttentionConfig, MultiHeadAttention, MultiHeadAttentionConfig};
 pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, Noise};
 pub use normalization::{Normalization, NormalizationConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
+pub use quantized::{
+    Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEmbedding,
+    QuantizedEmbeddingConfig, QuantizedKernel,
+};
 pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
 pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
 pub use resize::Interpolation;
+pub use reversible_embedding::{ReversibleEmbedding, ReversibleEmbeddingConfig};
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
 pub use spatial::Padding;
@@ -90,6 +105,13 @@ pub static LAYERS: &[Row] = &[
     row::<SequentialConfig>(),
     row::<InputLayerConfig>(),
     row::<DenseConfig>(),
+    row::<EinsumDenseConfig>(),
+    row::<AttentionConfig>(),
+    row::<AdditiveAttentionConfig>(),
+    row::<MultiHeadAttentionConfig>(),
+    row::<GroupQueryAttentionConfig>(),
+    row::<QuantizedDenseConfig>(),
+    row::<Float8DenseConfig>(),
     row::<Activation>(),
     row::<ReLU>(),
     row::<LeakyReLU>(),
@@ -147,6 +169,12 @@ pub static LAYERS: &[Row] = &[
     row::<GlobalAveragePooling<3>>(),
     row::<GlobalAveragePooling<4>>(),
     row::<GlobalAveragePooling<5>>(),
+    row::<AdaptiveMaxPooling<3>>(),
+    row::<AdaptiveMaxPooling<4>>(),
+    row::<AdaptiveMaxPooling<5>>(),
+    row::<AdaptiveAveragePooling<3>>(),
+    row::<AdaptiveAveragePooling<4>>(),
+    row::<AdaptiveAveragePooling<5>>(),
     row::<ZeroPadding<3>>(),
     row::<ZeroPadding<4>>(),
     row::<ZeroPadding<5>>(),
@@ -157,6 +185,8 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling2D>(),
     row::<UpSampling3D>(),
     row::<EmbeddingConfig>(),
+    row::<QuantizedEmbeddingConfig>(),
+    row::<ReversibleEmbeddingConfig>(),
     row::<Masking>(),
     row::<SimpleRNNConfig>(),
     row::<LSTMConfig>(),

@@ -4,6 +4,7 @@ import fnmatch
 import hashlib
 import json
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -26,6 +27,8 @@ class Case:
     ints: int = 7
     masked: bool = False
     compact: bool = False
+    keep: bool = False
+    saving: Callable = nullcontext
     scale: float = 1.0
     train: Callable | None = None
     edit: Callable | None = None
@@ -103,6 +106,8 @@ def random_input(case, rng, tensor):
     shape = [size or free for size, free in zip(tensor.shape, shape)]
     if "int" in str(tensor.dtype):
         return rng.integers(0, case.ints, shape).astype(str(tensor.dtype))
+    if str(tensor.dtype) == "bool":
+        return rng.random(shape) < 0.6
     values = case.scale * rng.standard_normal(shape)
     if case.masked:
         values[0, shape[1] - 2 :] = 0.0
@@ -135,11 +140,13 @@ def generate(case):
     rng, path = case.rng, FIXTURES / f"{case.name}.keras"
     path.parent.mkdir(parents=True, exist_ok=True)
     model = case.build()
-    randomise(model, rng, case.compact)
+    if not case.keep:
+        randomise(model, rng, case.compact)
     inputs = [random_input(case, rng, tensor) for tensor in model.inputs]
     if case.train:
         case.train(model, rng, inputs)
-    model.save(path)
+    with case.saving():
+        model.save(path)
     if case.compact or not model.weights:
         write_members(path, read_members(path), ZIP_DEFLATED)
     outputs = predict(model, inputs)
