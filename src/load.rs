@@ -8,11 +8,11 @@ use burn::tensor::{AllocationProperty, Bytes, Device, TensorData};
 use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::file::h5::H5File;
-use crate::keras_file::KerasFile;
+use crate::keras_file::{Description, KerasFile};
 use crate::layer::{Args, Registry, Variable, Weights};
 use crate::limits::Limits;
-use crate::model::{KerasModel, Origin};
-use crate::module::{Network, graph_of};
+use crate::model::KerasModel;
+use crate::module::Network;
 use crate::value::burn_dtype;
 use crate::variables::WeightSource;
 
@@ -73,19 +73,22 @@ impl LoadOptions {
 
     fn build(&self, file: KerasFile, device: &Device) -> Result<KerasModel> {
         let description = file.describe(&self.registry)?;
-        let variables = by_param(description.variables.iter())?;
-        let source = Stored(&file.weights);
-        let mut weights =
-            Weights { variables: &variables, source: &source, device, path: String::new(), trainable: true };
-        let built = description.root.build(&Args::none(), &mut weights)?;
-        let network = built.downcast_ref::<Network>().cloned();
-        let graph = graph_of(description.root.as_ref());
-        let (Some(network), Some(graph)) = (network, graph) else {
-            return Err(Error::unsupported("expected a Sequential or Functional model"));
-        };
-        let specs = graph.infer(None)?;
-        Ok(KerasModel::new(network, Origin { file, description, specs }, device.clone()))
+        let network = network(&description, &Stored(&file.weights), device)?;
+        KerasModel::new(network, file, description, device)
     }
+}
+
+/// Builds what a config describes.
+pub(crate) fn network(
+    description: &Description,
+    source: &dyn WeightSource,
+    device: &Device,
+) -> Result<Network> {
+    let variables = by_param(description.variables.iter())?;
+    let mut weights = Weights { variables: &variables, source, device, path: String::new(), trainable: true };
+    let built = description.root.build(&Args::none(), &mut weights)?;
+    let network = built.downcast_ref::<Network>().cloned();
+    network.ok_or_else(|| Error::unsupported("expected a Sequential or Functional model"))
 }
 
 /// Variables by the path of their Burn parameter.

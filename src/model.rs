@@ -73,8 +73,14 @@ impl std::fmt::Debug for PredictOptions<'_> {
 }
 
 impl KerasModel {
-    pub(crate) fn new(network: Network, origin: Origin, device: Device) -> Self {
-        Self { network, origin: Arc::new(origin), device }
+    pub(crate) fn new(
+        network: Network,
+        file: KerasFile,
+        description: Description,
+        device: &Device,
+    ) -> Result<Self> {
+        let specs = network.graph().infer(None)?;
+        Ok(Self { network, origin: Arc::new(Origin { file, description, specs }), device: device.clone() })
     }
 
     /// Loads a `.keras` file or directory, with the default [`LoadOptions`].

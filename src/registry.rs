@@ -44,6 +44,7 @@ impl Policy {
 }
 
 /// One kind of layer, as data.
+#[derive(Clone, Copy)]
 pub struct Row {
     /// Every class name that it goes by, the canonical one first.
     pub classes: &'static [&'static str],
@@ -141,6 +142,11 @@ impl Registry {
     #[must_use]
     pub fn with<C: LayerConfig>(mut self) -> Self {
         self.own.push(row::<C>());
+        self
+    }
+
+    pub(crate) fn with_row(mut self, row: Row) -> Self {
+        self.own.push(row);
         self
     }
 

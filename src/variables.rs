@@ -5,12 +5,15 @@ use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::config::Dtype;
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
+use crate::initializer::Initializer;
 use crate::module::State;
-use crate::value::burn_dtype;
+use crate::regularizer::Regularizer;
+use crate::value::{burn_dtype, held};
 
 /// One Keras variable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Variable {
     /// Keras' name of it: `kernel`.
     pub name: &'static str,
@@ -30,6 +33,14 @@ pub struct Variable {
     pub trainable: bool,
     /// Whether the parameter has all axes in one: for layers whose variables have any rank.
     pub is_flat: bool,
+    /// What it holds when it is fresh.
+    pub initializer: Initializer,
+    /// What is then done to the numbers of the initializer.
+    pub finish: Option<fn(&mut [f32])>,
+    /// What its values cost in training.
+    pub regularizer: Regularizer,
+    /// Where its values are brought back to in training.
+    pub constraint: Constraint,
 }
 
 impl Variable {
@@ -132,8 +143,12 @@ fn gather<const N: usize>(bytes: &[u8], shape: &[usize], strides: &[usize]) -> V
 }
 
 /// The variables of a layer, in Keras' order: those created as trainable first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Variables(Vec<Variable>);
+#[derive(Clone, Debug, Default)]
+pub struct Variables {
+    all: Vec<Variable>,
+    /// Whether the one just declared is left out, and what is said of it with it.
+    left_out: bool,
+}
 
 impl Variables {
     /// Adds a trainable float variable; the Burn parameter has the same name.
@@ -142,10 +157,11 @@ impl Variables {
         self.add(name, shape.into(), Dtype::Float32, true)
     }
 
-    /// Adds a trainable float variable if the config asks for it.
+    /// Adds a trainable float variable if the config asks for it. Otherwise what is said of it next is
+    /// left out, too.
     #[must_use]
     pub fn trainable_if(self, present: bool, name: &'static str, shape: impl Into<Vec<usize>>) -> Self {
-        if present { self.trainable(name, shape) } else { self }
+        if present { self.trainable(name, shape) } else { Self { left_out: true, ..self } }
     }
 
     /// Adds a variable that no optimizer touches.
@@ -154,38 +170,51 @@ impl Variables {
         self.add(name, shape.into(), dtype, false)
     }
 
+    /// What the last variable holds when it is fresh: an initializer, or the name of one.
+    #[must_use]
+    pub fn initialized(self, initializer: impl Into<Initializer>) -> Self {
+        self.last(|variable| variable.initializer = initializer.into())
+    }
+
+    /// What is done to the numbers of the last variable's initializer.
+    #[must_use]
+    pub fn finished(self, finish: fn(&mut [f32])) -> Self {
+        self.last(|variable| variable.finish = Some(finish))
+    }
+
+    /// What the last variable holds when it is fresh, and what becomes of it in training.
+    #[must_use]
+    pub fn with(self, initializer: &Initializer, regularizer: &Regularizer, constraint: &Constraint) -> Self {
+        self.last(|variable| {
+            variable.initializer = initializer.clone();
+            variable.regularizer = regularizer.clone();
+            variable.constraint = constraint.clone();
+        })
+    }
+
     /// The last variable lies in the module with its axes in another order: axis `i` of the
     /// parameter is axis `axes[i]` of the file.
     #[must_use]
-    pub fn with_axes(mut self, axes: impl Into<Vec<usize>>) -> Self {
-        if let Some(variable) = self.0.last_mut() {
-            variable.axes = axes.into();
-        }
-        self
+    pub fn with_axes(self, axes: impl Into<Vec<usize>>) -> Self {
+        self.last(|variable| variable.axes = axes.into())
     }
 
     /// The last variable lies in the module as a vector, in the order of the file.
     #[must_use]
-    pub fn flat(mut self) -> Self {
-        if let Some(variable) = self.0.last_mut() {
-            variable.is_flat = true;
-        }
-        self
+    pub fn flat(self) -> Self {
+        self.last(|variable| variable.is_flat = true)
     }
 
     /// The last variable lies in a field of the module that holds several.
     #[must_use]
-    pub fn inside(mut self, field: &str) -> Self {
-        if let Some(variable) = self.0.last_mut() {
-            variable.param = join(field, &variable.param, '.');
-        }
-        self
+    pub fn inside(self, field: &str) -> Self {
+        self.last(|variable| variable.param = join(field, &variable.param, '.'))
     }
 
     /// Adds the variables of an inner object: its HDF5 group, and the module field that holds it.
     #[must_use]
     pub fn with_child(mut self, group: &str, field: &str, child: Self, trainable: bool) -> Self {
-        self.0.extend(child.0.into_iter().map(|variable| Variable {
+        self.all.extend(child.all.into_iter().map(|variable| Variable {
             group: join(group, &variable.group, '/'),
             param: join(field, &variable.param, '.'),
             trainable: variable.trainable && trainable,
@@ -195,16 +224,37 @@ impl Variables {
     }
 
     fn add(mut self, name: &'static str, shape: Vec<usize>, dtype: Dtype, trainable: bool) -> Self {
-        let index = self.0.iter().filter(|variable| variable.group.is_empty()).count();
-        let (group, param, axes) = (String::new(), name.to_owned(), Vec::new());
-        let is_flat = false;
-        self.0.push(Variable { name, group, index, shape, param, axes, dtype, trainable, is_flat });
+        let index = self.all.iter().filter(|variable| variable.group.is_empty()).count();
+        self.left_out = false;
+        self.all.push(Variable {
+            name,
+            group: String::new(),
+            index,
+            shape,
+            param: name.to_owned(),
+            axes: Vec::new(),
+            dtype,
+            trainable,
+            is_flat: false,
+            // As Keras, when a layer says nothing.
+            initializer: if dtype.is_float() { "glorot_uniform" } else { "zeros" }.into(),
+            finish: None,
+            regularizer: Regularizer::none(),
+            constraint: Constraint::none(),
+        });
+        self
+    }
+
+    fn last(mut self, change: impl FnOnce(&mut Variable)) -> Self {
+        if let Some(variable) = self.all.last_mut().filter(|_| !self.left_out) {
+            change(variable);
+        }
         self
     }
 
     /// The variables.
     pub fn iter(&self) -> std::slice::Iter<'_, Variable> {
-        self.0.iter()
+        self.all.iter()
     }
 }
 
@@ -305,7 +355,7 @@ impl Weights<'_> {
     /// When the layer declares no such variable, or its value does not fit.
     pub fn int<const D: usize>(&self, name: &str) -> Result<Param<Tensor<D, Int>>> {
         let (_, data) = self.data(name)?.ok_or_else(|| self.undeclared(name))?;
-        let dtype = data.dtype();
+        let dtype = held(data.dtype(), self.device);
         Ok(Param::initialized(ParamId::new(), Tensor::from_data(data, (self.device, dtype))))
     }
 

@@ -123,6 +123,7 @@ fn compare(outputs: Outputs, expected: &[(String, TensorData)], tolerance: f64) 
         return Err(format!("expected {} outputs, got {}", expected.len(), outputs.iter().len()).into());
     }
     for ((name, value), (expected_name, expected)) in outputs.into_iter().zip(expected) {
+        let value_device = value.device();
         let got = value.into_data();
         // An array without axes was read as a vector of one.
         if got.shape() != expected.shape() {
@@ -137,6 +138,8 @@ fn compare(outputs: Outputs, expected: &[(String, TensorData)], tolerance: f64) 
         }
         let same_type = match (got.dtype(), expected.dtype()) {
             (DType::Bool(_), DType::Bool(_)) => true,
+            // What a device that lacks narrow integers holds them in.
+            (DType::I32, expected) if !value_device.supports_dtype(expected) => true,
             (got, expected) => got == expected,
         };
         if !same_type {

@@ -34,6 +34,16 @@ pub struct BidirectionalConfig {
     json: Map<String, Json>,
 }
 
+crate::build::settings! {
+    [BidirectionalConfig] [] []
+    /// The recurrent layer that sees time forwards.
+    layer: Child,
+    /// How the outputs of both directions become one.
+    merge_mode: Option<MergeMode> = None,
+    /// The layer that sees time backwards, if it is not the same the other way round.
+    backward_layer: Option<Child> = None,
+}
+
 /// A setting of a recurrent layer out of its config.
 fn flag(layer: &Json, key: &str) -> bool {
     layer.get("config").and_then(|config| config.get(key)).and_then(Json::as_bool).unwrap_or(false)

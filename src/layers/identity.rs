@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `Identity`: gives what it gets, be it one tensor or a structure of them.
     ///
     /// # Shapes
@@ -26,7 +26,7 @@ impl Function for Identity {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `ActivityRegularization`: adds `(l1 · Σ|x| + l2 · Σx²) / batch` to the loss of a training in
     /// Keras. It gives what it gets.
     ///

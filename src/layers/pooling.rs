@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `MaxPooling1D`, `MaxPooling2D` and `MaxPooling3D`, by the rank of the inputs.
     ///
     /// # Shapes
@@ -29,7 +29,7 @@ crate::config! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `AveragePooling1D`, `AveragePooling2D` and `AveragePooling3D`, by the rank of the inputs.
     ///
     /// # Shapes

@@ -11,11 +11,13 @@ use burn::module::{Module, Param};
 use burn::tensor::{Bool, Distribution, Tensor};
 
 use crate::activation::Activation;
-use crate::config::Kept;
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
+use crate::initializer::{Initializer, Seed};
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::layers::dropout::check_rate;
 use crate::module::Training;
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 use run::{Block, Run};
 
@@ -61,8 +63,11 @@ struct Settings {
 
 /// Declares a config with the keys that all recurrent layers have, and those of one.
 macro_rules! recurrent {
-    ($class:literal, $config:ident, cell $cell:expr, recurrent activation $recurrent:expr, { $($own:tt)* }) => {
-        crate::config! {
+    (
+        $class:literal, $config:ident, cell $cell:expr, recurrent activation $recurrent:expr,
+        fresh bias $fresh_bias:expr, { $($own:tt)* }
+    ) => {
+        crate::layer_config! {
             #[doc = concat!("Config of `", $class, "`.")]
             pub struct $config {
                 /// Size of the state and of the output.
@@ -88,27 +93,27 @@ macro_rules! recurrent {
                 /// The share of the state dropped in training.
                 recurrent_dropout: f64 = 0.0,
                 /// For Keras' own random numbers.
-                seed: Kept,
+                seed: Seed = Seed::default(),
                 /// For fresh weights.
-                kernel_initializer: Kept,
+                kernel_initializer: Initializer = "glorot_uniform".into(),
                 /// For fresh weights.
-                recurrent_initializer: Kept,
+                recurrent_initializer: Initializer = "orthogonal".into(),
                 /// For fresh weights.
-                bias_initializer: Kept,
+                bias_initializer: Initializer = "zeros".into(),
                 /// For training.
-                kernel_regularizer: Kept,
+                kernel_regularizer: Regularizer = Regularizer::none(),
                 /// For training.
-                recurrent_regularizer: Kept,
+                recurrent_regularizer: Regularizer = Regularizer::none(),
                 /// For training.
-                bias_regularizer: Kept,
+                bias_regularizer: Regularizer = Regularizer::none(),
                 /// For training.
-                activity_regularizer: Kept,
+                activity_regularizer: Regularizer = Regularizer::none(),
                 /// For training.
-                kernel_constraint: Kept,
+                kernel_constraint: Constraint = Constraint::none(),
                 /// For training.
-                recurrent_constraint: Kept,
+                recurrent_constraint: Constraint = Constraint::none(),
                 /// For training.
-                bias_constraint: Kept,
+                bias_constraint: Constraint = Constraint::none(),
                 $($own)*
             }
         }
@@ -147,7 +152,22 @@ macro_rules! recurrent {
             }
 
             fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-                Ok(Variables::default().with_child("cell", "", self.settings().variables(args)?, true))
+                let settings = self.settings();
+                let [kernel, recurrent, bias] = settings.shapes(args)?;
+                let cell = Variables::default()
+                    .trainable("kernel", kernel)
+                    .with(&self.kernel_initializer, &self.kernel_regularizer, &self.kernel_constraint)
+                    .trainable("recurrent_kernel", recurrent)
+                    .with(
+                        &self.recurrent_initializer,
+                        &self.recurrent_regularizer,
+                        &self.recurrent_constraint,
+                    )
+                    .trainable_if(settings.use_bias, "bias", bias)
+                    .flat()
+                    .with(&self.bias_initializer, &self.bias_regularizer, &self.bias_constraint);
+                let fresh_bias: fn(Variables, &Self) -> Variables = $fresh_bias;
+                Ok(Variables::default().with_child("cell", "", fresh_bias(cell, self), true))
             }
 
             fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Recurrent> {
@@ -164,20 +184,44 @@ macro_rules! recurrent {
     };
 }
 
-recurrent!("SimpleRNN", SimpleRNNConfig, cell |_| Cell::Simple, recurrent activation |_| Activation::Linear, {});
+recurrent!(
+    "SimpleRNN",
+    SimpleRNNConfig,
+    cell |_| Cell::Simple,
+    recurrent activation |_| Activation::Linear,
+    fresh bias |cell, _| cell,
+    {}
+);
 
-recurrent!("LSTM", LSTMConfig, cell |_| Cell::Lstm, recurrent activation |config| config.recurrent_activation.clone(), {
-    /// What is applied to the gates.
-    recurrent_activation: Activation = Activation::Sigmoid,
-    /// For fresh weights: whether the bias of the forget gate starts at one.
-    unit_forget_bias: bool = true,
-});
+/// Ones for the second of four gates.
+fn remember(bias: &mut [f32]) {
+    let units = bias.len() / 4;
+    bias.iter_mut().skip(units).take(units).for_each(|x| *x = 1.0);
+}
+
+recurrent!(
+    "LSTM",
+    LSTMConfig,
+    cell |_| Cell::Lstm,
+    recurrent activation |config| config.recurrent_activation.clone(),
+    fresh bias |cell, config| match config.use_bias && config.unit_forget_bias {
+        true => cell.finished(remember),
+        false => cell,
+    },
+    {
+        /// What is applied to the gates.
+        recurrent_activation: Activation = Activation::Sigmoid,
+        /// For fresh weights: whether the bias of the forget gate starts at one.
+        unit_forget_bias: bool = true,
+    }
+);
 
 recurrent!(
     "GRU",
     GRUConfig,
     cell |config| Cell::Gru { reset_after: config.reset_after },
     recurrent activation |config| config.recurrent_activation.clone(),
+    fresh bias |cell, _| cell,
     {
         /// What is applied to the gates.
         recurrent_activation: Activation = Activation::Sigmoid,
@@ -234,17 +278,11 @@ impl Settings {
         })
     }
 
-    fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        let features = args.input()?.known(2)?;
+    /// The kernels and the bias, without what a config says of their fresh values and of training.
+    fn shapes(&self, args: &Args<Spec>) -> Result<[Vec<usize>; 3]> {
         let width = self.cell.gates() * self.units;
-        let variables = Variables::default()
-            .trainable("kernel", [features, width])
-            .trainable("recurrent_kernel", [self.units, width]);
-        Ok(match (self.use_bias, self.cell) {
-            (false, _) => variables,
-            (true, Cell::Gru { reset_after: true }) => variables.trainable("bias", [2, width]).flat(),
-            (true, _) => variables.trainable("bias", [width]),
-        })
+        let bias = if self.cell == (Cell::Gru { reset_after: true }) { vec![2, width] } else { vec![width] };
+        Ok([vec![args.input()?.known(2)?, width], vec![self.units, width], bias])
     }
 }
 

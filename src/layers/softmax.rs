@@ -12,7 +12,7 @@ use crate::value::Value;
 /// What a masked entry counts as before the exponential.
 const MASKED: f64 = -1e9;
 
-crate::config! {
+crate::layer_config! {
     /// `Softmax`: `eˣ / Σ eˣ`.
     ///
     /// Masked entries are left out of the sum and give zero. The mask broadcasts to the inputs.

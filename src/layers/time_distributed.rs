@@ -8,7 +8,7 @@ use crate::layer::{Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tre
 use crate::module::AnyLayer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `TimeDistributed`.
     pub struct TimeDistributedConfig {
         /// The layer.

@@ -184,7 +184,7 @@ impl Value {
     /// # Errors
     /// When the rank is above [`MAX_RANK`].
     pub fn from_data(data: TensorData, device: &Device) -> Result<Self> {
-        let (dtype, order) = (data.dtype(), Order::of(data.shape()));
+        let (dtype, order) = (held(data.dtype(), device), Order::of(data.shape()));
         let data = if order == Order::Scalar { with_shape(data, &[1]) } else { data };
         let tensor = by_rank!(data.shape().len(), D => {
             if dtype.is_float() {
@@ -375,6 +375,12 @@ impl Value {
         }
         Err(Error::input(format_args!("expected a value of rank {rank}, got the shape {:?}", self.shape())))
     }
+}
+
+/// The type in which a device holds elements of another. Some have no integers of 8 and 16 bits.
+pub(crate) fn held(dtype: DType, device: &Device) -> DType {
+    let is_narrow = matches!(dtype, DType::I8 | DType::I16 | DType::U8 | DType::U16);
+    if is_narrow && !device.supports_dtype(dtype) { DType::I32 } else { dtype }
 }
 
 fn with_shape(data: TensorData, shape: &[usize]) -> TensorData {

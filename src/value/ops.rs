@@ -4,7 +4,7 @@ use burn::tensor::kind::BridgeTensor;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Bool, DType, Int, Tensor};
 
-use super::{Order, Value, on_tensor};
+use super::{Order, Value, held, on_tensor};
 use crate::error::{Error, Result};
 use crate::{by_rank, map_float};
 
@@ -185,6 +185,7 @@ impl Value {
         if self.dtype() == dtype || (matches!(dtype, DType::Bool(_)) && self.tensor.is_bool()) {
             return Ok(self);
         }
+        let dtype = held(dtype, &self.device());
         let (order, mask) = (self.order, self.mask);
         let tensor = if dtype.is_float() {
             on_rank_one(to_float(self.tensor), |x: Tensor<1>| x.cast(dtype).into_bridge())
