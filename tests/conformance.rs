@@ -105,7 +105,13 @@ fn run(root: &Path, case: &Json, make: Way, device: &Device) -> Result<(), Faile
             inputs.push((input.to_owned(), Value::from_data(data, device)?));
         } else if let Some(output) = name.strip_prefix("out/") {
             let (_, output) = output.split_once('/').ok_or("an output without a number")?;
-            expected.push((output.to_owned(), data));
+            let (output, dtype) = output.rsplit_once(':').unwrap_or((output, ""));
+            let dtype = match dtype {
+                "float16" => DType::F16,
+                "bfloat16" => DType::BF16,
+                _ => data.dtype(),
+            };
+            expected.push((output.to_owned(), data.convert_dtype(dtype)));
         }
     }
     let model = make(&model, device)?;
@@ -138,8 +144,8 @@ fn compare(outputs: Outputs, expected: &[(String, TensorData)], tolerance: f64) 
         }
         let same_type = match (got.dtype(), expected.dtype()) {
             (DType::Bool(_), DType::Bool(_)) => true,
-            // What a device that lacks narrow integers holds them in.
-            (DType::I32, expected) if !value_device.supports_dtype(expected) => true,
+            // What a device that lacks narrow numbers holds them in.
+            (DType::I32 | DType::F32, expected) if !value_device.supports_dtype(expected) => true,
             (got, expected) => got == expected,
         };
         if !same_type {

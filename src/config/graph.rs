@@ -97,7 +97,10 @@ impl Graph {
     }
 
     fn input_spec(&self, layer: &GraphLayer, given: Option<&Spec>) -> Result<Spec> {
-        given.cloned().or_else(|| layer.config.input()).or_else(|| self.implied.clone()).ok_or_else(|| {
+        let own = layer.config.input();
+        let dtype = own.as_ref().map(|own| own.dtype).filter(|dtype| dtype.is_float());
+        let given = given.map(|given| given.with_dtype(dtype.unwrap_or(given.dtype)));
+        given.or(own).or_else(|| self.implied.clone()).ok_or_else(|| {
             Error::config("the model was saved before it was built: the shape of its input is not known")
         })
     }

@@ -4,7 +4,7 @@ use burn::module::Module;
 use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
-use crate::layer::{Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{Args, Borders, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::module::AnyLayer;
 use crate::value::Value;
 
@@ -41,6 +41,7 @@ impl LayerConfig for TimeDistributedConfig {
     const CLASSES: &'static [&'static str] = &["TimeDistributed"];
     const MASK: MaskRule = MaskRule::Pass;
 
+    const BORDERS: Borders = Borders::Wrapper;
     type Layer = TimeDistributed;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

@@ -13,6 +13,7 @@ from zipfile import ZIP_DEFLATED
 from archive import members_of, read_members, write_members
 from judge import input_names, keras, load, np, predict
 
+HALVES = ("float16", "bfloat16")
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 CASES = {}
 
@@ -133,6 +134,12 @@ def classes_of(config):
     return found - {"DTypePolicy"}
 
 
+def stored(value):
+    """An array that every reader knows: floats of 16 bits are widened, their type ends the name."""
+    dtype = str(value.dtype)
+    return (f":{dtype}", value.astype("float32")) if dtype in HALVES else ("", value)
+
+
 def generate(case):
     """Writes the files of one case and returns its entry of the manifest."""
     keras.utils.clear_session(free_memory=False)
@@ -154,8 +161,10 @@ def generate(case):
     if case.edit:
         path = case.edit(path) or path
     check(path, names, inputs, outputs)
-    arrays = {f"in/{name}": value for name, value in zip(names, inputs, strict=True)}
-    arrays |= {f"out/{i}/{name}": value for i, (name, value) in enumerate(outputs)}
+    arrays = {f"in/{name}": stored(value)[1] for name, value in zip(names, inputs, strict=True)}
+    for i, (name, value) in enumerate(outputs):
+        suffix, value = stored(value)
+        arrays[f"out/{i}/{name}{suffix}"] = value
     np.savez(FIXTURES / f"{case.name}.npz", **arrays)
     return entry(case, path)
 
