@@ -8,6 +8,7 @@ mod field;
 pub(crate) mod graph;
 pub mod json;
 mod object;
+mod policy;
 
 pub use array::Array;
 pub use data_format::DataFormat;
@@ -18,6 +19,7 @@ pub use described::{Class, Described};
 pub use dtype::Dtype;
 pub use field::{Axes, Config, Field, Kept, Keyword, PerAxis, brief, read_key, refuse, resolve_axis};
 pub use object::{Object, snake_case};
+pub use policy::DtypePolicy;
 #[doc(hidden)]
 pub use serde_json::{Map, Value as Json};
 
