@@ -2,6 +2,7 @@
 
 mod activation;
 mod adaptive_pooling;
+mod applications;
 mod attention;
 mod batch_normalization;
 mod bidirectional;
@@ -20,6 +21,7 @@ mod identity;
 mod input;
 mod lambda;
 mod layer_normalization;
+mod locally_connected;
 mod margins;
 mod masking;
 mod merge;
@@ -52,6 +54,7 @@ mod up_sampling;
 
 pub use activation::Activation;
 pub use adaptive_pooling::{AdaptiveAveragePooling, AdaptiveMaxPooling};
+pub use applications::{CustomScaleLayer, LayerScale, LayerScaleConfig, StochasticDepthConfig};
 pub use attention::{AdditiveAttentionConfig, Attention, AttentionConfig, ScoreMode};
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
@@ -72,6 +75,7 @@ pub use lambda::Lambda;
 pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
 };
+pub use locally_connected::{LocallyConnected, LocallyConnectedConfig};
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
@@ -85,7 +89,7 @@ pub use quantized::{
     QuantizedEmbeddingConfig, QuantizedKernel,
 };
 pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
-pub use relu::{ELU, LeakyReLU, ReLU};
+pub use relu::{ELU, LeakyReLU, ReLU, ThresholdedReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
 pub use resize::Interpolation;
@@ -119,6 +123,7 @@ pub static LAYERS: &[Row] = &[
     row::<LeakyReLU>(),
     row::<PReLUConfig>(),
     row::<ELU>(),
+    row::<ThresholdedReLU>(),
     row::<Softmax>(),
     row::<Flatten>(),
     row::<Reshape>(),
@@ -158,6 +163,11 @@ pub static LAYERS: &[Row] = &[
     row::<ConvTransposeConfig<5>>(),
     row::<DepthwiseConvConfig<3>>(),
     row::<DepthwiseConvConfig<4>>(),
+    row::<LocallyConnectedConfig<3>>(),
+    row::<LocallyConnectedConfig<4>>(),
+    row::<LayerScaleConfig>(),
+    row::<StochasticDepthConfig>(),
+    row::<CustomScaleLayer>(),
     row::<SeparableConvConfig<3>>(),
     row::<SeparableConvConfig<4>>(),
     row::<MaxPooling<3>>(),
