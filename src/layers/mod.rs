@@ -2,6 +2,7 @@
 
 mod activation;
 mod adaptive_pooling;
+mod applications;
 mod attention;
 mod batch_normalization;
 mod bidirectional;
@@ -26,6 +27,7 @@ mod input;
 mod lambda;
 mod layer_normalization;
 mod lookup;
+mod locally_connected;
 mod margins;
 mod masking;
 mod merge;
@@ -61,6 +63,7 @@ mod up_sampling;
 
 pub use activation::Activation;
 pub use adaptive_pooling::{AdaptiveAveragePooling, AdaptiveMaxPooling};
+pub use applications::{CustomScaleLayer, LayerScale, LayerScaleConfig, StochasticDepthConfig};
 pub use attention::{AdditiveAttentionConfig, Attention, AttentionConfig, ScoreMode};
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
@@ -87,6 +90,7 @@ pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
 };
 pub use lookup::{IntegerLookupConfig, Lookup, OovMethod, StringLookupConfig, Token, Vocabulary};
+pub use locally_connected::{LocallyConnected, LocallyConnectedConfig};
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
@@ -105,6 +109,8 @@ pub use recurrent::{
     RNNConfig, Recurrent, SimpleRNNCellConfig, SimpleRNNConfig, StackedRNNCells, StackedRNNCellsConfig,
 };
 pub use relu::{ELU, LeakyReLU, ReLU};
+pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
+pub use relu::{ELU, LeakyReLU, ReLU, ThresholdedReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
 pub use resize::Interpolation;
@@ -140,6 +146,7 @@ pub static LAYERS: &[Row] = &[
     row::<LeakyReLU>(),
     row::<PReLUConfig>(),
     row::<ELU>(),
+    row::<ThresholdedReLU>(),
     row::<Softmax>(),
     row::<Flatten>(),
     row::<Reshape>(),
@@ -189,6 +196,11 @@ pub static LAYERS: &[Row] = &[
     row::<ConvTransposeConfig<5>>(),
     row::<DepthwiseConvConfig<3>>(),
     row::<DepthwiseConvConfig<4>>(),
+    row::<LocallyConnectedConfig<3>>(),
+    row::<LocallyConnectedConfig<4>>(),
+    row::<LayerScaleConfig>(),
+    row::<StochasticDepthConfig>(),
+    row::<CustomScaleLayer>(),
     row::<SeparableConvConfig<3>>(),
     row::<SeparableConvConfig<4>>(),
     row::<MaxPooling<3>>(),
