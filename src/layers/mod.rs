@@ -72,13 +72,13 @@ pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, 
 pub use normalization::{Normalization, NormalizationConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
-pub use recurrent::{
-    CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
-    RNNConfig, Recurrent, SimpleRNNCellConfig, SimpleRNNConfig, StackedRNNCells, StackedRNNCellsConfig,
-};
 pub use quantized::{
     Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEmbedding,
     QuantizedEmbeddingConfig, QuantizedKernel,
+};
+pub use recurrent::{
+    CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
+    RNNConfig, Recurrent, SimpleRNNCellConfig, SimpleRNNConfig, StackedRNNCells, StackedRNNCellsConfig,
 };
 pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
