@@ -192,6 +192,20 @@ impl<T> Tree<T> {
         })
     }
 
+    /// Replaces constants for which `replace` has something else.
+    pub(crate) fn replace_constants(self, replace: &mut impl FnMut(&Json) -> Option<Self>) -> Self {
+        match self {
+            Self::Constant(json) => replace(&json).unwrap_or(Self::Constant(json)),
+            Self::List(items) => {
+                Self::List(items.into_iter().map(|item| item.replace_constants(replace)).collect())
+            }
+            Self::Dict(items) => Self::Dict(
+                items.into_iter().map(|(key, item)| (key, item.replace_constants(replace))).collect(),
+            ),
+            leaf @ Self::Leaf(_) => leaf,
+        }
+    }
+
     /// Whether it is Python's `None`.
     #[must_use]
     pub fn is_none(&self) -> bool {
@@ -204,6 +218,7 @@ impl<T> Tree<T> {
 pub struct Args<T> {
     names: &'static [&'static str],
     values: Vec<Option<Tree<T>>>,
+    masks_pass_by: bool,
 }
 
 impl<T> Args<T> {
@@ -232,19 +247,32 @@ impl<T> Args<T> {
             })?;
             values[at] = Some(value);
         }
-        Ok(Self { names, values })
+        Ok(Self { names, values, masks_pass_by: false })
     }
 
     /// A call with one tensor.
     #[must_use]
     pub fn one(input: T) -> Self {
-        Self { names: &["inputs"], values: vec![Some(Tree::Leaf(input))] }
+        Self { names: &["inputs"], values: vec![Some(Tree::Leaf(input))], masks_pass_by: false }
     }
 
     /// A call without arguments.
     #[must_use]
     pub fn none() -> Self {
-        Self { names: &[], values: Vec::new() }
+        Self { names: &[], values: Vec::new(), masks_pass_by: false }
+    }
+
+    /// The same arguments, with masks that the layer does not look at, though its outputs get them.
+    /// So it is in Keras when there are several arguments, and no explicit mask.
+    #[must_use]
+    pub fn with_masks_passing_by(self, masks_pass_by: bool) -> Self {
+        Self { masks_pass_by, ..self }
+    }
+
+    /// Whether masks only [pass by](Self::with_masks_passing_by).
+    #[must_use]
+    pub fn masks_pass_by(&self) -> bool {
+        self.masks_pass_by
     }
 
     /// The argument of that name, unless absent.
@@ -294,21 +322,17 @@ impl<T> Args<T> {
     /// The first that `map` gives.
     pub fn try_map<U>(&self, map: &mut impl FnMut(&T) -> Result<U>) -> Result<Args<U>> {
         let values = self.values.iter().map(|value| value.as_ref().map(|tree| tree.try_map(map)).transpose());
-        Ok(Args { names: self.names, values: values.collect::<Result<_>>()? })
+        Ok(Args {
+            values: values.collect::<Result<_>>()?,
+            names: self.names,
+            masks_pass_by: self.masks_pass_by,
+        })
     }
 
-    /// The arguments for which there is another to hold their mask, `query_mask` for `query`; the
-    /// tensors of all others go through `map`.
-    ///
-    /// # Errors
-    /// The first that `map` gives.
-    pub(crate) fn try_map_unmasked(mut self, map: &mut impl FnMut(&T) -> Result<T>) -> Result<Self> {
-        for (name, value) in self.names.iter().zip(&mut self.values) {
-            if !self.names.contains(&format!("{name}_mask").as_str()) {
-                *value = value.as_ref().map(|tree| tree.try_map(map)).transpose()?;
-            }
-        }
-        Ok(self)
+    /// Replaces constants for which `replace` has something else.
+    pub(crate) fn replace_constants(self, replace: &mut impl FnMut(&Json) -> Option<Tree<T>>) -> Self {
+        let replaced = self.values.into_iter().map(|value| Some(value?.replace_constants(replace)));
+        Self { values: replaced.collect(), names: self.names, masks_pass_by: self.masks_pass_by }
     }
 
     /// How many of the arguments have tensors in them.
@@ -321,6 +345,18 @@ impl<T> Args<T> {
     #[must_use]
     pub fn leaves(&self) -> Vec<&T> {
         self.values.iter().flatten().flat_map(Tree::leaves).collect()
+    }
+}
+
+impl Args<Value> {
+    /// The mask that the layer is to use: one given by position, or that of the input. It is not always
+    /// the one that the outputs get.
+    #[must_use]
+    pub fn mask(&self) -> Option<&Value> {
+        match self.get("mask") {
+            Some(given) => given.leaves().first().copied(),
+            None => self.inputs().first().filter(|_| !self.masks_pass_by)?.mask(),
+        }
     }
 }
 
@@ -349,7 +385,8 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
     /// the path in the weights file is made.
     const CLASSES: &'static [&'static str];
 
-    /// The parameters of `call` in order, less `mask` and `training`.
+    /// The parameters of `call` in order. The graph takes care of `mask` and `training` given by name:
+    /// they stand here only where Keras takes a mask by position.
     const ARGS: &'static [&'static str] = &["inputs"];
 
     /// What becomes of masks.

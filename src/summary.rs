@@ -41,7 +41,10 @@ impl Summary {
         let count =
             |shape: &[usize]| shape.iter().fold(1, |product: usize, size| product.saturating_mul(*size));
         let sum = |counts: &mut dyn Iterator<Item = usize>| counts.fold(0, usize::saturating_add);
-        let rows = graph.layers.iter().enumerate().map(|(index, layer)| {
+        // Arrays that stand in a call are no layers of Keras.
+        let layers =
+            graph.layers.iter().enumerate().filter(|(_, layer)| !layer.config.class().starts_with("__"));
+        let rows = layers.map(|(index, layer)| {
             let calls = || graph.nodes.iter().enumerate().filter(move |(_, node)| node.layer == index);
             let outputs =
                 calls().next().and_then(|(node, _)| specs.get(node)).map(Tree::leaves).unwrap_or_default();

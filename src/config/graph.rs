@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{Object, Reader, brief, snake_case};
 use crate::error::{Error, Problems, Result};
-use crate::layer::{AnyConfig, Args, Spec, Tree};
+use crate::layer::{AnyConfig, Args, Registry, Spec, Tree};
 use crate::limits::Limits;
 use crate::value::MAX_RANK;
 
@@ -43,6 +43,12 @@ pub(crate) struct Node {
     pub mask: Option<Tree<TensorRef>>,
     /// A recorded `training` argument.
     pub training: Option<bool>,
+}
+
+impl Node {
+    fn without_arguments(layer: usize) -> Self {
+        Self { layer, args: Args::none(), mask: None, training: None }
+    }
 }
 
 /// Everything that a model's config says about its layers.
@@ -171,7 +177,33 @@ struct Read<'a> {
     trainable: bool,
     place: String,
     calls: Vec<Call>,
+    /// The arrays that it is called with, as layers of their own.
+    constants: Vec<Arc<dyn AnyConfig>>,
     inbound: Option<&'a Json>,
+}
+
+impl Read<'_> {
+    /// Notes the arrays of a call as values of the graph. Operations take them as they are.
+    fn take_constants(&mut self, call: Call, registry: &Registry) -> Result<Call> {
+        if self.config.group_name().is_none() {
+            return Ok(call);
+        }
+        let mut failed = Ok(());
+        let args = call.args.replace_constants(&mut |json| {
+            Object::of(json).filter(|object| matches!(object.class, "__tensor__" | "__numpy__"))?;
+            match registry.read_constant(json) {
+                Ok(config) => self.constants.push(config),
+                Err(error) => failed = Err(error),
+            }
+            let number = self.constants.len().saturating_sub(1);
+            Some(Tree::Leaf(Named { layer: constant_name(&self.name, number), call: 0, output: 0 }))
+        });
+        failed.map(|()| Call { args, ..call })
+    }
+}
+
+fn constant_name(layer: &str, number: usize) -> String {
+    format!("{layer}/constant_{number}")
 }
 
 /// A call whose tensors are still named by layer, call and output.
@@ -210,6 +242,7 @@ fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Opti
         trainable,
         place,
         calls: Vec::new(),
+        constants: Vec::new(),
         inbound: object.envelope.get("inbound_nodes"),
     })
 }
@@ -244,6 +277,7 @@ pub(crate) fn read_functional(config: &Map<String, Json>, reader: &mut Reader<'_
             let place = format!("{}.inbound_nodes[{index}]", entry.place);
             let call = reader.at(place, |reader| {
                 let call = read_call(json, entry.config.arg_names());
+                let call = call.and_then(|call| entry.take_constants(call, reader.registry()));
                 reader.note(call)
             });
             sound &= call.is_some();
@@ -276,7 +310,18 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
         let taken = entries.iter().any(|entry| entry.name == "input_layer");
         let name = if taken { "input_layer_0" } else { "input_layer" }.to_owned();
         let place = "the implied input".to_owned();
-        entries.insert(0, Read { name, config, trainable: false, place, calls: Vec::new(), inbound: None });
+        entries.insert(
+            0,
+            Read {
+                name,
+                config,
+                trainable: false,
+                place,
+                calls: Vec::new(),
+                constants: Vec::new(),
+                inbound: None,
+            },
+        );
     }
     let mut before: Option<String> = None;
     for entry in &mut entries {
@@ -474,14 +519,28 @@ fn assemble(
         order.layers.iter().enumerate().map(|(at, layer)| (*layer, at)).collect();
     let node_of: HashMap<(usize, usize), usize> =
         order.nodes.iter().enumerate().map(|(at, node)| (*node, at)).collect();
+    let constants: Vec<(String, &Arc<dyn AnyConfig>)> = order
+        .layers
+        .iter()
+        .map(|layer| &entries[*layer])
+        .flat_map(|entry| {
+            let named = |(number, config)| (constant_name(&entry.name, number), config);
+            entry.constants.iter().enumerate().map(named)
+        })
+        .collect();
     let mut resolve = |named: &Named| -> Result<TensorRef> {
+        if let Some(node) = constants.iter().position(|(name, _)| *name == named.layer) {
+            return Ok(TensorRef { node, output: 0 });
+        }
         let node = names.get(named.layer.as_str()).and_then(|layer| node_of.get(&(*layer, named.call)));
         let node = node.ok_or_else(|| {
             Error::config(format_args!("refers to {}, which is no part of it", show(named)))
         })?;
-        Ok(TensorRef { node: *node, output: named.output })
+        Ok(TensorRef { node: constants.len() + node, output: named.output })
     };
-    let mut nodes = Vec::with_capacity(order.nodes.len());
+    let mut nodes = Vec::with_capacity(constants.len() + order.nodes.len());
+    let first = order.layers.len();
+    nodes.extend((first..first + constants.len()).map(Node::without_arguments));
     for (layer, call) in &order.nodes {
         let entry = &entries[*layer];
         nodes.push(match entry.calls.get(*call) {
@@ -491,7 +550,7 @@ fn assemble(
                 mask: call.mask.as_ref().map(|mask| mask.try_map(&mut resolve)).transpose()?,
                 training: call.training,
             },
-            None => Node { layer: place[layer], args: Args::none(), mask: None, training: None },
+            None => Node::without_arguments(place[layer]),
         });
     }
     let inputs = inputs.try_map(&mut |named| Ok(resolve(named)?.node))?;
@@ -505,6 +564,14 @@ fn assemble(
         let (name, place) = (entry.name.clone(), entry.place.clone());
         GraphLayer { name, config, trainable: entry.trainable, place, group }
     });
+    // At the end, where they do not count as layers of the model.
+    let layers = layers.chain(constants.iter().map(|(name, config)| GraphLayer {
+        name: name.clone(),
+        config: Arc::clone(config),
+        trainable: false,
+        place: name.clone(),
+        group: None,
+    }));
     let layers = layers.collect();
     let done = last_uses(&nodes, &outputs);
     Ok(Graph { layers, nodes, inputs, outputs, done, implied, activation_limit: limits.activation })

@@ -7,7 +7,9 @@ mod batch_normalization;
 mod bidirectional;
 mod categorical;
 mod concatenate;
+mod constant;
 mod conv;
+mod conv_lstm;
 mod conv_transpose;
 mod dense;
 mod depthwise_conv;
@@ -41,11 +43,13 @@ mod relu;
 mod rescaling;
 mod reshape;
 mod resize;
+mod reversible_embedding;
 mod separable_conv;
 mod softmax;
 mod spatial;
 #[cfg(test)]
 mod spatial_tests;
+mod spectral_normalization;
 mod spectrogram;
 mod support;
 #[cfg(test)]
@@ -62,7 +66,9 @@ pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
 pub use categorical::{OutputDtype, OutputMode};
 pub use concatenate::Concatenate;
+pub(crate) use constant::ConstantConfig;
 pub use conv::{Conv, ConvConfig};
+pub use conv_lstm::{ConvLSTMCell, ConvLSTMConfig};
 pub use conv_transpose::{ConvTranspose, ConvTransposeConfig};
 pub use dense::{Dense, DenseConfig};
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConvConfig};
@@ -94,14 +100,19 @@ pub use quantized::{
     Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEmbedding,
     QuantizedEmbeddingConfig, QuantizedKernel,
 };
-pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
+pub use recurrent::{
+    CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
+    RNNConfig, Recurrent, SimpleRNNCellConfig, SimpleRNNConfig, StackedRNNCells, StackedRNNCellsConfig,
+};
 pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
 pub use resize::Interpolation;
+pub use reversible_embedding::{ReversibleEmbedding, ReversibleEmbeddingConfig};
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
 pub use spatial::Padding;
+pub use spectral_normalization::{SpectralNormalization, SpectralNormalizationConfig};
 pub use spectrogram::{FrameWindow, MelSpectrogram, STFTSpectrogram, STFTSpectrogramConfig, SpectrogramMode};
 pub use text_vectorization::{Ngrams, Split, Standardize, TextVectorization, TextVectorizationConfig};
 pub use time_distributed::{TimeDistributed, TimeDistributedConfig};
@@ -154,6 +165,7 @@ pub static LAYERS: &[Row] = &[
     row::<RMSNormalizationConfig>(),
     row::<GroupNormalizationConfig>(),
     row::<UnitNormalization>(),
+    row::<SpectralNormalizationConfig>(),
     row::<DropoutConfig>(),
     row::<SpatialDropout1DConfig>(),
     row::<SpatialDropoutConfig<4>>(),
@@ -208,10 +220,21 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling3D>(),
     row::<EmbeddingConfig>(),
     row::<QuantizedEmbeddingConfig>(),
+    row::<ReversibleEmbeddingConfig>(),
     row::<Masking>(),
+    row::<RNNConfig>(),
     row::<SimpleRNNConfig>(),
     row::<LSTMConfig>(),
     row::<GRUConfig>(),
+    row::<SimpleRNNCellConfig>(),
+    row::<LSTMCellConfig>(),
+    row::<GRUCellConfig>(),
+    row::<StackedRNNCellsConfig>(),
+    row::<ConvLSTMConfig<3>>(),
+    row::<ConvLSTMConfig<4>>(),
+    row::<ConvLSTMConfig<5>>(),
+    row::<CuDNNLSTMConfig>(),
+    row::<CuDNNGRUConfig>(),
     row::<BidirectionalConfig>(),
     row::<TimeDistributedConfig>(),
 ];

@@ -66,9 +66,10 @@ impl Network {
                 let mut args = node.args.try_map(&mut |at| value_at(&values, *at))?;
                 if let Some(masks) = &node.mask {
                     args = with_masks(args, &masks.try_map(&mut |at| value_at(&values, *at))?)?;
-                } else if args.tensor_arguments() > 1 {
-                    // Keras finds the mask of an argument among others only when it has a name for it.
-                    args = args.try_map_unmasked(&mut |value| Ok(value.clone().with_mask(None)))?;
+                } else {
+                    // Keras finds the mask of an argument by itself only when there is no other.
+                    let several = args.tensor_arguments() > 1;
+                    args = args.with_masks_passing_by(several);
                 }
                 for done in &self.graph.done[index] {
                     if !kept.iter().any(|at| at.node == *done) {

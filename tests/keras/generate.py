@@ -2,7 +2,9 @@
 
 Usage: generate.py [--only PATTERN]     PATTERN as in "conv/*transpose*"
        generate.py --index              only writes the manifest of what is there
+       generate.py --module NAME        cases of another module than those in cases/
 
+BURN_KERAS_FIXTURES is where they go, if not into tests/fixtures.
 KERAS_BACKEND=tensorflow makes the cases that need it, and only those.
 """
 
@@ -16,8 +18,12 @@ from pathlib import Path
 from harness import CASES, FIXTURES, entry, generate, path_of, selected
 from judge import keras
 
-for module in sorted((Path(__file__).parent / "cases").glob("*.py")):
-    importlib.import_module(f"cases.{module.stem}")
+
+def declare(module):
+    """Imports the declarations of all cases, or those of one module."""
+    modules = sorted((Path(__file__).parent / "cases").glob("*.py"))
+    for name in [module] if module else [f"cases.{path.stem}" for path in modules]:
+        importlib.import_module(name)
 
 
 def write_manifest(entries):
@@ -40,7 +46,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="*", metavar="PATTERN")
     parser.add_argument("--index", action="store_true")
+    parser.add_argument("--module")
     arguments = parser.parse_args()
+    declare(arguments.module)
     cases, entries, failed = selected(arguments.only), {}, []
     for case in cases:
         try:

@@ -21,6 +21,8 @@ import keras
 import numpy as np
 from keras import tree
 
+import cudnn  # noqa: F401  registers classes that files may hold
+
 
 def _functional(model):
     return model._functional if isinstance(model, keras.Sequential) else model
