@@ -646,6 +646,20 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
+impl dyn AnyConfig {
+    /// [`LayerConfig::outputs`], but strings are refused where they are not taken.
+    ///
+    /// # Errors
+    /// When the config does not fit the inputs.
+    pub fn infer(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        let given = args.leaves().into_iter().any(|spec| spec.dtype == Dtype::String);
+        match given && !self.takes_strings() {
+            true => Err(Error::unsupported(format_args!("a {} of strings", self.class()))),
+            false => self.outputs(args),
+        }
+    }
+}
+
 impl<C: LayerConfig> AnyConfig for C {
     fn class(&self) -> &'static str {
         C::CLASSES.first().copied().unwrap_or("")
