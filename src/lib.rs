@@ -7,6 +7,7 @@ pub mod config;
 pub mod device;
 pub mod error;
 mod file;
+mod image;
 mod keras_file;
 pub mod layer;
 pub mod layers;

@@ -14,6 +14,7 @@ mod embedding;
 mod global_pooling;
 mod group_normalization;
 mod identity;
+pub(crate) mod image;
 mod input;
 mod lambda;
 mod layer_normalization;
@@ -30,10 +31,9 @@ mod recurrent;
 mod relu;
 mod rescaling;
 mod reshape;
-mod resize;
 mod separable_conv;
 mod softmax;
-mod spatial;
+pub(crate) mod spatial;
 #[cfg(test)]
 mod spatial_tests;
 mod support;
@@ -43,6 +43,7 @@ mod time_distributed;
 mod unit_normalization;
 mod up_sampling;
 
+pub use crate::image::resize::Interpolation;
 pub use activation::Activation;
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
@@ -57,6 +58,14 @@ pub use embedding::{Embedding, EmbeddingConfig};
 pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
 pub use group_normalization::{GroupNormalization, GroupNormalizationConfig};
 pub use identity::{ActivityRegularization, Identity};
+pub use image::{
+    AugMix, Augmented, AutoContrast, CenterCrop, ColorRange, ContrastLimitedAdaptiveHistogramEqualization,
+    CutMix, Equalization, Factor, FlipMode, MaxNumBoundingBoxes, MixUp, RandAugment, RandomBrightness,
+    RandomColorDegeneration, RandomColorJitter, RandomContrast, RandomCrop, RandomElasticTransform,
+    RandomErasing, RandomFlip, RandomGaussianBlur, RandomGrayscale, RandomHue, RandomInvert,
+    RandomPerspective, RandomPosterization, RandomRotation, RandomSaturation, RandomSharpness, RandomShear,
+    RandomTranslation, RandomZoom, Resizing, Solarization,
+};
 pub use input::InputLayerConfig;
 pub use lambda::Lambda;
 pub use layer_normalization::{
@@ -73,7 +82,6 @@ pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
 pub use relu::{ELU, LeakyReLU, ReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
-pub use resize::Interpolation;
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
 pub use spatial::Padding;
@@ -156,6 +164,37 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling1D>(),
     row::<UpSampling2D>(),
     row::<UpSampling3D>(),
+    row::<Resizing>(),
+    row::<CenterCrop>(),
+    row::<AutoContrast>(),
+    row::<ContrastLimitedAdaptiveHistogramEqualization>(),
+    row::<RandomCrop>(),
+    row::<RandomFlip>(),
+    row::<RandomRotation>(),
+    row::<RandomTranslation>(),
+    row::<RandomZoom>(),
+    row::<RandomShear>(),
+    row::<RandomPerspective>(),
+    row::<RandomElasticTransform>(),
+    row::<RandomBrightness>(),
+    row::<RandomContrast>(),
+    row::<RandomHue>(),
+    row::<RandomSaturation>(),
+    row::<RandomColorJitter>(),
+    row::<RandomColorDegeneration>(),
+    row::<RandomGrayscale>(),
+    row::<RandomInvert>(),
+    row::<RandomPosterization>(),
+    row::<Solarization>(),
+    row::<Equalization>(),
+    row::<RandomSharpness>(),
+    row::<RandomGaussianBlur>(),
+    row::<RandomErasing>(),
+    row::<MixUp>(),
+    row::<CutMix>(),
+    row::<RandAugment>(),
+    row::<AugMix>(),
+    row::<MaxNumBoundingBoxes>(),
     row::<EmbeddingConfig>(),
     row::<Masking>(),
     row::<SimpleRNNConfig>(),

@@ -23,12 +23,12 @@ crate::keywords! {
 }
 
 /// Where the axis of the channels is.
-pub(super) fn channel_axis(format: Option<DataFormat>, rank: usize) -> usize {
+pub(crate) fn channel_axis(format: Option<DataFormat>, rank: usize) -> usize {
     if format == Some(DataFormat::ChannelsFirst) { 1 } else { rank.saturating_sub(1) }
 }
 
 /// Where the spatial axes are.
-pub(super) fn spatial_axes(format: Option<DataFormat>, rank: usize) -> Range<usize> {
+pub(crate) fn spatial_axes(format: Option<DataFormat>, rank: usize) -> Range<usize> {
     if format == Some(DataFormat::ChannelsFirst) { 2..rank } else { 1..rank.saturating_sub(1) }
 }
 
@@ -77,7 +77,7 @@ pub(super) fn lengths_of<const D: usize>(tensor: &Tensor<D>) -> Vec<usize> {
 
 /// Refuses sizes, of one example, that no machine can hold. Those of a file are looked at by the graph;
 /// these are the ones that turn up while running, as padding or where a size was left open.
-pub(super) fn check_elements(what: &str, sizes: impl IntoIterator<Item = usize>) -> Result<()> {
+pub(crate) fn check_elements(what: &str, sizes: impl IntoIterator<Item = usize>) -> Result<()> {
     let elements = sizes.into_iter().fold(1_u64, |product, size| product.saturating_mul(size as u64));
     Limits::check(what, elements, Limits::default().activation)
 }
@@ -95,7 +95,7 @@ pub(super) fn pad_zeros<const D: usize>(x: Tensor<D>, pads: &[(usize, usize)]) -
 
 /// What moves along one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
+pub(crate) struct Window {
     /// The number of entries that it sees.
     pub size: usize,
     /// How far it moves at a time.
@@ -118,7 +118,7 @@ impl Window {
     }
 
     /// The number of its places.
-    fn places(self, padding: Padding, length: usize) -> usize {
+    pub fn places(self, padding: Padding, length: usize) -> usize {
         match padding {
             Padding::Valid => length.checked_sub(self.reach()).map_or(0, |rest| rest / self.stride + 1),
             Padding::Same | Padding::Causal => length.div_ceil(self.stride),
@@ -126,7 +126,7 @@ impl Window {
     }
 
     /// What is added before and after the axis.
-    fn pads(self, padding: Padding, length: usize) -> (usize, usize) {
+    pub fn pads(self, padding: Padding, length: usize) -> (usize, usize) {
         match padding {
             Padding::Valid => (0, 0),
             Padding::Causal => (self.reach() - 1, 0),
@@ -141,7 +141,7 @@ impl Window {
 
 /// What moves along the spatial axes, one window for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Windows {
+pub(crate) struct Windows {
     pub axes: Vec<Window>,
     pub padding: Padding,
 }

@@ -2,11 +2,13 @@
 //! line in that file's table.
 
 mod elementwise;
+mod image;
 mod kit;
 
 pub use elementwise::*;
+pub use image::*;
 
 use crate::layer::Row;
 
 /// Every operation that this crate knows, one table per file.
-pub static OPERATIONS: &[&[Row]] = &[elementwise::ROWS];
+pub static OPERATIONS: &[&[Row]] = &[elementwise::ROWS, image::ROWS];
