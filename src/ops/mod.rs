@@ -1,12 +1,23 @@
 //! The operations of `keras.ops` that stand in a graph like layers: each lives in one file, and has one
 //! line in that file's table.
 
+mod arrange;
+mod diagonal;
 mod elementwise;
+mod form;
+mod index;
+mod join;
 mod kit;
+mod shape;
 
+pub use arrange::*;
+pub use diagonal::*;
 pub use elementwise::*;
+pub use index::*;
+pub use join::*;
+pub use shape::*;
 
 use crate::layer::Row;
 
 /// Every operation that this crate knows, one table per file.
-pub static OPERATIONS: &[&[Row]] = &[elementwise::ROWS];
+pub static OPERATIONS: &[&[Row]] = &[elementwise::ROWS, shape::ROWS, arrange::ROWS, join::ROWS, diagonal::ROWS, index::ROWS];

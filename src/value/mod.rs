@@ -2,6 +2,7 @@
 
 mod batch;
 mod ops;
+mod pick;
 
 use burn::tensor::kind::{Basic, BridgeTensor};
 use burn::tensor::{Bool, BoolStore, DType, Device, Int, Tensor, TensorData};

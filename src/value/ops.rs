@@ -477,7 +477,7 @@ impl Value {
     }
 
     /// Runs an operation along one axis on the data as it is stored.
-    fn keeping_order(
+    pub(super) fn keeping_order(
         self,
         axis: usize,
         run: impl FnOnce(BridgeTensor, usize) -> Result<BridgeTensor>,
