@@ -43,7 +43,8 @@ fn numbers(axes: &Axes) -> Vec<i64> {
 /// The same, when none may be negative.
 fn counts(axes: &Axes) -> Result<Vec<usize>> {
     let count = |number: i64| {
-        usize::try_from(number).map_err(|_| Error::config(format_args!("a negative number of times: {number}")))
+        usize::try_from(number)
+            .map_err(|_| Error::config(format_args!("a negative number of times: {number}")))
     };
     numbers(axes).into_iter().map(count).collect()
 }
@@ -245,8 +246,11 @@ impl Pad {
             None => Ok(0.0),
             Some(Tree::Constant(json)) if self.mode == PadMode::Constant => {
                 let number = Constant::read(json)?.array.as_number();
-                let exact = number.filter(|number| *number == f64::from(*number as f32) || !number.is_finite());
-                exact.or(number.filter(|number| number.fract() != 0.0)).ok_or_else(|| Error::unsupported("expected one number"))
+                let exact =
+                    number.filter(|number| *number == f64::from(*number as f32) || !number.is_finite());
+                exact
+                    .or(number.filter(|number| number.fract() != 0.0))
+                    .ok_or_else(|| Error::unsupported("expected one number"))
             }
             Some(_) => Err(Error::unsupported("expected a number, with the mode \"constant\"")),
         }

@@ -49,7 +49,9 @@ fn diagonal_matrix<T: Form>(x: T, k: i64) -> Result<T> {
     let down = if k < 0 { distance } else { 0 };
     let rows = x.picked(0, |size| match size {
         0 => Err(Error::unsupported("a diagonal without entries")),
-        size => Ok(Picks::new(size.saturating_add(distance), move |at| at.saturating_sub(down).min(size - 1))),
+        size => {
+            Ok(Picks::new(size.saturating_add(distance), move |at| at.saturating_sub(down).min(size - 1)))
+        }
     })?;
     let size = rows.sizes()[0];
     rows.expanded(1)?.spread(&[size, size])?.kept([0, 1], |row, column| column as i64 - row as i64 == k, 0.0)

@@ -309,7 +309,9 @@ impl Form for Value {
 
     fn padded(self, pads: &[(usize, usize)], number: f64) -> Result<Self> {
         let dtype = self.dtype();
-        bounded(self.shape().iter().zip(pads).map(|(size, (a, b))| size.saturating_add(*a).saturating_add(*b)))?;
+        bounded(
+            self.shape().iter().zip(pads).map(|(size, (a, b))| size.saturating_add(*a).saturating_add(*b)),
+        )?;
         self.pad(pads, number)?.cast(dtype)
     }
 

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::form::{Form, Picks, Sizes, forming, one};
-use super::kit::{Operand, broadcast};
+use super::kit::broadcast;
 use crate::config::{Dtype, Json, Object, brief, resolve_axis};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Row, Spec, Tree, row};
@@ -127,41 +127,27 @@ fn nowhere(dtype: Dtype) -> f64 {
 }
 
 /// A number beside a value.
-fn number(number: i64, like: &Value) -> Result<Value> {
+pub(super) fn number(number: i64, like: &Value) -> Result<Value> {
     let data = TensorData::new(vec![number], [1]);
     Value::from_data(data, &like.device())?.reshape(&[])?.cast(like.dtype())
 }
 
 /// Places as integers from the front, and which of them are out of range. Negative ones count from the
 /// end.
-fn resolve(places: Value, size: usize) -> Result<(Value, Value)> {
+pub(super) fn resolve(places: Value, size: usize) -> Result<(Value, Value)> {
     let places = if places.dtype().size() < 4 { places.cast(burn_dtype(Dtype::Int32)?)? } else { places };
     let (zero, bound) = (number(0, &places)?, number(size as i64, &places)?);
     let behind = places.clone().compare(Compare::Less, zero.clone())?;
     let from_end = places.clone().binary(Binary::Add, bound.clone())?;
-    let places = choose(behind, from_end, places)?;
-    let low = places.clone().compare(Compare::Less, zero.clone())?;
+    let places = places.replace(behind, from_end)?;
+    let low = places.clone().compare(Compare::Less, zero)?;
     let high = places.clone().compare(Compare::GreaterEqual, bound)?;
     let outside = low.or(high)?;
-    let inside = choose(outside.clone(), number(0, &places)?, places)?;
-    Ok((inside, outside))
-}
-
-/// One integer where a mask is true, and another elsewhere.
-fn choose(mask: Value, yes: Value, no: Value) -> Result<Value> {
-    let shape = no.shape();
-    if shape.is_empty() {
-        let one = |value: Value| value.reshape(&[1]);
-        return choose(one(mask)?, one(yes)?, one(no)?)?.reshape(&[]);
-    }
-    let yes = yes.broadcast_to(&shape)?;
-    crate::by_rank!(shape.len(), D => {
-        Value::from(no.int::<D>()?.mask_where(mask.bool::<D>()?, yes.int::<D>()?))
-    })
+    Ok((places.fill(outside.clone(), 0.0)?, outside))
 }
 
 /// The type that places are given in, which are integers.
-fn whole<T: Form>(places: &T) -> Result<()> {
+pub(super) fn whole<T: Form>(places: &T) -> Result<()> {
     match places.dtype().is_int() {
         true => Ok(()),
         false => Err(Error::unsupported(format_args!("places in {}", places.dtype())).at("indices")),

@@ -208,7 +208,10 @@ fn parts(names: &[&str], size: Option<usize>, given: &[(String, usize)]) -> Resu
     let known: Vec<_> = names.iter().map(of).collect();
     let product = known.iter().flatten().fold(1_usize, |product, size| product.saturating_mul(*size));
     let open = known.iter().filter(|size| size.is_none()).count();
-    if open > 1 || product == 0 || size.is_some_and(|size| size % product != 0 || (open == 0 && size != product)) {
+    if open > 1
+        || product == 0
+        || size.is_some_and(|size| size % product != 0 || (open == 0 && size != product))
+    {
         return Err(Error::config(format_args!("an axis of {size:?} has no parts {names:?}")));
     }
     Ok(known.into_iter().map(|known| known.or(size.map(|size| size / product))).collect())

@@ -74,6 +74,22 @@ impl Value {
         Ok(Self::from_stored(tensor, Order::Plain))
     }
 
+    /// Another value wherever a mask is true. All have one shape, and both values one element type.
+    ///
+    /// # Errors
+    /// When the ranks differ.
+    pub fn replace(self, mask: Self, with: Self) -> Result<Self> {
+        if self.order == Order::Scalar {
+            let (this, mask, with) = (self.reshape(&[1])?, mask.reshape(&[1])?, with.reshape(&[1])?);
+            return this.replace(mask, with)?.reshape(&[]);
+        }
+        let with = with.plain()?.tensor;
+        let tensor = on_tensor!(self.plain()?.tensor, x => {
+            x.mask_where(mask.bool::<D>()?, Tensor::from_bridge(with))
+        })?;
+        Ok(Self::from_stored(tensor, Order::Plain))
+    }
+
     /// The values with other values added at some rows of them, several times where a row is named
     /// several times. All have two axes, `rows` has one.
     ///
