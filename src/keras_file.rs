@@ -9,7 +9,7 @@ use crate::config::{Dtype, Object, Reader, json};
 use crate::error::{Error, Result};
 use crate::file::archive::Archive;
 use crate::file::h5::H5File;
-use crate::layer::{AnyConfig, Args, Registry, Spec, Tree, Variables};
+use crate::layer::{AnyConfig, Args, Registry, Spec, Tree, Variable, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::summary::Summary;
@@ -188,9 +188,9 @@ impl KerasFile {
     fn check_variables(&self, variables: &Variables) -> Result<()> {
         let mut problems = crate::error::Problems::default();
         let mut counts = std::collections::BTreeMap::<&str, usize>::new();
-        for variable in variables {
-            *counts.entry(&variable.group).or_default() += 1;
-            let path = variable.dataset();
+        let datasets = |variable| Variable::datasets(variable).map(move |dataset| (variable, dataset));
+        for (variable, (group, path)) in variables.iter().flat_map(datasets) {
+            *counts.entry(group).or_default() += 1;
             let problem = match self.weights.datasets().get(&path) {
                 None => {
                     Some(format!("missing: the variable {:?} of shape {:?}", variable.name, variable.shape))

@@ -314,6 +314,20 @@ impl<T> Args<T> {
         Ok(Args { names: self.names, values: values.collect::<Result<_>>()? })
     }
 
+    /// The arguments for which there is another to hold their mask, `query_mask` for `query`; the
+    /// tensors of all others go through `map`.
+    ///
+    /// # Errors
+    /// The first that `map` gives.
+    pub(crate) fn try_map_unmasked(mut self, map: &mut impl FnMut(&T) -> Result<T>) -> Result<Self> {
+        for (name, value) in self.names.iter().zip(&mut self.values) {
+            if !self.names.contains(&format!("{name}_mask").as_str()) {
+                *value = value.as_ref().map(|tree| tree.try_map(map)).transpose()?;
+            }
+        }
+        Ok(self)
+    }
+
     /// How many of the arguments have tensors in them.
     #[must_use]
     pub fn tensor_arguments(&self) -> usize {
@@ -357,6 +371,9 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
 
     /// What becomes of masks.
     const MASK: MaskRule = MaskRule::Drop;
+
+    /// Whether a call takes the masks off its inputs, which later calls then do not see either.
+    const TAKES_MASKS: bool = false;
 
     /// Whether it is an operation of `keras.ops`: those have no group in the weights file.
     const OPERATION: bool = false;
@@ -528,6 +545,8 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn arg_names(&self) -> &'static [&'static str];
     /// [`LayerConfig::MASK`].
     fn mask_rule(&self) -> MaskRule;
+    /// [`LayerConfig::TAKES_MASKS`].
+    fn takes_masks(&self) -> bool;
     /// [`LayerConfig::INPUT`].
     fn is_input(&self) -> bool;
     /// [`LayerConfig::FIRST_CALL`].
@@ -568,6 +587,9 @@ impl<C: LayerConfig> AnyConfig for C {
     }
     fn mask_rule(&self) -> MaskRule {
         C::MASK
+    }
+    fn takes_masks(&self) -> bool {
+        C::TAKES_MASKS
     }
     fn is_input(&self) -> bool {
         C::INPUT

@@ -5,6 +5,7 @@
 pub mod activation;
 pub mod config;
 pub mod device;
+mod einsum;
 pub mod error;
 mod file;
 mod keras_file;

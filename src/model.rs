@@ -213,8 +213,16 @@ impl KerasModel {
     /// # Errors
     /// When the inputs do not fit the model.
     pub fn forward(&self, inputs: impl Into<Inputs>) -> Result<Outputs> {
+        self.forward_with(inputs, &Context::default())
+    }
+
+    /// As [`forward`](Self::forward), with a say in whether the layers behave as in training.
+    ///
+    /// # Errors
+    /// When the inputs do not fit the model.
+    pub fn forward_with(&self, inputs: impl Into<Inputs>, cx: &Context) -> Result<Outputs> {
         let inputs = self.prepare(inputs.into(), None)?;
-        let outputs = self.network.run(inputs, &Context::default())?.into_leaves();
+        let outputs = self.network.run(inputs, cx)?.into_leaves();
         Ok(Outputs::new(self.output_names().into_iter().zip(outputs).collect()))
     }
 

@@ -30,13 +30,21 @@ pub struct Variable {
     pub trainable: bool,
     /// Whether the parameter has all axes in one: for layers whose variables have any rank.
     pub is_flat: bool,
+    /// Groups and numbers under which the file has it again.
+    pub copies: Vec<(String, usize)>,
 }
 
 impl Variable {
     /// The path of the dataset in the weights file.
     #[must_use]
     pub fn dataset(&self) -> String {
-        join(&self.group, &format!("vars/{}", self.index), '/')
+        dataset(&self.group, self.index)
+    }
+
+    /// The groups and paths of all its datasets: its own, and those that have it again.
+    pub(crate) fn datasets(&self) -> impl Iterator<Item = (&str, String)> {
+        let copies = self.copies.iter().map(|(group, index)| (group.as_str(), dataset(group, *index)));
+        std::iter::once((self.group.as_str(), self.dataset())).chain(copies)
     }
 
     /// The shape of the Burn parameter. Scalars become vectors of one.
@@ -60,6 +68,10 @@ impl Variable {
         self.axes.iter().enumerate().for_each(|(at, axis)| back[*axis] = at);
         reorder(data, &self.param_shape(), &back, &self.shape)
     }
+}
+
+fn dataset(group: &str, index: usize) -> String {
+    join(group, &format!("vars/{index}"), '/')
 }
 
 fn join(outer: &str, inner: &str, glue: char) -> String {
@@ -189,16 +201,32 @@ impl Variables {
             group: join(group, &variable.group, '/'),
             param: join(field, &variable.param, '.'),
             trainable: variable.trainable && trainable,
+            copies: variable.copies.into_iter().map(|(own, index)| (join(group, &own, '/'), index)).collect(),
             ..variable
         }));
         self
     }
 
+    /// Of the variable with that Burn path the file has a copy, as the next of the layer's own.
+    #[must_use]
+    pub fn with_copy(mut self, param: &str) -> Self {
+        let index = self.own();
+        if let Some(variable) = self.0.iter_mut().find(|variable| variable.param == param) {
+            variable.copies.push((String::new(), index));
+        }
+        self
+    }
+
+    /// How many datasets are the layer's own, and not those of an inner object.
+    fn own(&self) -> usize {
+        self.0.iter().flat_map(Variable::datasets).filter(|(group, _)| group.is_empty()).count()
+    }
+
     fn add(mut self, name: &'static str, shape: Vec<usize>, dtype: Dtype, trainable: bool) -> Self {
-        let index = self.0.iter().filter(|variable| variable.group.is_empty()).count();
+        let index = self.own();
         let (group, param, axes) = (String::new(), name.to_owned(), Vec::new());
-        let is_flat = false;
-        self.0.push(Variable { name, group, index, shape, param, axes, dtype, trainable, is_flat });
+        let (is_flat, copies) = (false, Vec::new());
+        self.0.push(Variable { name, group, index, shape, param, axes, dtype, trainable, is_flat, copies });
         self
     }
 

@@ -468,12 +468,12 @@ fn assemble(
     let names: HashMap<&str, usize> =
         entries.iter().enumerate().map(|(index, entry)| (entry.name.as_str(), index)).collect();
     let order = Order::new(&entries, &names, inputs, outputs)?;
-    Limits::check("calls of layers", order.post.len() as u64, limits.layers as u64)?;
+    Limits::check("calls of layers", order.nodes.len() as u64, limits.layers as u64)?;
 
     let place: HashMap<usize, usize> =
         order.layers.iter().enumerate().map(|(at, layer)| (*layer, at)).collect();
     let node_of: HashMap<(usize, usize), usize> =
-        order.post.iter().enumerate().map(|(at, node)| (*node, at)).collect();
+        order.nodes.iter().enumerate().map(|(at, node)| (*node, at)).collect();
     let mut resolve = |named: &Named| -> Result<TensorRef> {
         let node = names.get(named.layer.as_str()).and_then(|layer| node_of.get(&(*layer, named.call)));
         let node = node.ok_or_else(|| {
@@ -481,8 +481,8 @@ fn assemble(
         })?;
         Ok(TensorRef { node: *node, output: named.output })
     };
-    let mut nodes = Vec::with_capacity(order.post.len());
-    for (layer, call) in &order.post {
+    let mut nodes = Vec::with_capacity(order.nodes.len());
+    for (layer, call) in &order.nodes {
         let entry = &entries[*layer];
         nodes.push(match entry.calls.get(*call) {
             Some(call) => Node {
@@ -543,8 +543,8 @@ type Key = (usize, usize);
 
 /// The order of calls and layers.
 struct Order {
-    /// Calls, every one after those that it needs.
-    post: Vec<Key>,
+    /// Calls, in the order in which Keras runs them: it shows where a layer takes masks off its inputs.
+    nodes: Vec<Key>,
     /// Layers, in Keras' order of `model.layers`.
     layers: Vec<usize>,
 }
@@ -570,32 +570,48 @@ impl Order {
             parents.collect::<Result<Vec<_>>>().map_err(|error| error.at(&entries[node.0].place))
         };
         let roots = outputs.leaves().into_iter().map(key).collect::<Result<Vec<_>>>()?;
-        let (post, mut index) = depth_first(&roots, &parents, entries)?;
+        let (mut nodes, mut index) = depth_first(&roots, &parents, entries)?;
 
-        let mut node_depth: HashMap<Key, usize> = HashMap::new();
+        let mut node_depth = Depths::default();
         let mut depth: HashMap<usize, usize> = HashMap::new();
-        for node in post.iter().rev() {
-            let of_node = node_depth.get(node).copied().unwrap_or(0);
-            let at = of_node.max(depth.get(&node.0).copied().unwrap_or(0));
+        for node in nodes.iter().rev() {
+            let at = node_depth.at_least(*node, depth.get(&node.0).copied().unwrap_or(0));
             depth.insert(node.0, at);
-            node_depth.insert(*node, at);
             for parent in parents(*node)? {
-                let known = node_depth.entry(parent).or_default();
-                *known = (*known).max(at + 1);
+                node_depth.at_least(parent, at + 1);
             }
         }
-        let mut post = post;
+        nodes.sort_by_key(|node| node_depth.place(*node));
         for input in inputs.leaves() {
             let node = key(input)?;
             if let Entry::Vacant(unreached) = depth.entry(node.0) {
                 unreached.insert(0);
                 index.insert(node.0, -1);
-                post.push(node);
+                nodes.push(node);
             }
         }
         let mut layers: Vec<usize> = depth.keys().copied().collect();
         layers.sort_by_key(|layer| (std::cmp::Reverse(depth[layer]), index[layer]));
-        Ok(Self { post, layers })
+        Ok(Self { nodes, layers })
+    }
+}
+
+/// How far from the outputs each call is, and in which order that was found out.
+#[derive(Default)]
+struct Depths(HashMap<Key, (usize, usize)>);
+
+impl Depths {
+    fn at_least(&mut self, node: Key, depth: usize) -> usize {
+        let number = self.0.len();
+        let (known, _) = self.0.entry(node).or_insert((0, number));
+        *known = depth.max(*known);
+        *known
+    }
+
+    /// The farthest come first.
+    fn place(&self, node: Key) -> (std::cmp::Reverse<usize>, usize) {
+        let (depth, number) = self.0.get(&node).copied().unwrap_or_default();
+        (std::cmp::Reverse(depth), number)
     }
 }
 

@@ -127,7 +127,12 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    fn new(rate: f64, noise: NoiseShape) -> Self {
+    /// One that decides on every entry by itself.
+    pub(super) fn plain(rate: f64) -> Self {
+        Self::new(rate, NoiseShape::default())
+    }
+
+    pub(super) fn new(rate: f64, noise: NoiseShape) -> Self {
         Self { training: Training::default(), rate, noise }
     }
 }

@@ -1,6 +1,9 @@
 //! The kinds of layers: each lives in one file, and has one line in [`LAYERS`].
 
 mod activation;
+mod adaptive_pooling;
+mod applications;
+mod attention;
 mod batch_normalization;
 mod bidirectional;
 mod concatenate;
@@ -10,6 +13,7 @@ mod dense;
 mod depthwise_conv;
 mod dot;
 mod dropout;
+mod einsum_dense;
 mod embedding;
 mod global_pooling;
 mod group_normalization;
@@ -17,9 +21,11 @@ mod identity;
 mod input;
 mod lambda;
 mod layer_normalization;
+mod locally_connected;
 mod margins;
 mod masking;
 mod merge;
+mod multi_head_attention;
 mod noise;
 mod normalization;
 #[cfg(test)]
@@ -32,11 +38,13 @@ mod relu;
 mod rescaling;
 mod reshape;
 mod resize;
+mod reversible_embedding;
 mod separable_conv;
 mod softmax;
 mod spatial;
 #[cfg(test)]
 mod spatial_tests;
+mod spectral_normalization;
 mod support;
 #[cfg(test)]
 mod testing;
@@ -45,6 +53,9 @@ mod unit_normalization;
 mod up_sampling;
 
 pub use activation::Activation;
+pub use adaptive_pooling::{AdaptiveAveragePooling, AdaptiveMaxPooling};
+pub use applications::{CustomScaleLayer, LayerScale, LayerScaleConfig, StochasticDepthConfig};
+pub use attention::{AdditiveAttentionConfig, Attention, AttentionConfig, ScoreMode};
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
 pub use concatenate::Concatenate;
@@ -54,6 +65,7 @@ pub use dense::{Dense, DenseConfig};
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConvConfig};
 pub use dot::Dot;
 pub use dropout::{Dropout, DropoutConfig, SpatialDropout1DConfig, SpatialDropoutConfig};
+pub use einsum_dense::{EinsumDense, EinsumDenseConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
 pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
 pub use group_normalization::{GroupNormalization, GroupNormalizationConfig};
@@ -63,9 +75,11 @@ pub use lambda::Lambda;
 pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
 };
+pub use locally_connected::{LocallyConnected, LocallyConnectedConfig};
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
+pub use multi_head_attention::{GroupQueryAttentionConfig, MultiHeadAttention, MultiHeadAttentionConfig};
 pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, Noise};
 pub use normalization::{Normalization, NormalizationConfig};
 pub use pooling::{AveragePooling, MaxPooling};
@@ -75,13 +89,15 @@ pub use quantized::{
     QuantizedEmbeddingConfig, QuantizedKernel,
 };
 pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
-pub use relu::{ELU, LeakyReLU, ReLU};
+pub use relu::{ELU, LeakyReLU, ReLU, ThresholdedReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
 pub use resize::Interpolation;
+pub use reversible_embedding::{ReversibleEmbedding, ReversibleEmbeddingConfig};
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
 pub use spatial::Padding;
+pub use spectral_normalization::{SpectralNormalization, SpectralNormalizationConfig};
 pub use time_distributed::{TimeDistributed, TimeDistributedConfig};
 pub use unit_normalization::UnitNormalization;
 pub use up_sampling::{UpSampling1D, UpSampling2D, UpSampling3D};
@@ -95,6 +111,11 @@ pub static LAYERS: &[Row] = &[
     row::<SequentialConfig>(),
     row::<InputLayerConfig>(),
     row::<DenseConfig>(),
+    row::<EinsumDenseConfig>(),
+    row::<AttentionConfig>(),
+    row::<AdditiveAttentionConfig>(),
+    row::<MultiHeadAttentionConfig>(),
+    row::<GroupQueryAttentionConfig>(),
     row::<QuantizedDenseConfig>(),
     row::<Float8DenseConfig>(),
     row::<Activation>(),
@@ -102,6 +123,7 @@ pub static LAYERS: &[Row] = &[
     row::<LeakyReLU>(),
     row::<PReLUConfig>(),
     row::<ELU>(),
+    row::<ThresholdedReLU>(),
     row::<Softmax>(),
     row::<Flatten>(),
     row::<Reshape>(),
@@ -117,6 +139,7 @@ pub static LAYERS: &[Row] = &[
     row::<RMSNormalizationConfig>(),
     row::<GroupNormalizationConfig>(),
     row::<UnitNormalization>(),
+    row::<SpectralNormalizationConfig>(),
     row::<DropoutConfig>(),
     row::<SpatialDropout1DConfig>(),
     row::<SpatialDropoutConfig<4>>(),
@@ -140,6 +163,11 @@ pub static LAYERS: &[Row] = &[
     row::<ConvTransposeConfig<5>>(),
     row::<DepthwiseConvConfig<3>>(),
     row::<DepthwiseConvConfig<4>>(),
+    row::<LocallyConnectedConfig<3>>(),
+    row::<LocallyConnectedConfig<4>>(),
+    row::<LayerScaleConfig>(),
+    row::<StochasticDepthConfig>(),
+    row::<CustomScaleLayer>(),
     row::<SeparableConvConfig<3>>(),
     row::<SeparableConvConfig<4>>(),
     row::<MaxPooling<3>>(),
@@ -154,6 +182,12 @@ pub static LAYERS: &[Row] = &[
     row::<GlobalAveragePooling<3>>(),
     row::<GlobalAveragePooling<4>>(),
     row::<GlobalAveragePooling<5>>(),
+    row::<AdaptiveMaxPooling<3>>(),
+    row::<AdaptiveMaxPooling<4>>(),
+    row::<AdaptiveMaxPooling<5>>(),
+    row::<AdaptiveAveragePooling<3>>(),
+    row::<AdaptiveAveragePooling<4>>(),
+    row::<AdaptiveAveragePooling<5>>(),
     row::<ZeroPadding<3>>(),
     row::<ZeroPadding<4>>(),
     row::<ZeroPadding<5>>(),
@@ -165,6 +199,7 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling3D>(),
     row::<EmbeddingConfig>(),
     row::<QuantizedEmbeddingConfig>(),
+    row::<ReversibleEmbeddingConfig>(),
     row::<Masking>(),
     row::<SimpleRNNConfig>(),
     row::<LSTMConfig>(),

@@ -49,6 +49,21 @@ fn softmax<const D: usize>(x: Tensor<D>, axes: &[usize]) -> Tensor<D> {
     powers / sum
 }
 
+/// The softmax over some axes together, of the entries that a mask has; the others give zero.
+pub(super) fn masked_softmax(x: Value, mask: Option<Value>, axes: &[usize]) -> Result<Value> {
+    let Some(mask) = mask else {
+        let axes: Vec<usize> = axes.iter().map(|axis| x.order().axis(x.rank(), *axis)).collect();
+        return map_float!(x, x => softmax(x, &axes));
+    };
+    let shape = x.shape();
+    let mask = to_bool(mask)?.broadcast_to(&shape)?;
+    by_rank!(shape.len(), D => {
+        let masked = mask.bool::<D>()?.bool_not();
+        let x = x.float::<D>()?.mask_fill(masked.clone(), MASKED);
+        Value::from(softmax(x, axes).mask_fill(masked, 0.0))
+    })
+}
+
 /// A mask as booleans: other numbers count as true above one half.
 fn to_bool(mask: Value) -> Result<Value> {
     if !mask.is_float() {
@@ -71,16 +86,7 @@ impl Function for Softmax {
         let given = args.get("mask").and_then(|mask| mask.leaves().first().map(|mask| (*mask).clone()));
         let x = args.into_input()?;
         let axes = self.axes(x.rank())?;
-        let Some(mask) = given.or_else(|| x.mask().cloned()) else {
-            let axes: Vec<usize> = axes.iter().map(|axis| x.order().axis(x.rank(), *axis)).collect();
-            return Ok(map_float!(x, x => softmax(x, &axes))?.into());
-        };
-        let shape = x.shape();
-        let mask = to_bool(mask)?.broadcast_to(&shape)?;
-        by_rank!(shape.len(), D => {
-            let masked = mask.bool::<D>()?.bool_not();
-            let x = x.float::<D>()?.mask_fill(masked.clone(), MASKED);
-            Value::from(softmax(x, &axes).mask_fill(masked, 0.0)).into()
-        })
+        let mask = given.or_else(|| x.mask().cloned());
+        Ok(masked_softmax(x, mask, &axes)?.into())
     }
 }

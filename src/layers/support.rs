@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::config::Array;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layer::{Args, Spec, Tree};
 use crate::value::Value;
 
@@ -28,4 +28,13 @@ pub(super) fn array_tensor(array: &Array, device: &Device) -> Tensor<1> {
 pub(super) fn array_value(array: &Array, device: &Device) -> Result<Value> {
     let shape = if array.shape().is_empty() { &[1][..] } else { array.shape() };
     Value::from(array_tensor(array, device)).reshape(shape)
+}
+
+/// An argument that says yes or no.
+pub(super) fn flag<T>(args: &Args<T>, name: &str) -> Result<bool> {
+    match args.get(name) {
+        None => Ok(false),
+        Some(Tree::Constant(json)) if json.is_boolean() => Ok(json.as_bool() == Some(true)),
+        Some(_) => Err(Error::unsupported("expected true or false").at(name)),
+    }
 }

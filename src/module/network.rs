@@ -67,8 +67,8 @@ impl Network {
                 if let Some(masks) = &node.mask {
                     args = with_masks(args, &masks.try_map(&mut |at| value_at(&values, *at))?)?;
                 } else if args.tensor_arguments() > 1 {
-                    // Keras finds the mask of an argument by itself only when there is no other.
-                    args = args.try_map(&mut |value| Ok(value.clone().with_mask(None)))?;
+                    // Keras finds the mask of an argument among others only when it has a name for it.
+                    args = args.try_map_unmasked(&mut |value| Ok(value.clone().with_mask(None)))?;
                 }
                 for done in &self.graph.done[index] {
                     if !kept.iter().any(|at| at.node == *done) {
@@ -78,6 +78,13 @@ impl Network {
                 let cx = Context { training: cx.training.or(node.training.filter(|training| *training)) };
                 let result = call(layer.config.mask_rule(), &self.layers[node.layer], args, &cx);
                 values[index] = result.map_err(|error| error.at(&layer.place))?.into_leaves();
+                if layer.config.takes_masks() {
+                    for at in node.args.leaves() {
+                        if let Some(value) = values[at.node].get_mut(at.output) {
+                            *value = value.clone().with_mask(None);
+                        }
+                    }
+                }
             }
         }
         wanted.try_map(&mut |at| value_at(&values, *at))
@@ -114,10 +121,10 @@ fn with_masks(args: Args<Value>, masks: &Tree<Value>) -> Result<Args<Value>> {
     };
     let mut at = 0;
     args.try_map(&mut |value| {
-        let mask = masks.get(at).cloned().flatten();
+        let mask = masks.get(at).cloned();
         at += 1;
         Ok(match mask {
-            Some(mask) => value.clone().with_mask(Some(mask)),
+            Some(mask) => value.clone().with_mask(mask),
             None => value.clone(),
         })
     })

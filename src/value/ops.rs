@@ -408,6 +408,19 @@ impl Value {
         Ok(Self::from_stored(tensor, order))
     }
 
+    /// Whether both of two values are true.
+    ///
+    /// # Errors
+    /// When their shapes do not broadcast.
+    pub fn and(self, other: Self) -> Result<Self> {
+        let (left, right, order) = Self::aligned(self, other)?;
+        let tensor = by_rank!(left.rank(), D => {
+            let (a, b) = (Tensor::<D, Bool>::from_bridge(to_bool(left)), Tensor::from_bridge(to_bool(right)));
+            a.bool_and(b).into_bridge()
+        })?;
+        Ok(Self::from_stored(tensor, order))
+    }
+
     /// Whether either of two values is true.
     ///
     /// # Errors

@@ -106,6 +106,8 @@ def random_input(case, rng, tensor):
     shape = [size or free for size, free in zip(tensor.shape, shape)]
     if "int" in str(tensor.dtype):
         return rng.integers(0, case.ints, shape).astype(str(tensor.dtype))
+    if str(tensor.dtype) == "bool":
+        return rng.random(shape) < 0.6
     values = case.scale * rng.standard_normal(shape)
     if case.masked:
         values[0, shape[1] - 2 :] = 0.0

@@ -17,6 +17,8 @@ import keras
 import numpy as np
 from keras import tree
 
+import keras2  # registers its classes
+
 
 def _functional(model):
     return model._functional if isinstance(model, keras.Sequential) else model
