@@ -209,8 +209,9 @@ impl Registry {
         let has_policy = !row.operation && row.policy == Policy::Plain;
         let reads_dtype = row.keys.contains(&"dtype");
         let policy = match has_policy && !reads_dtype {
-            true => reader
-                .note(DtypePolicy::read(object.config.get("dtype")).map_err(|error| error.at("dtype"))),
+            true => {
+                reader.note(DtypePolicy::read(object.config.get("dtype")).map_err(|error| error.at("dtype")))
+            }
             false => Some(DtypePolicy::default()),
         };
         let config = (row.read)(object, reader)?;

@@ -4,7 +4,9 @@ use burn::module::Module;
 use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
-use crate::layer::{Args, Borders, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{
+    Args, Borders, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights,
+};
 use crate::module::AnyLayer;
 use crate::value::Value;
 
@@ -40,8 +42,8 @@ fn is_stateful(layer: &Json) -> bool {
 impl LayerConfig for TimeDistributedConfig {
     const CLASSES: &'static [&'static str] = &["TimeDistributed"];
     const MASK: MaskRule = MaskRule::Pass;
-
     const BORDERS: Borders = Borders::Wrapper;
+
     type Layer = TimeDistributed;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
@@ -62,7 +64,8 @@ impl LayerConfig for TimeDistributedConfig {
         let mut weights = weights.child("layer").frozen_unless(self.layer.trainable);
         Ok(TimeDistributed {
             is_stateful: is_stateful(&self.layer.json),
-            layer: self.layer.config.build(&Args::one(step(args.input()?)?), &mut weights)?,
+            // Keras runs it in the type of the wrapper.
+            layer: self.layer.config.build(&Args::one(step(args.input()?)?), &mut weights)?.without_border(),
         })
     }
 }
