@@ -399,7 +399,7 @@ pub enum Borders {
     Stored,
     /// As `Stored`, and inputs may have any type.
     Uncast,
-    /// Inputs have the type of the policy; the layers inside have policies of their own.
+    /// Inputs and outputs have the type of the policy; the layers inside have policies of their own.
     Wrapper,
     /// It has no policy.
     Free,
