@@ -37,19 +37,18 @@
 
 use std::any::Any;
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::Device;
 use serde_json::{Map, Value as Json};
 
-use crate::config::{Config, Dtype, Field, Object, Reader};
+use crate::config::{Config, Dtype, Object, Reader};
 use crate::error::{Error, Result};
 use crate::module::AnyLayer;
 use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-pub use crate::registry::{LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
+pub use crate::registry::{Child, LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
 pub use crate::variables::{Variable, Variables, Weights};
 
 /// The shape and element type of a value, before there is one. `None` is an axis of any size.
@@ -625,36 +624,5 @@ impl<C: LayerConfig> AnyConfig for C {
     }
     fn as_any(&self) -> &dyn Any {
         self
-    }
-}
-
-/// A layer inside of another's config, as wrappers have it: any kind, with its own name.
-#[derive(Clone, Debug)]
-pub struct Child {
-    /// The name of the wrapped layer.
-    pub name: String,
-    /// Its config.
-    pub config: Arc<dyn AnyConfig>,
-    /// Its serialized form.
-    pub json: Json,
-    /// Whether its variables may be trained.
-    pub trainable: bool,
-}
-
-impl Field for Child {
-    const EXPECTED: &'static str = "a layer";
-
-    fn read(json: &Json, reader: &mut Reader<'_>) -> Option<Self> {
-        reader.registry().read_child(json, reader)
-    }
-
-    fn write(&self) -> Json {
-        self.json.clone()
-    }
-}
-
-impl PartialEq for Child {
-    fn eq(&self, other: &Self) -> bool {
-        self.json == other.json
     }
 }

@@ -1,5 +1,6 @@
 //! The tree of a model description, to and from typed values. Knows Keras' JSON; no tensors.
 
+mod activity;
 mod array;
 mod data_format;
 mod described;
@@ -9,6 +10,7 @@ pub(crate) mod graph;
 pub mod json;
 mod object;
 
+pub(crate) use activity::Activity;
 pub use array::Array;
 pub use data_format::DataFormat;
 #[doc(hidden)]

@@ -10,8 +10,8 @@ use serde_json::{Map, Value as Json};
 
 use super::AnyLayer;
 use crate::by_rank;
-use crate::config::graph::{Activity, Graph, TensorRef, read_functional, read_sequential, spec_at};
-use crate::config::{Config, Object, Reader};
+use crate::config::graph::{Graph, TensorRef, read_functional, read_sequential, spec_at};
+use crate::config::{Activity, Config, Object, Reader};
 use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::value::Value;
