@@ -116,7 +116,7 @@ lists! {
     usize => PerAxis, Option<PerAxis>, Margins, Vec<usize>, Option<Vec<usize>>;
     i64 => Axes, Option<Axes>, Vec<i64>, Option<Vec<i64>>, Vec<Option<i64>>;
     [usize; 2] => Margins;
-    Option<usize> => Option<Vec<Option<NonZeroUsize>>>;
+    Option<usize> => Vec<Option<usize>>, Option<Vec<Option<NonZeroUsize>>>;
     f64 => Array, Option<Array>;
 }
 
