@@ -348,10 +348,10 @@ fn prepare_one(value: Value, spec: &Spec, device: Option<&Device>) -> Result<Val
     if !fits {
         return Err(Error::input(format_args!("expected the shape {spec}, got {shape:?}")));
     }
-    if spec.dtype == Dtype::String {
-        return Err(Error::unsupported("string inputs"));
+    match spec.dtype {
+        Dtype::String => value.strings().map(|_| value.clone()),
+        dtype => value.cast(burn_dtype(dtype)?),
     }
-    value.cast(burn_dtype(spec.dtype)?)
 }
 
 /// Names of which none is there twice: `a`, `a_1`, ...

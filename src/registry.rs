@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::config::{Field, Object, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{AnyConfig, LayerConfig, Spec};
-use crate::layers::LAYERS;
+use crate::layers::{ConstantConfig, LAYERS};
 use crate::ops::OPERATIONS;
 use crate::value::Value;
 
@@ -209,6 +209,11 @@ impl Registry {
             reader.note(check_policy(object.config.get("dtype")).map_err(|error| error.at("dtype")));
         }
         (row.read)(object, reader)
+    }
+
+    /// Reads an array that a layer is called with.
+    pub(crate) fn read_constant(&self, json: &Json) -> Result<Arc<dyn AnyConfig>> {
+        Ok(Arc::new(ConstantConfig::new(json)?))
     }
 
     /// Reads a layer inside of another's config.

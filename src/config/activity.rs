@@ -7,7 +7,7 @@ use crate::layer::AnyConfig;
 use crate::regularizer::Regularizer;
 
 /// What the outputs of a layer cost in training.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Activity {
     /// On every output.
     pub regularizer: Regularizer,

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::activity::Activity;
-use super::{Object, Reader, brief, snake_case};
+use super::{Dtype, Object, Reader, brief, snake_case};
 use crate::error::{Error, Problems, Result};
-use crate::layer::{AnyConfig, Args, Spec, Tree};
+use crate::layer::{AnyConfig, Args, Registry, Spec, Tree};
 use crate::limits::Limits;
 use crate::value::MAX_RANK;
 use order::Order;
@@ -50,6 +50,12 @@ pub(crate) struct Node {
     pub training: Option<bool>,
 }
 
+impl Node {
+    fn without_arguments(layer: usize) -> Self {
+        Self { layer, args: Args::none(), mask: None, training: None }
+    }
+}
+
 /// Everything that a model's config says about its layers.
 #[derive(Clone, Debug)]
 pub(crate) struct Graph {
@@ -83,7 +89,9 @@ impl Graph {
             let result = match given {
                 Some(at) => self.input_spec(layer, inputs.and_then(|inputs| inputs.get(at))).map(Tree::Leaf),
                 None => match node.args.try_map(&mut |at| spec_of(&specs, *at)) {
-                    Ok(args) => check_ranks(layer, &args).and_then(|()| layer.config.outputs(&args)),
+                    Ok(args) => check_ranks(layer, &args)
+                        .and_then(|()| check_strings(layer, &args))
+                        .and_then(|()| layer.config.outputs(&args)),
                     // The problem is with a layer before this one, and has been noted there.
                     Err(_) => {
                         specs.push(None);
@@ -158,6 +166,15 @@ fn check_ranks(layer: &GraphLayer, args: &Args<Spec>) -> Result<()> {
     }
 }
 
+/// Strings are no tensors: only few layers know what to do with them.
+fn check_strings(layer: &GraphLayer, args: &Args<Spec>) -> Result<()> {
+    let given = args.leaves().into_iter().any(|spec| spec.dtype == Dtype::String);
+    match given && !layer.config.takes_strings() {
+        true => Err(Error::unsupported(format_args!("a {} of strings", layer.config.class()))),
+        false => Ok(()),
+    }
+}
+
 /// The spec of one output of one node.
 pub(crate) fn spec_at(specs: &[Tree<Spec>], at: TensorRef) -> Result<Spec> {
     let leaves = specs.get(at.node).map(Tree::leaves).unwrap_or_default();
@@ -180,7 +197,33 @@ struct Read<'a> {
     trainable: bool,
     place: String,
     calls: Vec<Call>,
+    /// The arrays that it is called with, as layers of their own.
+    constants: Vec<Arc<dyn AnyConfig>>,
     inbound: Option<&'a Json>,
+}
+
+impl Read<'_> {
+    /// Notes the arrays of a call as values of the graph. Operations take them as they are.
+    fn take_constants(&mut self, call: Call, registry: &Registry) -> Result<Call> {
+        if self.config.group_name().is_none() {
+            return Ok(call);
+        }
+        let mut failed = Ok(());
+        let args = call.args.replace_constants(&mut |json| {
+            Object::of(json).filter(|object| matches!(object.class, "__tensor__" | "__numpy__"))?;
+            match registry.read_constant(json) {
+                Ok(config) => self.constants.push(config),
+                Err(error) => failed = Err(error),
+            }
+            let number = self.constants.len().saturating_sub(1);
+            Some(Tree::Leaf(Named { layer: constant_name(&self.name, number), call: 0, output: 0 }))
+        });
+        failed.map(|()| Call { args, ..call })
+    }
+}
+
+fn constant_name(layer: &str, number: usize) -> String {
+    format!("{layer}/constant_{number}")
 }
 
 /// A call whose tensors are still named by layer, call and output.
@@ -220,6 +263,7 @@ fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Opti
         trainable,
         place,
         calls: Vec::new(),
+        constants: Vec::new(),
         inbound: object.envelope.get("inbound_nodes"),
     })
 }
@@ -254,6 +298,7 @@ pub(crate) fn read_functional(config: &Map<String, Json>, reader: &mut Reader<'_
             let place = format!("{}.inbound_nodes[{index}]", entry.place);
             let call = reader.at(place, |reader| {
                 let call = read_call(json, entry.config.arg_names());
+                let call = call.and_then(|call| entry.take_constants(call, reader.registry()));
                 reader.note(call)
             });
             sound &= call.is_some();
@@ -275,7 +320,7 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
     let mut entries = read_entries(object.config, reader)?;
     let built = object.envelope.get("build_config").and_then(|json| json.get("input_shape"));
     let implied = object.config.get("build_input_shape").filter(|json| !json.is_null()).or(built);
-    let implied = implied.and_then(read_shape).map(|shape| Spec::new(shape, super::Dtype::Float32));
+    let implied = implied.and_then(read_shape).map(|shape| Spec::new(shape, Dtype::Float32));
     if entries.first().is_none_or(|entry| !entry.config.is_input()) {
         // The name that Keras gives to the input that it makes.
         let json = serde_json::json!({
@@ -287,8 +332,8 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
         let name = if taken { "input_layer_0" } else { "input_layer" }.to_owned();
         let place = "the implied input".to_owned();
         let activity = Activity::of(&object, config.as_ref());
-        let calls = Vec::new();
-        entries.insert(0, Read { name, config, activity, trainable: false, place, calls, inbound: None });
+        let (calls, constants) = (Vec::new(), Vec::new());
+        entries.insert(0, Read { name, config, activity, trainable: false, place, calls, constants, inbound: None });
     }
     let mut before: Option<String> = None;
     for entry in &mut entries {
@@ -486,14 +531,28 @@ fn assemble(
         order.layers.iter().enumerate().map(|(at, layer)| (*layer, at)).collect();
     let node_of: HashMap<(usize, usize), usize> =
         order.nodes.iter().enumerate().map(|(at, node)| (*node, at)).collect();
+    let constants: Vec<(String, &Arc<dyn AnyConfig>)> = order
+        .layers
+        .iter()
+        .map(|layer| &entries[*layer])
+        .flat_map(|entry| {
+            let named = |(number, config)| (constant_name(&entry.name, number), config);
+            entry.constants.iter().enumerate().map(named)
+        })
+        .collect();
     let mut resolve = |named: &Named| -> Result<TensorRef> {
+        if let Some(node) = constants.iter().position(|(name, _)| *name == named.layer) {
+            return Ok(TensorRef { node, output: 0 });
+        }
         let node = names.get(named.layer.as_str()).and_then(|layer| node_of.get(&(*layer, named.call)));
         let node = node.ok_or_else(|| {
             Error::config(format_args!("refers to {}, which is no part of it", show(named)))
         })?;
-        Ok(TensorRef { node: *node, output: named.output })
+        Ok(TensorRef { node: constants.len() + node, output: named.output })
     };
-    let mut nodes = Vec::with_capacity(order.nodes.len());
+    let mut nodes = Vec::with_capacity(constants.len() + order.nodes.len());
+    let first = order.layers.len();
+    nodes.extend((first..first + constants.len()).map(Node::without_arguments));
     for (layer, call) in &order.nodes {
         let entry = &entries[*layer];
         nodes.push(match entry.calls.get(*call) {
@@ -503,7 +562,7 @@ fn assemble(
                 mask: call.mask.as_ref().map(|mask| mask.try_map(&mut resolve)).transpose()?,
                 training: call.training,
             },
-            None => Node { layer: place[layer], args: Args::none(), mask: None, training: None },
+            None => Node::without_arguments(place[layer]),
         });
     }
     let inputs = inputs.try_map(&mut |named| Ok(resolve(named)?.node))?;
@@ -518,13 +577,22 @@ fn assemble(
         let activity = entry.activity.clone();
         GraphLayer { name, config, trainable: entry.trainable, place, group, activity }
     });
+    // At the end, where they do not count as layers of the model.
+    let layers = layers.chain(constants.iter().map(|(name, config)| GraphLayer {
+        name: name.clone(),
+        config: Arc::clone(config),
+        trainable: false,
+        place: name.clone(),
+        group: None,
+        activity: Activity::default(),
+    }));
     let layers = layers.collect();
     let done = last_uses(&nodes, &outputs);
     Ok(Graph { layers, nodes, inputs, outputs, done, implied, activation_limit: limits.activation })
 }
 
 /// `layers/dense`, `layers/dense_1`, ...
-fn numbered(counts: &mut HashMap<String, usize>, base: String) -> String {
+pub(crate) fn numbered(counts: &mut HashMap<String, usize>, base: String) -> String {
     let count = counts.entry(base.clone()).or_default();
     let group = if *count == 0 { format!("layers/{base}") } else { format!("layers/{base}_{count}") };
     *count += 1;

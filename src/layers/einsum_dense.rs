@@ -36,6 +36,12 @@ crate::config! {
         kernel_constraint: Kept,
         /// For training.
         bias_constraint: Kept,
+        /// What a dtype policy of few bits adds.
+        quantization_config: Kept,
+        /// The rank of a low-rank adaptation, which is part of the kernel in a file.
+        lora_rank: Kept,
+        /// Its weight.
+        lora_alpha: Kept,
     }
 }
 
@@ -97,6 +103,9 @@ impl EinsumDenseConfig {
             activity_regularizer: kept(),
             kernel_constraint: kept(),
             bias_constraint: kept(),
+            quantization_config: kept(),
+            lora_rank: kept(),
+            lora_alpha: kept(),
         }
     }
 

@@ -15,7 +15,7 @@ crate::layer_config! {
 }
 
 impl Function for Identity {
-    const CLASSES: &'static [&'static str] = &["Identity"];
+    const CLASSES: &'static [&'static str] = &["Identity", "TFDIdentity"];
     const MASK: MaskRule = MaskRule::Own;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

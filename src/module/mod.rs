@@ -5,6 +5,6 @@ mod network;
 mod state;
 
 pub use erased::AnyLayer;
-pub(crate) use network::graph_of;
 pub use network::{FunctionalConfig, Network, SequentialConfig};
+pub(crate) use network::{call_layer, graph_of};
 pub use state::{State, Training};

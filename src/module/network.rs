@@ -78,9 +78,10 @@ impl Network {
                 let mut args = node.args.try_map(&mut |at| value_at(&values, *at))?;
                 if let Some(masks) = &node.mask {
                     args = with_masks(args, &masks.try_map(&mut |at| value_at(&values, *at))?)?;
-                } else if args.tensor_arguments() > 1 {
-                    // Keras finds the mask of an argument among others only when it has a name for it.
-                    args = args.try_map_unmasked(&mut |value| Ok(value.clone().with_mask(None)))?;
+                } else {
+                    // Keras finds the mask of an argument by itself only when there is no other.
+                    let several = args.tensor_arguments() > 1;
+                    args = args.with_masks_passing_by(several);
                 }
                 for done in &self.graph.done[index] {
                     if !kept.iter().any(|at| at.node == *done) {
@@ -112,11 +113,11 @@ impl Network {
     ) -> Result<Vec<Value>> {
         let (entry, layer) = (&self.graph.layers[layer], &self.layers[layer]);
         let Some(losses) = losses else {
-            return Ok(call(entry.config.mask_rule(), layer, args, cx)?.into_leaves());
+            return Ok(call_layer(entry.config.mask_rule(), layer, args, cx)?.into_leaves());
         };
         let outputs = match layer.downcast_ref::<Self>() {
             Some(model) => model.run_with_losses(args.into_inputs(), cx, losses)?,
-            None => call(entry.config.mask_rule(), layer, args, cx)?,
+            None => call_layer(entry.config.mask_rule(), layer, args, cx)?,
         };
         let outputs = outputs.into_leaves();
         entry.activity.penalize(&outputs, losses)?;
@@ -153,7 +154,12 @@ fn value_at(values: &[Vec<Value>], at: TensorRef) -> Result<Value> {
 }
 
 /// Calls a layer and settles what becomes of masks.
-fn call(rule: MaskRule, layer: &AnyLayer, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
+pub(crate) fn call_layer(
+    rule: MaskRule,
+    layer: &AnyLayer,
+    args: Args<Value>,
+    cx: &Context,
+) -> Result<Tree<Value>> {
     let mask = match rule {
         MaskRule::Own => return layer.call(args, cx),
         MaskRule::Pass => args.inputs().first().and_then(|input| input.mask()).cloned(),
@@ -333,6 +339,7 @@ macro_rules! model_config {
 
         impl LayerConfig for $name {
             const CLASSES: &'static [&'static str] = $classes;
+            const STRINGS: bool = true;
             const FIRST_CALL: usize = $first;
             const MASK: MaskRule = MaskRule::Own;
             type Layer = Network;

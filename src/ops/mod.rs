@@ -2,7 +2,7 @@
 //! line in that file's table.
 
 mod elementwise;
-mod kit;
+pub(crate) mod kit;
 
 pub use elementwise::*;
 
