@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::layer::{Args, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{Args, Borders, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::module::AnyLayer;
 use crate::regularizer::Regularizer;
 
@@ -21,6 +21,8 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn mask_rule(&self) -> MaskRule;
     /// [`LayerConfig::TAKES_MASKS`].
     fn takes_masks(&self) -> bool;
+    /// [`LayerConfig::BORDERS`].
+    fn borders(&self) -> Borders;
     /// [`LayerConfig::INPUT`].
     fn is_input(&self) -> bool;
     /// [`LayerConfig::STRINGS`].
@@ -68,6 +70,9 @@ impl<C: LayerConfig> AnyConfig for C {
     }
     fn takes_masks(&self) -> bool {
         C::TAKES_MASKS
+    }
+    fn borders(&self) -> Borders {
+        C::BORDERS
     }
     fn is_input(&self) -> bool {
         C::INPUT

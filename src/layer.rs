@@ -371,6 +371,22 @@ pub enum MaskRule {
     Own,
 }
 
+/// What a dtype policy does to the floats of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Borders {
+    /// What enters and what it gives have the type of the policy, and so do the variables when they are
+    /// used.
+    Cast,
+    /// The same, but variables are used as they are stored.
+    Stored,
+    /// As `Stored`, and inputs may have any type.
+    Uncast,
+    /// Inputs have the type of the policy; the layers inside have policies of their own.
+    Wrapper,
+    /// It has no policy.
+    Free,
+}
+
 /// The circumstances of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Context {
@@ -403,6 +419,9 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
 
     /// The dtype policies for which it is this kind of its class.
     const POLICY: Policy = Policy::Plain;
+
+    /// What its dtype policy does.
+    const BORDERS: Borders = if Self::OPERATION { Borders::Free } else { Borders::Cast };
 
     /// Whether it is an input of a model.
     const INPUT: bool = false;

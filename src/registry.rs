@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::config::{Field, Object, Reader};
+use crate::config::{DtypePolicy, Field, Object, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{AnyConfig, LayerConfig, Spec};
 use crate::layers::{ConstantConfig, LAYERS};
+use crate::module::{Governed, graph_of};
 use crate::ops::OPERATIONS;
 use crate::value::Value;
 
@@ -205,10 +206,20 @@ impl Registry {
                 reader.at(key, |reader| reader.push(Error::unsupported(format_args!("unknown key{hint}"))));
             }
         }
-        if !row.keys.contains(&"dtype") && row.policy == Policy::Plain {
-            reader.note(check_policy(object.config.get("dtype")).map_err(|error| error.at("dtype")));
+        let has_policy = !row.operation && row.policy == Policy::Plain;
+        let reads_dtype = row.keys.contains(&"dtype");
+        let policy = match has_policy && !reads_dtype {
+            true => {
+                reader.note(DtypePolicy::read(object.config.get("dtype")).map_err(|error| error.at("dtype")))
+            }
+            false => Some(DtypePolicy::default()),
+        };
+        let config = (row.read)(object, reader)?;
+        // Models have no type, and some kinds of layers see to theirs themselves.
+        if reads_dtype || graph_of(config.as_ref()).is_some() {
+            return policy.map(|_| config);
         }
-        (row.read)(object, reader)
+        policy.map(|policy| Arc::new(Governed { config, policy }) as _)
     }
 
     /// Reads an array that a layer is called with.
@@ -255,23 +266,6 @@ impl Field for Child {
 impl PartialEq for Child {
     fn eq(&self, other: &Self) -> bool {
         self.json == other.json
-    }
-}
-
-/// Refuses dtype policies that are not computed as Keras computes them.
-fn check_policy(dtype: Option<&Json>) -> Result<()> {
-    let name = match dtype {
-        None | Some(Json::Null) => return Ok(()),
-        Some(Json::String(name)) => name.as_str(),
-        Some(policy) => match Object::of(policy).map(|object| (object.class, object.config.get("name"))) {
-            Some(("DTypePolicy", Some(Json::String(name)))) => name,
-            Some((class, _)) => return Err(Error::unsupported(format_args!("the dtype policy {class}"))),
-            None => return Err(Error::config("expected the name of a dtype or a dtype policy")),
-        },
-    };
-    match name {
-        "float32" => Ok(()),
-        other => Err(Error::unsupported(format_args!("the dtype policy {other:?}; known is \"float32\""))),
     }
 }
 

@@ -2,7 +2,7 @@
 //! lie in a Burn module. One declaration serves loading and saving.
 
 use burn::module::{Param, ParamId};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::config::Dtype;
 use crate::constraint::Constraint;
@@ -294,6 +294,14 @@ impl Variables {
         self
     }
 
+    /// The same variables, those of `float32` in another type.
+    pub(crate) fn stored_as(mut self, dtype: Dtype) -> Self {
+        for variable in self.all.iter_mut().filter(|variable| variable.dtype == Dtype::Float32) {
+            variable.dtype = dtype;
+        }
+        self
+    }
+
     /// How many datasets are the layer's own, and not those of an inner object.
     fn own(&self) -> usize {
         self.all.iter().flat_map(Variable::datasets).filter(|(group, _)| group.is_empty()).count()
@@ -477,14 +485,17 @@ impl Weights<'_> {
     fn data(&self, name: &str) -> Result<Option<(&Variable, TensorData)>> {
         let Some(variable) = self.variables.get(&join(&self.path, name, '.')) else { return Ok(None) };
         let data = self.source.read(variable)?;
-        let dtype = burn_dtype(variable.dtype)?;
-        let data = if data.dtype() == dtype {
-            data
-        } else {
-            data.try_cast(dtype).map_err(|error| {
+        let cast = |data: TensorData, dtype| match data.dtype() == dtype {
+            true => Ok(data),
+            false => data.try_cast(dtype).map_err(|error| {
                 Error::weights(format_args!("cannot convert to {}: {error}", variable.dtype))
-            })?
+            }),
         };
+        let mut data = cast(data, burn_dtype(variable.dtype)?)?;
+        // Layers compute in one type, and training in fewer bits would lose small steps.
+        if variable.dtype.is_float() {
+            data = cast(data, DType::F32)?;
+        }
         Ok(Some((variable, variable.to_param(data)?)))
     }
 

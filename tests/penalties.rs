@@ -47,6 +47,7 @@ fn assert_close(what: &str, got: f64, expected: f64) {
 fn case(name: &str, device: &Device) -> Case {
     let file = format!("{}/tests/fixtures/penalty/{name}", env!("CARGO_MANIFEST_DIR"));
     let arrays = npz::read(Path::new(&format!("{file}.npz"))).unwrap();
+    let arrays = arrays.into_iter().map(|(name, array)| (name, array.numbers().unwrap())).collect();
     Case { name: name.to_owned(), model: KerasModel::load(format!("{file}.keras"), device).unwrap(), arrays }
 }
 

@@ -113,7 +113,10 @@ impl Graph {
     }
 
     fn input_spec(&self, layer: &GraphLayer, given: Option<&Spec>) -> Result<Spec> {
-        given.cloned().or_else(|| layer.config.input()).or_else(|| self.implied.clone()).ok_or_else(|| {
+        let own = layer.config.input();
+        let dtype = own.as_ref().map(|own| own.dtype).filter(|dtype| dtype.is_float());
+        let given = given.map(|given| given.with_dtype(dtype.unwrap_or(given.dtype)));
+        given.or(own).or_else(|| self.implied.clone()).ok_or_else(|| {
             Error::config("the model was saved before it was built: the shape of its input is not known")
         })
     }
@@ -297,7 +300,7 @@ pub(crate) fn read_functional(config: &Map<String, Json>, reader: &mut Reader<'_
         for (index, json) in calls.iter().enumerate() {
             let place = format!("{}.inbound_nodes[{index}]", entry.place);
             let call = reader.at(place, |reader| {
-                let call = read_call(json, entry.config.arg_names());
+                let call = read_call(json, entry.config.as_ref());
                 let call = call.and_then(|call| entry.take_constants(call, reader.registry()));
                 reader.note(call)
             });
@@ -333,7 +336,10 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
         let place = "the implied input".to_owned();
         let activity = Activity::of(&object, config.as_ref());
         let (calls, constants) = (Vec::new(), Vec::new());
-        entries.insert(0, Read { name, config, activity, trainable: false, place, calls, constants, inbound: None });
+        entries.insert(
+            0,
+            Read { name, config, activity, trainable: false, place, calls, constants, inbound: None },
+        );
     }
     let mut before: Option<String> = None;
     for entry in &mut entries {
@@ -414,7 +420,7 @@ fn read_history(items: &[Json]) -> Result<Named> {
 }
 
 /// Reads one entry of `inbound_nodes`, in the form of Keras 3 or the list form that it also takes.
-fn read_call(json: &Json, names: &'static [&'static str]) -> Result<Call> {
+fn read_call(json: &Json, config: &dyn AnyConfig) -> Result<Call> {
     let (positional, keywords) = match json {
         Json::Object(call) => {
             let args = call.get("args").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
@@ -430,8 +436,11 @@ fn read_call(json: &Json, names: &'static [&'static str]) -> Result<Call> {
     let parents = positional.iter().chain(keywords.iter().map(|(_, tree)| tree));
     let parents = parents.flat_map(Tree::leaves).cloned().collect();
     let (mut mask, mut training, mut others) = (None, None, Vec::new());
+    let is_operation = config.group_name().is_none();
     for (key, value) in keywords {
         match (key.as_str(), &value) {
+            // Keras gives masks to layers; to an operation it is an argument like any other.
+            ("mask", _) if is_operation => others.push((key, value)),
             ("mask", value) if is_nothing(value) => {}
             ("mask", value) if value.leaves().is_empty() => {
                 return Err(Error::unsupported("a mask that is no tensor"));
@@ -441,7 +450,7 @@ fn read_call(json: &Json, names: &'static [&'static str]) -> Result<Call> {
             _ => others.push((key, value)),
         }
     }
-    Ok(Call { args: Args::bind(names, positional, others)?, mask, training, parents })
+    Ok(Call { args: Args::bind(config.arg_names(), positional, others)?, mask, training, parents })
 }
 
 /// Whether an argument says nothing: Python's `None`, or only that in a structure.

@@ -9,6 +9,7 @@ mod field;
 pub(crate) mod graph;
 pub mod json;
 mod object;
+mod policy;
 
 pub(crate) use activity::Activity;
 pub use array::Array;
@@ -20,6 +21,7 @@ pub use described::{Class, Described};
 pub use dtype::Dtype;
 pub use field::{Axes, Config, Field, Kept, Keyword, PerAxis, brief, read_key, refuse, resolve_axis};
 pub use object::{Object, snake_case};
+pub use policy::DtypePolicy;
 #[doc(hidden)]
 pub use serde_json::{Map, Value as Json};
 

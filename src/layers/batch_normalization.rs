@@ -12,7 +12,7 @@ use crate::config::{Axes, Dtype, Kept};
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
 use crate::initializer::Initializer;
-use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{Args, Borders, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::module::{State, Training};
 use crate::regularizer::Regularizer;
 use crate::value::{Order, Value};
@@ -74,6 +74,7 @@ impl LayerConfig for BatchNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["BatchNormalization"];
     const MASK: MaskRule = MaskRule::Pass;
 
+    const BORDERS: Borders = Borders::Stored;
     type Layer = BatchNormalization;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

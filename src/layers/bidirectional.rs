@@ -5,7 +5,9 @@ use serde_json::{Map, Value as Json};
 
 use crate::config::{Field, Reader};
 use crate::error::{Error, Result};
-use crate::layer::{Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{
+    Args, Borders, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights,
+};
 use crate::module::AnyLayer;
 use crate::value::{Binary, Value};
 
@@ -155,6 +157,7 @@ impl LayerConfig for BidirectionalConfig {
     const ARGS: &'static [&'static str] = &["sequences", "initial_state", "mask"];
     const MASK: MaskRule = MaskRule::Own;
 
+    const BORDERS: Borders = Borders::Wrapper;
     type Layer = Bidirectional;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

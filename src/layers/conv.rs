@@ -58,12 +58,12 @@ crate::layer_config! {
 }
 
 /// The order of axes from Keras' `[spatial..., in, out]` to Burn's `[out, in, spatial...]`.
-pub(super) fn kernel_axes<const D: usize>() -> Vec<usize> {
+pub(crate) fn kernel_axes<const D: usize>() -> Vec<usize> {
     [D - 1, D - 2].into_iter().chain(0..D - 2).collect()
 }
 
 /// Convolves `[batch, channels, spatial...]` with `[out, in / groups, spatial...]`.
-pub(super) fn convolve<const D: usize>(
+pub(crate) fn convolve<const D: usize>(
     x: Tensor<D>,
     kernel: Tensor<D>,
     bias: Option<Tensor<1>>,

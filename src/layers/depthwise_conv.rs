@@ -52,7 +52,7 @@ crate::layer_config! {
 }
 
 /// The number of channels of the input, and of the output of a depthwise convolution.
-pub(super) fn depthwise_channels(
+pub(crate) fn depthwise_channels(
     input: &Spec,
     data_format: Option<DataFormat>,
     depth_multiplier: std::num::NonZeroUsize,
@@ -64,7 +64,7 @@ pub(super) fn depthwise_channels(
 }
 
 /// The windows of a depthwise convolution over an input of rank `D`.
-pub(super) fn depthwise_windows<const D: usize>(
+pub(crate) fn depthwise_windows<const D: usize>(
     kernel_size: &PerAxis,
     strides: &PerAxis,
     dilation_rate: &PerAxis,
@@ -77,7 +77,7 @@ pub(super) fn depthwise_windows<const D: usize>(
 }
 
 /// The shape in the file of the kernel of a depthwise convolution.
-pub(super) fn depthwise_shape<const D: usize>(
+pub(crate) fn depthwise_shape<const D: usize>(
     kernel_size: &PerAxis,
     channels: usize,
     depth_multiplier: std::num::NonZeroUsize,
@@ -89,12 +89,12 @@ pub(super) fn depthwise_shape<const D: usize>(
 
 /// The order of axes from Keras' `[spatial..., channels, multiplier]` to
 /// `[channels, multiplier, spatial...]`, which [`convolve_depthwise`] takes.
-pub(super) fn depthwise_axes<const D: usize>() -> Vec<usize> {
+pub(crate) fn depthwise_axes<const D: usize>() -> Vec<usize> {
     [D - 2, D - 1].into_iter().chain(0..D - 2).collect()
 }
 
 /// Convolves `[batch, channels, spatial...]` with `[channels, multiplier, spatial...]`.
-pub(super) fn convolve_depthwise<const D: usize>(
+pub(crate) fn convolve_depthwise<const D: usize>(
     x: Tensor<D>,
     kernel: Tensor<D>,
     bias: Option<Tensor<1>>,

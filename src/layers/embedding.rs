@@ -7,7 +7,7 @@ use crate::config::{Dtype, Kept};
 use crate::constraint::Constraint;
 use crate::error::Result;
 use crate::initializer::Initializer;
-use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{Args, Borders, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::regularizer::Regularizer;
 use crate::value::{Compare, Value};
 
@@ -41,6 +41,7 @@ impl LayerConfig for EmbeddingConfig {
     const CLASSES: &'static [&'static str] = &["Embedding"];
     const MASK: MaskRule = MaskRule::Own;
 
+    const BORDERS: Borders = Borders::Uncast;
     type Layer = Embedding;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

@@ -9,7 +9,7 @@ use crate::config::resolve_axis;
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
 use crate::initializer::Initializer;
-use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{Args, Borders, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::regularizer::Regularizer;
 use crate::value::Value;
 
@@ -67,6 +67,7 @@ impl LayerConfig for GroupNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["GroupNormalization"];
     const MASK: MaskRule = MaskRule::Pass;
 
+    const BORDERS: Borders = Borders::Uncast;
     type Layer = GroupNormalization;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

@@ -8,7 +8,7 @@ use crate::config::Axes;
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
 use crate::initializer::Initializer;
-use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{Args, Borders, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::map_float;
 use crate::regularizer::Regularizer;
 use crate::value::Value;
@@ -69,6 +69,7 @@ impl LayerConfig for LayerNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["LayerNormalization"];
     const MASK: MaskRule = MaskRule::Pass;
 
+    const BORDERS: Borders = Borders::Uncast;
     type Layer = LayerNormalization;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

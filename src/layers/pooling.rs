@@ -49,8 +49,10 @@ crate::layer_config! {
 
 /// What becomes of the entries of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pool {
+pub(crate) enum Pool {
+    /// Only the largest stays.
     Max,
+    /// Only their mean stays.
     Average,
 }
 
@@ -94,7 +96,7 @@ impl Pool {
     }
 
     /// Pools `[batch, channels, spatial...]`.
-    fn forward<const D: usize>(self, x: Tensor<D>, windows: &Windows) -> Result<Tensor<D>> {
+    pub(crate) fn forward<const D: usize>(self, x: Tensor<D>, windows: &Windows) -> Result<Tensor<D>> {
         let pads = windows.pads(&x)?;
         let axes = windows.axes.iter().copied().zip(pads);
         let x = x.into_bridge();

@@ -1,8 +1,7 @@
 //! `Softmax`: over one axis or several, where a mask allows it.
 
-use burn::tensor::{Tensor, activation};
-
 use super::support::like_input;
+use crate::activation::softmax;
 use crate::by_rank;
 use crate::config::Axes;
 use crate::error::{Error, Result};
@@ -36,17 +35,6 @@ impl Softmax {
             false => Ok(axes),
         }
     }
-}
-
-/// The softmax over some axes together.
-fn softmax<const D: usize>(x: Tensor<D>, axes: &[usize]) -> Tensor<D> {
-    if let [axis] = axes {
-        return activation::softmax(x, *axis);
-    }
-    let highest = axes.iter().fold(x.clone(), |x, axis| x.max_dim(*axis));
-    let powers = (x - highest.detach()).exp();
-    let sum = axes.iter().fold(powers.clone(), |x, axis| x.sum_dim(*axis));
-    powers / sum
 }
 
 /// The softmax over some axes together, of the entries that a mask has; the others give zero.

@@ -14,7 +14,7 @@ use crate::config::graph::{Graph, TensorRef, read_functional, read_sequential, s
 use crate::config::{Activity, Config, Object, Reader};
 use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
-use crate::value::Value;
+use crate::value::{Value, burn_dtype};
 
 /// Built layers and the graph that connects them.
 ///
@@ -70,7 +70,11 @@ impl Network {
         let kept = wanted.leaves();
         let mut values: Vec<Vec<Value>> = self.graph.nodes.iter().map(|_| Vec::new()).collect();
         for (node, value) in input_nodes.into_iter().zip(inputs) {
-            values[*node] = vec![value];
+            let spec = self.graph.layers[self.graph.nodes[*node].layer].config.input();
+            values[*node] = vec![match spec.filter(|spec| spec.dtype.is_float()) {
+                Some(spec) => value.cast(burn_dtype(spec.dtype)?)?,
+                None => value,
+            }];
         }
         for (index, node) in self.graph.nodes.iter().enumerate() {
             if values[index].is_empty() {

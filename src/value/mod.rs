@@ -412,10 +412,16 @@ impl Value {
     }
 }
 
-/// The type in which a device holds elements of another. Some have no integers of 8 and 16 bits.
+/// The type in which a device holds elements of another. Some have no integers of 8 and 16 bits, or no
+/// floats of 16.
 pub(crate) fn held(dtype: DType, device: &Device) -> DType {
     let is_narrow = matches!(dtype, DType::I8 | DType::I16 | DType::U8 | DType::U16);
-    if is_narrow && !device.supports_dtype(dtype) { DType::I32 } else { dtype }
+    let is_half = matches!(dtype, DType::F16 | DType::BF16);
+    match device.supports_dtype(dtype) {
+        false if is_narrow => DType::I32,
+        false if is_half => DType::F32,
+        _ => dtype,
+    }
 }
 
 fn with_shape(data: TensorData, shape: &[usize]) -> TensorData {

@@ -14,6 +14,7 @@ from zipfile import ZIP_DEFLATED
 from archive import members_of, read_members, write_members
 from judge import BACKEND, close, input_names, keras, load, np, predict
 
+HALVES = ("float16", "bfloat16")
 _COMMITTED = Path(__file__).resolve().parent.parent / "fixtures"
 FIXTURES = Path(os.environ.get("BURN_KERAS_FIXTURES", _COMMITTED))
 CASES = {}
@@ -130,15 +131,22 @@ def classes_of(config):
     found = set()
     if isinstance(config, dict):
         module = str(config.get("module"))
-        if "class_name" in config and module.startswith("keras.src.ops"):
+        operations = ("keras.src.ops", "keras.src.activations")
+        if "class_name" in config and module.startswith(operations):
             found.add(f"ops.{config['class_name']}")
-        kinds = ("keras.layers", "keras.src.models", "keras.src.activations")
+        kinds = ("keras.layers", "keras.src.models")
         if "class_name" in config and (module == "keras" or module.startswith(kinds)):
             found.add(config["class_name"])
     children = config.values() if isinstance(config, dict) else config
     for child in children if isinstance(config, (dict, list)) else []:
         found |= classes_of(child)
     return found - {"DTypePolicy"}
+
+
+def stored(value):
+    """An array that every reader knows: floats of 16 bits are widened, their type ends the name."""
+    dtype = str(value.dtype)
+    return (f":{dtype}", value.astype("float32")) if dtype in HALVES else ("", value)
 
 
 def generate(case):
@@ -162,8 +170,10 @@ def generate(case):
     if case.edit:
         path = case.edit(path) or path
     check(path, names, inputs, outputs)
-    arrays = {f"in/{name}": value for name, value in zip(names, inputs, strict=True)}
-    arrays |= {f"out/{i}/{name}": value for i, (name, value) in enumerate(outputs)}
+    arrays = {f"in/{name}": stored(value)[1] for name, value in zip(names, inputs, strict=True)}
+    for i, (name, value) in enumerate(outputs):
+        suffix, value = stored(value)
+        arrays[f"out/{i}/{name}{suffix}"] = value
     if case.more:
         arrays |= case.more(model, inputs)
     np.savez(FIXTURES / f"{case.name}.npz", **arrays)

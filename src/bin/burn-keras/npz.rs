@@ -273,6 +273,8 @@ fn write_numbers(out: &mut impl Write, array: &TensorData) -> Result<()> {
     match array.dtype() {
         DType::F64 => numbers!(f64),
         DType::F32 => numbers!(f32),
+        // Not every type of 16 bits is one of NumPy's.
+        DType::F16 | DType::BF16 => write_numbers(out, &array.clone().convert_dtype(DType::F32)),
         DType::I64 => numbers!(i64),
         DType::I32 => numbers!(i32),
         DType::I16 => numbers!(i16),
