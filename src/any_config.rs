@@ -36,7 +36,10 @@ pub trait AnyConfig: Debug + Send + Sync {
     /// [`LayerConfig::function`].
     fn function(&self) -> Option<AnyLayer>;
     /// [`LayerConfig::activity_regularizer`].
-    fn activity_regularizer(&self) -> Regularizer;
+    ///
+    /// # Errors
+    /// When that applies to something else than the outputs.
+    fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer>;
     /// [`LayerConfig::outputs`].
     ///
     /// # Errors
@@ -92,8 +95,8 @@ impl<C: LayerConfig> AnyConfig for C {
     fn function(&self) -> Option<AnyLayer> {
         LayerConfig::function(self)
     }
-    fn activity_regularizer(&self) -> Regularizer {
-        LayerConfig::activity_regularizer(self)
+    fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
+        LayerConfig::activity_regularizer(self, given)
     }
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         LayerConfig::outputs(self, args)

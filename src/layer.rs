@@ -455,10 +455,12 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
         None
     }
 
-    /// What the outputs cost in training, besides what `activity_regularizer` says in a config.
-    #[must_use]
-    fn activity_regularizer(&self) -> Regularizer {
-        Regularizer::none()
+    /// What the outputs cost in training, by what `activity_regularizer` says in the config.
+    ///
+    /// # Errors
+    /// When that applies to something else than the outputs.
+    fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
+        Ok(given.clone())
     }
 
     /// The shapes and types of the outputs.
@@ -515,9 +517,11 @@ pub trait Function: Config + Clone + Debug + Send + Sync + 'static {
     }
 
     /// See [`LayerConfig::activity_regularizer`].
-    #[must_use]
-    fn activity_regularizer(&self) -> Regularizer {
-        Regularizer::none()
+    ///
+    /// # Errors
+    /// When that applies to something else than the outputs.
+    fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
+        Ok(given.clone())
     }
 
     /// See [`LayerConfig::outputs`].
@@ -550,8 +554,8 @@ impl<F: Function> LayerConfig for F {
         Some(AnyLayer::new(Stateless(self.clone())))
     }
 
-    fn activity_regularizer(&self) -> Regularizer {
-        F::activity_regularizer(self)
+    fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
+        F::activity_regularizer(self, given)
     }
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

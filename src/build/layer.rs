@@ -190,6 +190,12 @@ impl<C: LayerConfig> Fresh<C> {
         self.change(|layer| layer.trainable = Some(trainable))
     }
 
+    /// In which types the layer computes and keeps its weights: `mixed_float16`. It is `float32` by default.
+    #[must_use]
+    pub fn dtype_policy(self, policy: &str) -> Self {
+        self.set::<String>("dtype", policy)
+    }
+
     /// [`FreshLayer::on`].
     #[must_use]
     pub fn on(&self, inputs: impl Into<Structure>) -> KerasTensor {

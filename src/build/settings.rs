@@ -81,6 +81,16 @@ layers! {
     Functional => Child;
 }
 
+impl<const N: usize> Setting<Vec<Child>> for [FreshLayer; N] {
+    fn json(self) -> Json {
+        self.iter().map(FreshLayer::object).collect()
+    }
+
+    fn kinds(&self) -> Vec<Row> {
+        self.iter().flat_map(|layer| layer.kinds.clone()).collect()
+    }
+}
+
 /// Further types of which something may be given.
 macro_rules! given {
     ($($from:ty => $($to:ty),+;)+) => {

@@ -3,14 +3,13 @@
 use serde_json::Value as Json;
 
 use super::Object;
-use crate::layer::AnyConfig;
 use crate::regularizer::Regularizer;
 
 /// What the outputs of a layer cost in training.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Activity {
-    /// On every output.
-    pub regularizer: Regularizer,
+    /// What the config says.
+    pub given: Regularizer,
     /// Whether layers inside of it have regularizers of their own, which nobody asks.
     pub is_hidden: bool,
 }
@@ -19,12 +18,11 @@ impl Activity {
     const KEY: &'static str = "activity_regularizer";
 
     /// Any layer may have one, so that the kinds of layers need not know.
-    pub(super) fn of(object: &Object<'_>, config: &dyn AnyConfig) -> Self {
-        let given = object.config.get(Self::KEY).filter(|json| !json.is_null());
-        let regularizer = given.map_or_else(|| config.activity_regularizer(), Regularizer::of);
+    pub(super) fn of(object: &Object<'_>) -> Self {
+        let given = object.config.get(Self::KEY).map(Regularizer::of).unwrap_or_default();
         let inner = object.config.iter().filter(|(key, _)| *key != Self::KEY);
         let is_model = object.config.contains_key("layers");
-        Self { regularizer, is_hidden: !is_model && inner.into_iter().any(|(_, json)| Self::is_in(json)) }
+        Self { given, is_hidden: !is_model && inner.into_iter().any(|(_, json)| Self::is_in(json)) }
     }
 
     fn is_in(json: &Json) -> bool {

@@ -261,7 +261,7 @@ fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Opti
     })?;
     Some(Read {
         name,
-        activity: Activity::of(&object, config.as_ref()),
+        activity: Activity::of(&object),
         config,
         trainable,
         place,
@@ -334,7 +334,7 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
         let taken = entries.iter().any(|entry| entry.name == "input_layer");
         let name = if taken { "input_layer_0" } else { "input_layer" }.to_owned();
         let place = "the implied input".to_owned();
-        let activity = Activity::of(&object, config.as_ref());
+        let activity = Activity::of(&object);
         let (calls, constants) = (Vec::new(), Vec::new());
         entries.insert(
             0,

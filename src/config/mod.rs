@@ -11,7 +11,6 @@ pub mod json;
 mod object;
 mod policy;
 
-pub(crate) use activity::Activity;
 pub use array::Array;
 pub use data_format::DataFormat;
 #[doc(hidden)]

@@ -178,6 +178,25 @@ pub fn volumes() -> Sequential {
         .with(Dense::new(2))
 }
 
+/// Layers that attend, and cells.
+pub fn attending() -> Functional {
+    let x = Input::new([6, 8]);
+    let with = |value: &KerasTensor| [("value", Structure::from(value))];
+    let start = Dense::new(8).kernel_initializer(Orthogonal::default()).on(&x);
+    let heads = MultiHeadAttention::new(2, 4).kernel_regularizer("l2").bias_initializer("normal");
+    let a = LayerNormalization::new().on(&(&start + &heads.on_with(&start, with(&start))));
+    let b = GroupQueryAttention::new(3, 4, 2).on_with(&a, with(&start));
+    let scaled = Attention::new().use_scale(true).score_mode("concat").on([&a, &b]);
+    let added = AdditiveAttention::new().on([&scaled, &b]);
+    let wide = EinsumDense::new("abc,cd->abd", [Some(6), Some(5)]).bias_axes("d").on(&added);
+    let even = SpectralNormalization::new(Dense::new(4)).on(&wide);
+    let cells = StackedRNNCells::new([LSTMCell::new(3).into(), SimpleRNNCell::new(4).into()]);
+    let steps = RNN::new(cells).return_sequences(true).on(&even);
+    let images = Reshape::new([2, 3, 2, 2]).on(&steps);
+    let y = ConvLSTM2D::new(2, 2).padding("same").on(&images);
+    Functional::new(&x, &Flatten::new().on(&AdaptiveAveragePooling2D::new([2, 2]).on(&y)))
+}
+
 /// A model by its name, and something to put into it.
 pub struct Example {
     pub name: &'static str,
@@ -211,6 +230,11 @@ pub fn examples(device: &Device) -> Result<Vec<Example>> {
             name: "nested",
             model: nested().seed(1).build(device)?,
             inputs: vec![("input_layer", steps()), ("input_layer_1", steps())],
+        },
+        Example {
+            name: "attending",
+            model: attending().seed(1).build(device)?,
+            inputs: vec![("input_layer", floats([3, 6, 8], device))],
         },
         Example {
             name: "images",
