@@ -1,5 +1,6 @@
 //! The tree of a model description, to and from typed values. Knows Keras' JSON; no tensors.
 
+mod activity;
 mod array;
 mod data_format;
 mod described;

@@ -10,7 +10,7 @@ use crate::layer::{Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tre
 use crate::module::{AnyLayer, call_layer};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Pipeline`.
     pub struct PipelineConfig {
         /// The layers, in order.
