@@ -137,7 +137,7 @@ impl Values {
             return Ok(None);
         };
         let dtype = crate::value::burn_dtype(variable.dtype)?;
-        let data = variable.to_file(value.cast(dtype)?.into_data())?;
+        let data = variable.to_file(value.cast(dtype)?.into_data().convert_dtype(dtype))?;
         Ok(Some(Bytes::from_owner(Host(data.into_bytes()))))
     }
 }

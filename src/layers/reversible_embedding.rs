@@ -9,7 +9,7 @@ use super::support::flag;
 use crate::by_rank;
 use crate::config::{Dtype, Kept};
 use crate::error::{Error, Result};
-use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{Args, Borders, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::value::Value;
 
 crate::config! {
@@ -49,6 +49,7 @@ impl LayerConfig for ReversibleEmbeddingConfig {
     const ARGS: &'static [&'static str] = &["inputs", "reverse"];
     const MASK: MaskRule = MaskRule::Own;
 
+    const BORDERS: Borders = Borders::Uncast;
     type Layer = ReversibleEmbedding;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
