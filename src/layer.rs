@@ -46,10 +46,11 @@ use serde_json::{Map, Value as Json};
 use crate::config::{Config, Dtype, Field, Object, Reader};
 use crate::error::{Error, Result};
 use crate::module::AnyLayer;
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
 pub use crate::registry::{LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
-pub use crate::variables::{Variable, Variables, Weights};
+pub use crate::variables::{Asset, Variable, Variables, Weights};
 
 /// The shape and element type of a value, before there is one. `None` is an axis of any size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +193,20 @@ impl<T> Tree<T> {
         })
     }
 
+    /// Replaces constants for which `replace` has something else.
+    pub(crate) fn replace_constants(self, replace: &mut impl FnMut(&Json) -> Option<Self>) -> Self {
+        match self {
+            Self::Constant(json) => replace(&json).unwrap_or(Self::Constant(json)),
+            Self::List(items) => {
+                Self::List(items.into_iter().map(|item| item.replace_constants(replace)).collect())
+            }
+            Self::Dict(items) => Self::Dict(
+                items.into_iter().map(|(key, item)| (key, item.replace_constants(replace))).collect(),
+            ),
+            leaf @ Self::Leaf(_) => leaf,
+        }
+    }
+
     /// Whether it is Python's `None`.
     #[must_use]
     pub fn is_none(&self) -> bool {
@@ -315,6 +330,12 @@ impl<T> Args<T> {
         })
     }
 
+    /// Replaces constants for which `replace` has something else.
+    pub(crate) fn replace_constants(self, replace: &mut impl FnMut(&Json) -> Option<Tree<T>>) -> Self {
+        let replaced = self.values.into_iter().map(|value| Some(value?.replace_constants(replace)));
+        Self { values: replaced.collect(), names: self.names, masks_pass_by: self.masks_pass_by }
+    }
+
     /// How many of the arguments have tensors in them.
     #[must_use]
     pub fn tensor_arguments(&self) -> usize {
@@ -351,6 +372,22 @@ pub enum MaskRule {
     Own,
 }
 
+/// What a dtype policy does to the floats of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Borders {
+    /// What enters and what it gives have the type of the policy, and so do the variables when they are
+    /// used.
+    Cast,
+    /// The same, but variables are used as they are stored.
+    Stored,
+    /// As `Stored`, and inputs may have any type.
+    Uncast,
+    /// Inputs have the type of the policy; the layers inside have policies of their own.
+    Wrapper,
+    /// It has no policy.
+    Free,
+}
+
 /// The circumstances of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Context {
@@ -372,11 +409,20 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
     /// What becomes of masks.
     const MASK: MaskRule = MaskRule::Drop;
 
+    /// Whether a call takes the masks off its inputs, which later calls then do not see either.
+    const TAKES_MASKS: bool = false;
+
     /// Whether it is an operation of `keras.ops`: those have no group in the weights file.
     const OPERATION: bool = false;
 
+    /// Whether it takes strings.
+    const STRINGS: bool = false;
+
     /// The dtype policies for which it is this kind of its class.
     const POLICY: Policy = Policy::Plain;
+
+    /// What its dtype policy does.
+    const BORDERS: Borders = if Self::OPERATION { Borders::Free } else { Borders::Cast };
 
     /// Whether it is an input of a model.
     const INPUT: bool = false;
@@ -408,6 +454,12 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
     #[must_use]
     fn function(&self) -> Option<AnyLayer> {
         None
+    }
+
+    /// What the outputs cost in training, besides what `activity_regularizer` says in a config.
+    #[must_use]
+    fn activity_regularizer(&self) -> Regularizer {
+        Regularizer::none()
     }
 
     /// The shapes and types of the outputs.
@@ -455,10 +507,18 @@ pub trait Function: Config + Clone + Debug + Send + Sync + 'static {
     const MASK: MaskRule = MaskRule::Drop;
     /// See [`LayerConfig::OPERATION`].
     const OPERATION: bool = false;
+    /// See [`LayerConfig::STRINGS`].
+    const STRINGS: bool = false;
 
     /// See [`LayerConfig::read_object`].
     fn read_object(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         Self::read(object.config, reader)
+    }
+
+    /// See [`LayerConfig::activity_regularizer`].
+    #[must_use]
+    fn activity_regularizer(&self) -> Regularizer {
+        Regularizer::none()
     }
 
     /// See [`LayerConfig::outputs`].
@@ -479,6 +539,7 @@ impl<F: Function> LayerConfig for F {
     const ARGS: &'static [&'static str] = F::ARGS;
     const MASK: MaskRule = F::MASK;
     const OPERATION: bool = F::OPERATION;
+    const STRINGS: bool = F::STRINGS;
 
     type Layer = Stateless<F>;
 
@@ -488,6 +549,10 @@ impl<F: Function> LayerConfig for F {
 
     fn function(&self) -> Option<AnyLayer> {
         Some(AnyLayer::new(Stateless(self.clone())))
+    }
+
+    fn activity_regularizer(&self) -> Regularizer {
+        F::activity_regularizer(self)
     }
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
@@ -542,8 +607,14 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn arg_names(&self) -> &'static [&'static str];
     /// [`LayerConfig::MASK`].
     fn mask_rule(&self) -> MaskRule;
+    /// [`LayerConfig::TAKES_MASKS`].
+    fn takes_masks(&self) -> bool;
+    /// [`LayerConfig::BORDERS`].
+    fn borders(&self) -> Borders;
     /// [`LayerConfig::INPUT`].
     fn is_input(&self) -> bool;
+    /// [`LayerConfig::STRINGS`].
+    fn takes_strings(&self) -> bool;
     /// [`LayerConfig::FIRST_CALL`].
     fn first_call(&self) -> usize;
     /// [`LayerConfig::group_name`].
@@ -552,6 +623,8 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn input(&self) -> Option<Spec>;
     /// [`LayerConfig::function`].
     fn function(&self) -> Option<AnyLayer>;
+    /// [`LayerConfig::activity_regularizer`].
+    fn activity_regularizer(&self) -> Regularizer;
     /// [`LayerConfig::outputs`].
     ///
     /// # Errors
@@ -573,6 +646,20 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
+impl dyn AnyConfig {
+    /// [`LayerConfig::outputs`], but strings are refused where they are not taken.
+    ///
+    /// # Errors
+    /// When the config does not fit the inputs.
+    pub fn infer(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        let given = args.leaves().into_iter().any(|spec| spec.dtype == Dtype::String);
+        match given && !self.takes_strings() {
+            true => Err(Error::unsupported(format_args!("a {} of strings", self.class()))),
+            false => self.outputs(args),
+        }
+    }
+}
+
 impl<C: LayerConfig> AnyConfig for C {
     fn class(&self) -> &'static str {
         C::CLASSES.first().copied().unwrap_or("")
@@ -583,8 +670,17 @@ impl<C: LayerConfig> AnyConfig for C {
     fn mask_rule(&self) -> MaskRule {
         C::MASK
     }
+    fn takes_masks(&self) -> bool {
+        C::TAKES_MASKS
+    }
+    fn borders(&self) -> Borders {
+        C::BORDERS
+    }
     fn is_input(&self) -> bool {
         C::INPUT
+    }
+    fn takes_strings(&self) -> bool {
+        C::STRINGS
     }
     fn first_call(&self) -> usize {
         C::FIRST_CALL
@@ -597,6 +693,9 @@ impl<C: LayerConfig> AnyConfig for C {
     }
     fn function(&self) -> Option<AnyLayer> {
         LayerConfig::function(self)
+    }
+    fn activity_regularizer(&self) -> Regularizer {
+        LayerConfig::activity_regularizer(self)
     }
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         LayerConfig::outputs(self, args)

@@ -3,10 +3,14 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo))]
 
 pub mod activation;
+pub mod build;
 pub mod config;
+pub mod constraint;
 pub mod device;
+mod einsum;
 pub mod error;
 mod file;
+pub mod initializer;
 mod keras_file;
 pub mod layer;
 pub mod layers;
@@ -15,12 +19,15 @@ mod load;
 mod model;
 pub mod module;
 pub mod ops;
+mod penalties;
 mod registry;
+pub mod regularizer;
 mod save;
 mod summary;
 pub mod value;
 mod variables;
 
+pub(crate) use build::layer_config;
 pub use error::{Error, ErrorKind, Problem, Problems, Result};
 pub use keras_file::{DatasetInfo, KerasFile};
 pub use limits::Limits;

@@ -6,7 +6,9 @@ use serde_json::{Map, Value as Json};
 use super::recurrent::unpack;
 use crate::config::{Field, Reader};
 use crate::error::{Error, Result};
-use crate::layer::{Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{
+    Args, Borders, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights,
+};
 use crate::module::AnyLayer;
 use crate::value::{Binary, Value};
 
@@ -33,6 +35,16 @@ pub struct BidirectionalConfig {
     return_sequences: bool,
     return_state: bool,
     json: Map<String, Json>,
+}
+
+crate::build::settings! {
+    [BidirectionalConfig] [] []
+    /// The recurrent layer that sees time forwards.
+    layer: Child,
+    /// How the outputs of both directions become one.
+    merge_mode: Option<MergeMode> = None,
+    /// The layer that sees time backwards, if it is not the same the other way round.
+    backward_layer: Option<Child> = None,
 }
 
 /// A setting of a recurrent layer out of its config.
@@ -147,6 +159,7 @@ impl LayerConfig for BidirectionalConfig {
     const ARGS: &'static [&'static str] = &["sequences", "initial_state", "mask"];
     const MASK: MaskRule = MaskRule::Own;
 
+    const BORDERS: Borders = Borders::Wrapper;
     type Layer = Bidirectional;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

@@ -5,13 +5,16 @@ use burn::tensor::Tensor;
 
 use super::conv::{convolve, kernel_axes};
 use super::dropout::check_rate;
-use super::recurrent::{CellConfig, Steps, cell_outputs, dropped, lstm, over_time, pieces};
+use super::recurrent::{CellConfig, Steps, cell_outputs, dropped, lstm, over_time, pieces, remember};
 use super::spatial::{Padding, Windows, channel_axis, give, lengths, take, with_sizes};
 use crate::activation::Activation;
-use crate::config::{DataFormat, Kept, PerAxis};
+use crate::config::{DataFormat, PerAxis};
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
+use crate::initializer::{Initializer, Seed};
 use crate::layer::{Args, Context, Layer, Spec, Tree, Variables, Weights};
 use crate::module::{AnyLayer, Training};
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
 over_time! {
@@ -53,29 +56,29 @@ over_time! {
         /// The share of the state dropped in training.
         recurrent_dropout: f64 = 0.0,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
         /// For fresh weights: whether the bias of the forget gate starts at one.
         unit_forget_bias: bool = true,
         /// For fresh weights.
-        kernel_initializer: Kept,
+        kernel_initializer: Initializer = "glorot_uniform".into(),
         /// For fresh weights.
-        recurrent_initializer: Kept,
+        recurrent_initializer: Initializer = "orthogonal".into(),
         /// For fresh weights.
-        bias_initializer: Kept,
+        bias_initializer: Initializer = "zeros".into(),
         /// For training.
-        kernel_regularizer: Kept,
+        kernel_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        recurrent_regularizer: Kept,
+        recurrent_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        bias_regularizer: Kept,
+        bias_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        activity_regularizer: Kept,
+        activity_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        kernel_constraint: Kept,
+        kernel_constraint: Constraint = Constraint::none(),
         /// For training.
-        recurrent_constraint: Kept,
+        recurrent_constraint: Constraint = Constraint::none(),
         /// For training.
-        bias_constraint: Kept,
+        bias_constraint: Constraint = Constraint::none(),
     }
 }
 
@@ -127,12 +130,16 @@ impl<const D: usize> CellConfig for ConvLSTMConfig<D> {
         let filters = self.filters.get();
         let sizes = self.kernel_size.positive(D - 2).map_err(|error| error.at("kernel_size"))?;
         let shape = |channels: usize| [sizes.as_slice(), &[channels, GATES * filters]].concat();
-        Ok(Variables::default()
+        let variables = Variables::default()
             .trainable("kernel", shape(channels))
             .with_axes(kernel_axes::<D>())
+            .with(&self.kernel_initializer, &self.kernel_regularizer, &self.kernel_constraint)
             .trainable("recurrent_kernel", shape(filters))
             .with_axes(kernel_axes::<D>())
-            .trainable_if(self.use_bias, "bias", [GATES * filters]))
+            .with(&self.recurrent_initializer, &self.recurrent_regularizer, &self.recurrent_constraint)
+            .trainable_if(self.use_bias, "bias", [GATES * filters])
+            .with(&self.bias_initializer, &self.bias_regularizer, &self.bias_constraint);
+        Ok(if self.unit_forget_bias { variables.finished(remember) } else { variables })
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer> {

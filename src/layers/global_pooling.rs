@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::{Order, Value};
 
-crate::config! {
+crate::layer_config! {
     /// `GlobalMaxPooling1D`, `GlobalMaxPooling2D` and `GlobalMaxPooling3D`, by the rank of the inputs.
     ///
     /// # Shapes
@@ -23,7 +23,7 @@ crate::config! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `GlobalAveragePooling1D`, `GlobalAveragePooling2D` and `GlobalAveragePooling3D`, by the rank of the
     /// inputs.
     ///

@@ -22,6 +22,7 @@ use crate::map_float;
 use crate::module::AnyLayer;
 use crate::value::Value;
 
+pub(super) use cell::remember;
 pub use cell::{
     GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig, SimpleRNNCellConfig, SimpleRNNConfig,
 };
@@ -167,7 +168,7 @@ impl Course {
 macro_rules! over_time {
     ($(#[$meta:meta])* pub struct $name:ident $(<const $d:ident: usize>)?, $classes:expr, group $group:literal,
      cell $cell:expr, course $course:expr, { $($keys:tt)* }) => {
-        crate::config! {
+        crate::layer_config! {
             $(#[$meta])*
             pub struct $name $(<const $d: usize>)? {
                 /// Whether the output has every step, or only the last.

@@ -39,3 +39,12 @@ pub(super) fn array_value(array: &Array, device: &Device) -> Result<Value> {
     let shape = if array.shape().is_empty() { &[1][..] } else { array.shape() };
     Value::from(array_tensor(array, device)).reshape(shape)
 }
+
+/// An argument that says yes or no.
+pub(super) fn flag<T>(args: &Args<T>, name: &str) -> Result<bool> {
+    match args.get(name) {
+        None => Ok(false),
+        Some(Tree::Constant(json)) if json.is_boolean() => Ok(json.as_bool() == Some(true)),
+        Some(_) => Err(Error::unsupported("expected true or false").at(name)),
+    }
+}

@@ -5,11 +5,13 @@ use serde_json::Value as Json;
 
 use super::support::step_of;
 use crate::error::{Error, Result};
-use crate::layer::{Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{
+    Args, Borders, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights,
+};
 use crate::module::AnyLayer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `TimeDistributed`.
     pub struct TimeDistributedConfig {
         /// The layer.
@@ -32,6 +34,7 @@ impl LayerConfig for TimeDistributedConfig {
     const CLASSES: &'static [&'static str] = &["TimeDistributed"];
     const MASK: MaskRule = MaskRule::Pass;
 
+    const BORDERS: Borders = Borders::Wrapper;
     type Layer = TimeDistributed;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

@@ -2,11 +2,22 @@
 //! line in that file's table.
 
 mod elementwise;
-mod kit;
+pub(crate) mod kit;
+pub mod nn;
 
 pub use elementwise::*;
 
 use crate::layer::Row;
 
 /// Every operation that this crate knows, one table per file.
-pub static OPERATIONS: &[&[Row]] = &[elementwise::ROWS];
+pub static OPERATIONS: &[&[Row]] = &[
+    elementwise::ROWS,
+    nn::activation::ROWS,
+    nn::attention::ROWS,
+    nn::conv::ROWS,
+    nn::ctc::ROWS,
+    nn::loss::ROWS,
+    nn::normalization::ROWS,
+    nn::patches::ROWS,
+    nn::pooling::ROWS,
+];

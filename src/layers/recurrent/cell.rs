@@ -10,11 +10,13 @@ use burn::tensor::Tensor;
 use super::gates::{GatedSteps, Gates};
 use super::{CELL_ARGS, CellConfig, Steps, cell_outputs, check_states, over_time, zero_state};
 use crate::activation::Activation;
-use crate::config::Kept;
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
+use crate::initializer::{Initializer, Seed};
 use crate::layer::{Args, Context, Layer, LayerConfig, Spec, Tree, Variables, Weights};
 use crate::layers::dropout::check_rate;
 use crate::module::{AnyLayer, Training};
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
 /// What a cell does with its gates.
@@ -51,6 +53,67 @@ pub(super) struct Gating {
     pub recurrent_dropout: f64,
     /// Whether the parameters lie as in the CuDNN layers of Keras 2.
     pub is_cudnn: bool,
+    pub rules: Rules,
+}
+
+/// What a config says of the parameters beside their shapes.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub initializers: [Initializer; 3],
+    pub regularizers: [Regularizer; 3],
+    pub constraints: [Constraint; 3],
+    /// Whether the bias of the forget gate starts at one.
+    pub remembers: bool,
+}
+
+/// The [`Rules`] of a config, by the names of its keys.
+macro_rules! rules {
+    ($config:expr, remembers $remembers:expr) => {
+        $crate::layers::recurrent::cell::Rules {
+            initializers: [
+                $config.kernel_initializer.clone(),
+                $config.recurrent_initializer.clone(),
+                $config.bias_initializer.clone(),
+            ],
+            regularizers: [
+                $config.kernel_regularizer.clone(),
+                $config.recurrent_regularizer.clone(),
+                $config.bias_regularizer.clone(),
+            ],
+            constraints: [
+                $config.kernel_constraint.clone(),
+                $config.recurrent_constraint.clone(),
+                $config.bias_constraint.clone(),
+            ],
+            remembers: $remembers,
+        }
+    };
+}
+pub(super) use rules;
+
+impl Rules {
+    /// The two kernels and the bias, with what becomes of them.
+    pub(super) fn declare(
+        &self,
+        kernel: Vec<usize>,
+        recurrent_kernel: Vec<usize>,
+        bias: Option<Vec<usize>>,
+    ) -> Variables {
+        let rules = |variables: Variables, at: usize| {
+            variables.with(&self.initializers[at], &self.regularizers[at], &self.constraints[at])
+        };
+        let variables = rules(Variables::default().trainable("kernel", kernel), 0);
+        let variables = rules(variables.trainable("recurrent_kernel", recurrent_kernel), 1);
+        let Some(bias) = bias else { return variables };
+        let variables = rules(variables.trainable("bias", bias), 2);
+        if self.remembers { variables.finished(remember) } else { variables }
+    }
+}
+
+/// Ones for the second of four gates.
+pub(in crate::layers) fn remember(bias: &mut [f32]) {
+    let units = bias.len() / 4;
+    bias.iter_mut().skip(units).take(units).for_each(|x| *x = 1.0);
 }
 
 impl CellConfig for Gating {
@@ -75,15 +138,15 @@ impl CellConfig for Gating {
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         let features = args.input()?.known(1)?;
         let width = self.kind.gates() * self.units;
-        let variables = Variables::default()
-            .trainable("kernel", [features, width])
-            .trainable("recurrent_kernel", [self.units, width]);
-        Ok(match (self.use_bias, self.kind) {
-            (false, _) => variables,
-            (true, _) if self.is_cudnn => variables.trainable("bias", [2 * width]),
-            (true, Kind::Gru { reset_after: true }) => variables.trainable("bias", [2, width]).flat(),
-            (true, _) => variables.trainable("bias", [width]),
-        })
+        let bias = match self.kind {
+            _ if self.is_cudnn => vec![2 * width],
+            Kind::Gru { reset_after: true } => vec![2, width],
+            _ => vec![width],
+        };
+        let bias = self.use_bias.then_some(bias);
+        let has_bias = bias.is_some();
+        let variables = self.rules.declare(vec![features, width], vec![self.units, width], bias);
+        Ok(if has_bias { variables.flat() } else { variables })
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer> {
@@ -120,25 +183,25 @@ macro_rules! with_keys {
                 /// The share of the state dropped in training.
                 recurrent_dropout: f64 = 0.0,
                 /// For Keras' own random numbers.
-                seed: Kept,
+                seed: Seed = Seed::default(),
                 /// For fresh weights.
-                kernel_initializer: Kept,
+                kernel_initializer: Initializer = "glorot_uniform".into(),
                 /// For fresh weights.
-                recurrent_initializer: Kept,
+                recurrent_initializer: Initializer = "orthogonal".into(),
                 /// For fresh weights.
-                bias_initializer: Kept,
+                bias_initializer: Initializer = "zeros".into(),
                 /// For training.
-                kernel_regularizer: Kept,
+                kernel_regularizer: Regularizer = Regularizer::none(),
                 /// For training.
-                recurrent_regularizer: Kept,
+                recurrent_regularizer: Regularizer = Regularizer::none(),
                 /// For training.
-                bias_regularizer: Kept,
+                bias_regularizer: Regularizer = Regularizer::none(),
                 /// For training.
-                kernel_constraint: Kept,
+                kernel_constraint: Constraint = Constraint::none(),
                 /// For training.
-                recurrent_constraint: Kept,
+                recurrent_constraint: Constraint = Constraint::none(),
                 /// For training.
-                bias_constraint: Kept,
+                bias_constraint: Constraint = Constraint::none(),
             }
         }
     };
@@ -146,10 +209,10 @@ macro_rules! with_keys {
 
 /// Declares a cell, and the layer that takes it along a sequence.
 macro_rules! gated {
-    ($cell_class:literal $cell:ident, $class:literal $layer:ident, kind $kind:expr, recurrent activation $recurrent:expr,
+    ($cell_class:literal $cell:ident, $class:literal $layer:ident, kind $kind:expr, recurrent activation $recurrent:expr, remembers $remembers:expr,
      { $($own:tt)* }) => {
         with_keys! {
-            crate::config! { #[doc = concat!("Config of `", $cell_class, "`.")] pub struct $cell } { $($own)* }
+            crate::layer_config! { #[doc = concat!("Config of `", $cell_class, "`.")] pub struct $cell } { $($own)* }
         }
         with_keys! {
             over_time! {
@@ -166,12 +229,12 @@ macro_rules! gated {
                 /// Whether the output of masked steps is zero, and not that of the step before.
                 zero_output_for_mask: bool = false,
                 /// For training.
-                activity_regularizer: Kept,
+                activity_regularizer: Regularizer = Regularizer::none(),
                 $($own)*
             }
         }
-        gated!(@gating $cell, $kind, $recurrent);
-        gated!(@gating $layer, $kind, $recurrent);
+        gated!(@gating $cell, $kind, $recurrent, $remembers);
+        gated!(@gating $layer, $kind, $recurrent, $remembers);
 
         impl LayerConfig for $cell {
             const CLASSES: &'static [&'static str] = &[$cell_class];
@@ -192,11 +255,12 @@ macro_rules! gated {
             }
         }
     };
-    (@gating $config:ident, $kind:expr, $recurrent:expr) => {
+    (@gating $config:ident, $kind:expr, $recurrent:expr, $remembers:expr) => {
         impl $config {
             fn gating(&self) -> Gating {
                 let kind: fn(&Self) -> Kind = $kind;
                 let recurrent_activation: fn(&Self) -> Activation = $recurrent;
+                let remembers: fn(&Self) -> bool = $remembers;
                 Gating {
                     kind: kind(self),
                     units: self.units.get(),
@@ -206,6 +270,7 @@ macro_rules! gated {
                     dropout: self.dropout,
                     recurrent_dropout: self.recurrent_dropout,
                     is_cudnn: false,
+                    rules: rules!(self, remembers remembers(self)),
                 }
             }
         }
@@ -217,6 +282,7 @@ gated!(
     "SimpleRNN" SimpleRNNConfig,
     kind |_| Kind::Simple,
     recurrent activation |_| Activation::Linear,
+    remembers |_| false,
     {}
 );
 
@@ -225,6 +291,7 @@ gated!(
     "LSTM" LSTMConfig,
     kind |_| Kind::Lstm,
     recurrent activation |config| config.recurrent_activation.clone(),
+    remembers |config| config.unit_forget_bias,
     {
         /// What is applied to the gates.
         recurrent_activation: Activation = Activation::Sigmoid,
@@ -238,6 +305,7 @@ gated!(
     "GRU" GRUConfig,
     kind |config| Kind::Gru { reset_after: config.reset_after },
     recurrent activation |config| config.recurrent_activation.clone(),
+    remembers |_| false,
     {
         /// What is applied to the gates.
         recurrent_activation: Activation = Activation::Sigmoid,
