@@ -26,8 +26,8 @@ mod identity;
 mod input;
 mod lambda;
 mod layer_normalization;
-mod lookup;
 mod locally_connected;
+mod lookup;
 mod margins;
 mod masking;
 mod merge;
@@ -89,8 +89,8 @@ pub use lambda::Lambda;
 pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
 };
-pub use lookup::{IntegerLookupConfig, Lookup, OovMethod, StringLookupConfig, Token, Vocabulary};
 pub use locally_connected::{LocallyConnected, LocallyConnectedConfig};
+pub use lookup::{IntegerLookupConfig, Lookup, OovMethod, StringLookupConfig, Token, Vocabulary};
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
@@ -108,8 +108,6 @@ pub use recurrent::{
     CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
     RNNConfig, Recurrent, SimpleRNNCellConfig, SimpleRNNConfig, StackedRNNCells, StackedRNNCellsConfig,
 };
-pub use relu::{ELU, LeakyReLU, ReLU};
-pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
 pub use relu::{ELU, LeakyReLU, ReLU, ThresholdedReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
