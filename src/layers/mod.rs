@@ -23,6 +23,7 @@ mod global_pooling;
 mod group_normalization;
 mod hashing;
 mod identity;
+pub(crate) mod image;
 mod input;
 mod lambda;
 mod layer_normalization;
@@ -44,7 +45,6 @@ mod recurrent;
 mod relu;
 mod rescaling;
 mod reshape;
-mod resize;
 mod reversible_embedding;
 mod separable_conv;
 mod softmax;
@@ -61,6 +61,7 @@ mod time_distributed;
 mod unit_normalization;
 mod up_sampling;
 
+pub use crate::image::resize::Interpolation;
 pub use activation::Activation;
 pub use adaptive_pooling::{AdaptiveAveragePooling, AdaptiveMaxPooling};
 pub use applications::{CustomScaleLayer, LayerScale, LayerScaleConfig, StochasticDepthConfig};
@@ -84,6 +85,14 @@ pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
 pub use group_normalization::{GroupNormalization, GroupNormalizationConfig};
 pub use hashing::{HashedCrossing, Hashing, Salt};
 pub use identity::{ActivityRegularization, Identity};
+pub use image::{
+    AugMix, Augmented, AutoContrast, CenterCrop, ColorRange, ContrastLimitedAdaptiveHistogramEqualization,
+    CutMix, Equalization, Factor, FlipMode, MaxNumBoundingBoxes, MixUp, RandAugment, RandomBrightness,
+    RandomColorDegeneration, RandomColorJitter, RandomContrast, RandomCrop, RandomElasticTransform,
+    RandomErasing, RandomFlip, RandomGaussianBlur, RandomGrayscale, RandomHue, RandomInvert,
+    RandomPerspective, RandomPosterization, RandomRotation, RandomSaturation, RandomSharpness, RandomShear,
+    RandomTranslation, RandomZoom, Resizing, Solarization,
+};
 pub use input::InputLayerConfig;
 pub use lambda::Lambda;
 pub use layer_normalization::{
@@ -111,7 +120,6 @@ pub use recurrent::{
 pub use relu::{ELU, LeakyReLU, ReLU, ThresholdedReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
-pub use resize::Interpolation;
 pub use reversible_embedding::{ReversibleEmbedding, ReversibleEmbeddingConfig};
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
@@ -228,6 +236,37 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling1D>(),
     row::<UpSampling2D>(),
     row::<UpSampling3D>(),
+    row::<Resizing>(),
+    row::<CenterCrop>(),
+    row::<AutoContrast>(),
+    row::<ContrastLimitedAdaptiveHistogramEqualization>(),
+    row::<RandomCrop>(),
+    row::<RandomFlip>(),
+    row::<RandomRotation>(),
+    row::<RandomTranslation>(),
+    row::<RandomZoom>(),
+    row::<RandomShear>(),
+    row::<RandomPerspective>(),
+    row::<RandomElasticTransform>(),
+    row::<RandomBrightness>(),
+    row::<RandomContrast>(),
+    row::<RandomHue>(),
+    row::<RandomSaturation>(),
+    row::<RandomColorJitter>(),
+    row::<RandomColorDegeneration>(),
+    row::<RandomGrayscale>(),
+    row::<RandomInvert>(),
+    row::<RandomPosterization>(),
+    row::<Solarization>(),
+    row::<Equalization>(),
+    row::<RandomSharpness>(),
+    row::<RandomGaussianBlur>(),
+    row::<RandomErasing>(),
+    row::<MixUp>(),
+    row::<CutMix>(),
+    row::<RandAugment>(),
+    row::<AugMix>(),
+    row::<MaxNumBoundingBoxes>(),
     row::<EmbeddingConfig>(),
     row::<QuantizedEmbeddingConfig>(),
     row::<ReversibleEmbeddingConfig>(),

@@ -279,6 +279,7 @@ impl Value {
         let order = if same_order { order } else { Order::Plain };
         let values: Vec<Self> =
             if same_order { values } else { values.into_iter().map(Self::plain).collect::<Result<_>>()? };
+        let same_type = values.windows(2).all(|pair| pair[0].dtype() == pair[1].dtype());
         let axis = stored_axis(order, shape.len(), axis);
         let tensors = values.into_iter().map(Self::tensor).collect::<Result<Vec<_>>>()?;
         let all_int = tensors.iter().all(BridgeTensor::is_int);
@@ -292,7 +293,8 @@ impl Value {
                 let tensors = tensors.map(Tensor::<D, Bool>::from_bridge).collect();
                 Tensor::cat(tensors, axis as isize).into_bridge()
             } else {
-                let tensors = tensors.map(|tensor| Tensor::<D>::from_bridge(to_float(tensor))).collect();
+                let float = |tensor| if same_type { tensor } else { to_float(tensor) };
+                let tensors = tensors.map(|tensor| Tensor::<D>::from_bridge(float(tensor))).collect();
                 Tensor::cat(tensors, axis as isize).into_bridge()
             }
         })?;
@@ -508,7 +510,7 @@ impl Value {
     }
 
     /// Runs an operation along one axis on the data as it is stored.
-    fn keeping_order(
+    pub(super) fn keeping_order(
         self,
         axis: usize,
         run: impl FnOnce(BridgeTensor, usize) -> Result<BridgeTensor>,
