@@ -257,6 +257,31 @@ fn masks_that_are_not_done_are_refused() {
     assert!(error.contains("stacked cells"), "{error}");
 }
 
+#[test]
+fn states_may_come_in_a_list_with_the_sequences() {
+    let device = Device::flex();
+    let lstm = object("LSTM", json!({"units": 4, "return_sequences": true}));
+    let both = object("Bidirectional", json!({"layer": &lstm}));
+    let x = Tree::Leaf(Value::from(numbers([2, 5, 3], &device)));
+    let state = |seed: f64| Tree::Leaf(Value::from(numbers([2, 4], &device) * seed));
+    for (json, states) in [(lstm, vec![1.0, 2.0]), (both, vec![1.0, 2.0, 0.5, -1.0])] {
+        let config = read(&json).unwrap();
+        let layer = testing::build(&*config, &spec(3), &device).unwrap();
+        let states: Vec<_> = states.into_iter().map(state).collect();
+        let list = Tree::List(std::iter::once(x.clone()).chain(states.clone()).collect());
+        let apart = Args::bind(ARGS, vec![x.clone(), Tree::List(states)], vec![]).unwrap();
+        let list = Args::bind(ARGS, vec![list], vec![]).unwrap();
+        let shape =
+            |value: &Value| Ok(Spec::new(value.shape().into_iter().map(Some).collect(), Dtype::Float32));
+        assert_eq!(
+            config.outputs(&list.try_map(&mut |value| shape(value)).unwrap()).unwrap(),
+            config.outputs(&apart.try_map(&mut |value| shape(value)).unwrap()).unwrap(),
+        );
+        let run = |args| layer.call(args, &Context::default()).unwrap().into_leaves().remove(0).into_data();
+        assert_eq!(run(list), run(apart));
+    }
+}
+
 /// Counts parameters without a gradient.
 struct Ungraded<'a>(&'a burn::tensor::Gradients, usize, usize);
 
