@@ -251,7 +251,8 @@ impl LayerConfig for TextVectorizationConfig {
 
     fn variables(&self, _: &Args<Spec>) -> Result<Variables> {
         // Keras stores all of it twice: as the layer's own, and as that of the lookup within.
-        Ok(Variables::default().with_child(INNER, "lookup", self.settings()?.variables()?, false))
+        let variables = self.settings()?.variables()?;
+        Ok(Variables::default().with_child(INNER, "lookup", variables, false).with_copy("lookup.idf_weights"))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<TextVectorization> {
