@@ -10,7 +10,7 @@ use crate::value::{Binary, Compare, Value, burn_dtype};
 use crate::{by_rank, map_float};
 
 /// The operations of this file.
-pub static ROWS: &[Row] = &[
+pub(super) static ROWS: &[Row] = &[
     row::<Add>(),
     row::<Subtract>(),
     row::<Multiply>(),

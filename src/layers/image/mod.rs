@@ -13,6 +13,8 @@ mod policy;
 mod projection;
 mod resizing;
 mod sharpness;
+#[cfg(test)]
+mod tests;
 mod transform;
 
 pub use augmentation::Augmented;
