@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::config::{DataFormat, Dtype};
 use crate::image::Layout;
 use crate::image::sample::{Continuation, FillMode, Sampling};
-use crate::layer::{Args, Context, Spec};
+use crate::layer::{Args, Context, Spec, Tree};
 use crate::layers::testing::{build, read};
 use crate::value::Value;
 
@@ -224,4 +224,67 @@ fn channels_may_come_first() {
     let first = train("RandomRotation", &config(DataFormat::ChannelsFirst), x.permute([0, 3, 1, 2]));
     let first = Tensor::<4>::from_data(first, &Device::flex()).permute([0, 2, 3, 1]).into_data();
     assert!(!differ(&values(&last), &values(&first)));
+}
+
+#[test]
+fn what_keras_refuses_or_what_cannot_be_done_is_named() {
+    let (n, s) = (None, Some);
+    for (class, config, shape, message) in [
+        (
+            "Resizing",
+            json!({"height": 2, "width": 2, "crop_to_aspect_ratio": true, "pad_to_aspect_ratio": true}),
+            vec![n, s(4), s(4), s(1)],
+            "pad_to_aspect_ratio: ",
+        ),
+        (
+            "Resizing",
+            json!({"height": 2, "width": 2, "fill_mode": "reflect"}),
+            vec![n, s(4), s(4), s(1)],
+            "fill_mode: ",
+        ),
+        ("Resizing", json!({"height": 0, "width": 2}), vec![n, s(4), s(4), s(1)], "cannot resize to"),
+        ("Resizing", json!({"height": 2, "width": 2}), vec![n, s(4)], "expected images"),
+        ("CenterCrop", json!({"height": 2, "width": 2}), vec![n, s(4), s(4)], "unknown size"),
+        ("RandomRotation", json!({"factor": 1.5}), vec![n, s(4), s(4), s(1)], "factor: "),
+        (
+            "RandomZoom",
+            json!({"height_factor": 0.1, "width_factor": [2, 3]}),
+            vec![n, s(4), s(4), s(1)],
+            "width_factor: ",
+        ),
+        ("RandomPosterization", json!({"factor": 9}), vec![n, s(4), s(4), s(1)], "factor: "),
+        ("RandomGaussianBlur", json!({"kernel_size": [3, 4]}), vec![n, s(4), s(4), s(1)], "kernel_size: "),
+        ("RandomErasing", json!({"fill_value": [1, 2]}), vec![n, s(4), s(4), s(1)], "fill_value: "),
+        ("RandomGrayscale", json!({"factor": 2.0}), vec![n, s(4), s(4), s(1)], "factor: "),
+        (
+            "ContrastLimitedAdaptiveHistogramEqualization",
+            json!({"tile_grid_size": [0, 2]}),
+            vec![n, s(4), s(4), s(1)],
+            "tile_grid_size: ",
+        ),
+        (
+            "ContrastLimitedAdaptiveHistogramEqualization",
+            json!({"tile_grid_size": [2_000_000, 2_000_000]}),
+            vec![n, s(4), s(4), s(1)],
+            "tile_grid_size: ",
+        ),
+    ] {
+        let refused = read(class, &config).outputs(&Args::one(Spec::new(shape, Dtype::Float32))).unwrap_err();
+        assert!(refused.to_string().contains(message), "{class}: {refused}");
+    }
+    let images =
+        Tree::Dict(vec![("images".into(), Spec::new(vec![n, s(4), s(4), s(3)], Dtype::Float32).into())]);
+    let args = Args::bind(&["inputs"], vec![images], vec![]).unwrap();
+    let refused = read("MixUp", &json!({})).outputs(&args).unwrap_err();
+    assert_eq!(refused.kind(), crate::ErrorKind::Unsupported);
+}
+
+#[test]
+fn a_crop_leaves_its_size_open() {
+    let spec = |height| Spec::new(vec![None, height, Some(4), Some(3)], Dtype::Uint8);
+    let config = read("RandomCrop", &json!({"height": 5, "width": 4}));
+    for (height, cropped) in [(Some(5), Some(5)), (Some(9), None), (None, None)] {
+        let outputs = config.outputs(&Args::one(spec(height))).unwrap();
+        assert_eq!(outputs, spec(cropped).into());
+    }
 }
