@@ -6,14 +6,46 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::config::{Object, Reader};
+use crate::config::{DtypePolicy, Field, Object, Reader};
 use crate::error::{Error, Result};
-use crate::layer::{AnyConfig, Child, LayerConfig, Spec};
-use crate::layers::LAYERS;
+use crate::layer::{AnyConfig, LayerConfig, Spec};
+use crate::layers::{ConstantConfig, LAYERS};
+use crate::module::{Governed, graph_of};
 use crate::ops::OPERATIONS;
 use crate::value::Value;
 
+/// Which dtype policies a kind of layer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Weights are stored as numbers of their own.
+    Plain,
+    /// Weights are stored in a few bits.
+    Quantized,
+    /// Weights are rounded to 8-bit floats when they are used.
+    Float8,
+}
+
+impl Policy {
+    /// What the `dtype` of a config asks for.
+    fn of(dtype: Option<&Json>) -> Self {
+        let name = match dtype {
+            Some(Json::String(name)) => name.split_once("_from_").map_or("", |(mode, _)| mode),
+            Some(policy) => {
+                let mode = Object::of(policy).and_then(|object| object.config.get("mode"));
+                mode.and_then(Json::as_str).unwrap_or("")
+            }
+            None => "",
+        };
+        match name {
+            "" => Self::Plain,
+            "float8" => Self::Float8,
+            _ => Self::Quantized,
+        }
+    }
+}
+
 /// One kind of layer, as data.
+#[derive(Clone, Copy)]
 pub struct Row {
     /// Every class name that it goes by, the canonical one first.
     pub classes: &'static [&'static str],
@@ -21,6 +53,8 @@ pub struct Row {
     pub keys: &'static [&'static str],
     /// Whether it is an operation of `keras.ops`.
     pub operation: bool,
+    /// The dtype policies that it is for.
+    pub policy: Policy,
     /// Reads its config.
     pub read: fn(&Object<'_>, &mut Reader<'_>) -> Option<Arc<dyn AnyConfig>>,
 }
@@ -37,15 +71,28 @@ impl fmt::Display for Row {
         let list =
             |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
         let (class, aliases) = self.classes.split_at(self.classes.len().min(1));
-        let kind = if self.operation { " (operation)" } else { "" };
+        let kind = self.kind();
         write!(f, "| {}{kind} | {} | {} |", list(class), list(aliases), list(self.keys))
+    }
+}
+
+impl Row {
+    /// What tells it from another row of the same class: ` (operation)`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match (self.operation, self.policy) {
+            (true, _) => " (operation)",
+            (_, Policy::Plain) => "",
+            (_, Policy::Quantized) => " (int8, int4, gptq, awq)",
+            (_, Policy::Float8) => " (float8)",
+        }
     }
 }
 
 /// The row of a kind of layer.
 #[must_use]
 pub const fn row<C: LayerConfig>() -> Row {
-    Row { classes: C::CLASSES, keys: C::KEYS, operation: C::OPERATION, read: read::<C> }
+    Row { classes: C::CLASSES, keys: C::KEYS, operation: C::OPERATION, policy: C::POLICY, read: read::<C> }
 }
 
 /// Every kind of layer and operation of this crate.
@@ -99,6 +146,11 @@ impl Registry {
         self
     }
 
+    pub(crate) fn with_row(mut self, row: Row) -> Self {
+        self.own.push(row);
+        self
+    }
+
     /// Gives the `Lambda` layer of that name its meaning, since the Python code in a file is never
     /// run: what it makes of shapes, and of values.
     #[must_use]
@@ -115,7 +167,7 @@ impl Registry {
     /// Whether a class is known.
     #[must_use]
     pub fn knows(&self, class: &str) -> bool {
-        self.find(class, false).or_else(|| self.find(class, true)).is_some()
+        self.known().any(|row| row.classes.contains(&class))
     }
 
     pub(crate) fn lambda(&self, layer: &str) -> Option<&Lambda> {
@@ -127,13 +179,19 @@ impl Registry {
     }
 
     /// Layers and operations are different worlds: `Add` is a class of both.
-    fn find(&self, class: &str, operation: bool) -> Option<&Row> {
-        self.known().find(|row| row.operation == operation && row.classes.contains(&class))
+    fn find(&self, object: &Object<'_>) -> Option<&Row> {
+        let policy = Policy::of(object.config.get("dtype"));
+        let mut rows = self
+            .known()
+            .filter(|row| row.operation == object.is_operation() && row.classes.contains(&object.class));
+        let first = rows.next()?;
+        // A layer without weights takes no notice of how they would be stored.
+        Some(std::iter::once(first).chain(rows).find(|row| row.policy == policy).unwrap_or(first))
     }
 
     /// Reads the config of a layer or an operation.
     pub(crate) fn read(&self, object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Arc<dyn AnyConfig>> {
-        let Some(row) = self.find(object.class, object.is_operation()) else {
+        let Some(row) = self.find(object) else {
             let classes =
                 self.known().filter(|row| row.operation == object.is_operation()).flat_map(|row| row.classes);
             let what = if object.is_operation() { "operation" } else { "layer" };
@@ -148,10 +206,25 @@ impl Registry {
                 reader.at(key, |reader| reader.push(Error::unsupported(format_args!("unknown key{hint}"))));
             }
         }
-        if !row.keys.contains(&"dtype") {
-            reader.note(check_policy(object.config.get("dtype")).map_err(|error| error.at("dtype")));
+        let has_policy = !row.operation && row.policy == Policy::Plain;
+        let reads_dtype = row.keys.contains(&"dtype");
+        let policy = match has_policy && !reads_dtype {
+            true => {
+                reader.note(DtypePolicy::read(object.config.get("dtype")).map_err(|error| error.at("dtype")))
+            }
+            false => Some(DtypePolicy::default()),
+        };
+        let config = (row.read)(object, reader)?;
+        // Models have no type, and some kinds of layers see to theirs themselves.
+        if reads_dtype || graph_of(config.as_ref()).is_some() {
+            return policy.map(|_| config);
         }
-        (row.read)(object, reader)
+        policy.map(|policy| Arc::new(Governed { config, policy }) as _)
+    }
+
+    /// Reads an array that a layer is called with.
+    pub(crate) fn read_constant(&self, json: &Json) -> Result<Arc<dyn AnyConfig>> {
+        Ok(Arc::new(ConstantConfig::new(json)?))
     }
 
     /// Reads a layer inside of another's config.
@@ -165,20 +238,34 @@ impl Registry {
     }
 }
 
-/// Refuses dtype policies that are not computed as Keras computes them.
-fn check_policy(dtype: Option<&Json>) -> Result<()> {
-    let name = match dtype {
-        None | Some(Json::Null) => return Ok(()),
-        Some(Json::String(name)) => name.as_str(),
-        Some(policy) => match Object::of(policy).map(|object| (object.class, object.config.get("name"))) {
-            Some(("DTypePolicy", Some(Json::String(name)))) => name,
-            Some((class, _)) => return Err(Error::unsupported(format_args!("the dtype policy {class}"))),
-            None => return Err(Error::config("expected the name of a dtype or a dtype policy")),
-        },
-    };
-    match name {
-        "float32" => Ok(()),
-        other => Err(Error::unsupported(format_args!("the dtype policy {other:?}; known is \"float32\""))),
+/// A layer inside of another's config, as wrappers have it: any kind, with its own name.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// The name of the wrapped layer.
+    pub name: String,
+    /// Its config.
+    pub config: Arc<dyn AnyConfig>,
+    /// Its serialized form.
+    pub json: Json,
+    /// Whether its variables may be trained.
+    pub trainable: bool,
+}
+
+impl Field for Child {
+    const EXPECTED: &'static str = "a layer";
+
+    fn read(json: &Json, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.registry().read_child(json, reader)
+    }
+
+    fn write(&self) -> Json {
+        self.json.clone()
+    }
+}
+
+impl PartialEq for Child {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
     }
 }
 

@@ -123,8 +123,10 @@ impl Values {
                     Error::weights(format_args!("expected the shape {expected:?}, got {got:?}")).at(param)
                 );
             }
-            values.insert(variable.dataset(), value);
-            variables.insert(variable.dataset(), variable);
+            for (_, path) in variable.datasets() {
+                values.insert(path.clone(), value.clone());
+                variables.insert(path, variable.clone());
+            }
         }
         Ok(Self { variables, values })
     }
@@ -135,7 +137,7 @@ impl Values {
             return Ok(None);
         };
         let dtype = crate::value::burn_dtype(variable.dtype)?;
-        let data = variable.to_file(value.cast(dtype)?.into_data())?;
+        let data = variable.to_file(value.cast(dtype)?.into_data().convert_dtype(dtype))?;
         Ok(Some(Bytes::from_owner(Host(data.into_bytes()))))
     }
 }

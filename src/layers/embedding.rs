@@ -1,14 +1,17 @@
 //! `Embedding`: a row of a table for every index.
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Int, Tensor};
+use burn::tensor::{Bool, DType, Int, Tensor};
 
 use crate::config::{Dtype, Kept};
+use crate::constraint::Constraint;
 use crate::error::Result;
-use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::initializer::Initializer;
+use crate::layer::{Args, Borders, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::{Compare, Value};
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Embedding`.
     pub struct EmbeddingConfig {
         /// The number of rows.
@@ -18,19 +21,26 @@ crate::config! {
         /// Whether index 0 is masked.
         mask_zero: bool = false,
         /// For fresh weights.
-        embeddings_initializer: Kept,
+        embeddings_initializer: Initializer = "uniform".into(),
         /// For training.
-        embeddings_regularizer: Kept,
+        embeddings_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        activity_regularizer: Kept,
+        activity_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        embeddings_constraint: Kept,
+        embeddings_constraint: Constraint = Constraint::none(),
+        /// What a dtype policy of few bits adds.
+        quantization_config: Kept = Kept::default(),
+        /// The rank of a low-rank adaptation, which is part of the table in a file.
+        lora_rank: Kept = Kept::default(),
+        /// Its weight.
+        lora_alpha: Kept = Kept::default(),
     }
 }
 
 impl LayerConfig for EmbeddingConfig {
     const CLASSES: &'static [&'static str] = &["Embedding"];
     const MASK: MaskRule = MaskRule::Own;
+    const BORDERS: Borders = Borders::Uncast;
 
     type Layer = Embedding;
 
@@ -41,7 +51,11 @@ impl LayerConfig for EmbeddingConfig {
     }
 
     fn variables(&self, _: &Args<Spec>) -> Result<Variables> {
-        Ok(Variables::default().trainable("embeddings", [self.input_dim.get(), self.output_dim.get()]))
+        Ok(Variables::default().trainable("embeddings", [self.input_dim.get(), self.output_dim.get()]).with(
+            &self.embeddings_initializer,
+            &self.embeddings_regularizer,
+            &self.embeddings_constraint,
+        ))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Embedding> {
@@ -69,24 +83,49 @@ impl Embedding {
     #[must_use]
     pub fn forward(&self, indices: Tensor<1, Int>) -> Tensor<2> {
         let table = self.embeddings.val();
-        let [rows, _] = table.dims();
+        Indices::new(indices, table.dims()[0]).look_up(|indices| table.select(0, indices))
+    }
+}
+
+impl Layer for Embedding {
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        Indices::call(args.into_input()?, self.mask_zero, |indices| self.forward(indices))
+    }
+}
+
+/// Numbers of rows of a table.
+pub(crate) struct Indices {
+    inside: Tensor<1, Int>,
+    outside: Tensor<1, Bool>,
+}
+
+impl Indices {
+    /// Numbers of the rows of a table that has so many.
+    pub(crate) fn new(indices: Tensor<1, Int>, rows: usize) -> Self {
         let last = rows as i64 - 1;
         let negative = indices.clone().lower_elem(0);
         let wrapped = indices.clone() + rows as i64;
         let indices = indices.mask_where(negative, wrapped);
         let outside = indices.clone().lower_elem(0).bool_or(indices.clone().greater_elem(last));
         // Backends do not agree on what is outside of a table, so nothing outside is ever looked up.
-        let found = table.select(0, indices.clamp(0, last));
-        let shape = found.dims();
-        found.mask_fill(outside.unsqueeze_dim::<2>(1).expand(shape), f32::NAN)
+        Self { inside: indices.clamp(0, last), outside }
     }
-}
 
-impl Layer for Embedding {
-    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
-        let inputs = args.into_input()?;
+    /// What `rows` finds: `[indices, columns]`, with `NaN` where there is no such row.
+    pub(crate) fn look_up(self, rows: impl FnOnce(Tensor<1, Int>) -> Tensor<2>) -> Tensor<2> {
+        let found = rows(self.inside);
+        let shape = found.dims();
+        found.mask_fill(self.outside.unsqueeze_dim::<2>(1).expand(shape), f32::NAN)
+    }
+
+    /// Replaces every number in `inputs` by its row, with a mask of those that are not 0 if wanted.
+    pub(crate) fn call(
+        inputs: Value,
+        mask_zero: bool,
+        rows: impl FnOnce(Tensor<1, Int>) -> Tensor<2>,
+    ) -> Result<Tree<Value>> {
         let mut shape = inputs.shape();
-        let mask = match self.mask_zero {
+        let mask = match mask_zero {
             true => {
                 let zero = Value::from(Tensor::<1, Int>::zeros([1], &inputs.device()));
                 Some(inputs.clone().compare(Compare::NotEqual, zero)?)
@@ -95,8 +134,7 @@ impl Layer for Embedding {
         };
         // As Keras: narrower types could not count the rows.
         let dtype = if inputs.dtype() == DType::I64 { DType::I64 } else { DType::I32 };
-        let indices = inputs.reshape(&[shape.iter().product()])?.cast(dtype)?.int::<1>()?;
-        let found = Value::from(self.forward(indices));
+        let found = Value::from(rows(inputs.reshape(&[shape.iter().product()])?.cast(dtype)?.int::<1>()?));
         shape.push(found.shape()[1]);
         Ok(found.reshape(&shape)?.with_mask(mask).into())
     }

@@ -20,7 +20,7 @@ enum Merge {
 }
 
 /// The shape after the batch of two shapes after their batch.
-fn broadcast(left: &[Option<usize>], right: &[Option<usize>]) -> Option<Vec<Option<usize>>> {
+pub(super) fn broadcast(left: &[Option<usize>], right: &[Option<usize>]) -> Option<Vec<Option<usize>>> {
     let (long, short) = if left.len() < right.len() { (right, left) } else { (left, right) };
     let (first, last) = long.split_at(long.len() - short.len());
     let merged = last.iter().zip(short).map(|sizes| match sizes {
@@ -166,7 +166,7 @@ fn extreme(inputs: Vec<Value>, op: Binary) -> Result<Value> {
 
 macro_rules! merges {
     ($($name:ident: $what:literal),+ $(,)?) => {$(
-        crate::config! {
+        crate::layer_config! {
             #[doc = concat!("`", stringify!($name), "`: ", $what, ".")]
             ///
             /// Keras masks the result where all inputs are masked.

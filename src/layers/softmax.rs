@@ -1,8 +1,7 @@
 //! `Softmax`: over one axis or several, where a mask allows it.
 
-use burn::tensor::{Tensor, activation};
-
 use super::support::like_input;
+use crate::activation::softmax;
 use crate::by_rank;
 use crate::config::Axes;
 use crate::error::{Error, Result};
@@ -13,7 +12,7 @@ use crate::value::Value;
 /// What a masked entry counts as before the exponential.
 const MASKED: f64 = -1e9;
 
-crate::config! {
+crate::layer_config! {
     /// `Softmax`: `eˣ / Σ eˣ`.
     ///
     /// Masked entries are left out of the sum and give zero. The mask broadcasts to the inputs.
@@ -38,15 +37,19 @@ impl Softmax {
     }
 }
 
-/// The softmax over some axes together.
-fn softmax<const D: usize>(x: Tensor<D>, axes: &[usize]) -> Tensor<D> {
-    if let [axis] = axes {
-        return activation::softmax(x, *axis);
-    }
-    let highest = axes.iter().fold(x.clone(), |x, axis| x.max_dim(*axis));
-    let powers = (x - highest.detach()).exp();
-    let sum = axes.iter().fold(powers.clone(), |x, axis| x.sum_dim(*axis));
-    powers / sum
+/// The softmax over some axes together, of the entries that a mask has; the others give zero.
+pub(super) fn masked_softmax(x: Value, mask: Option<Value>, axes: &[usize]) -> Result<Value> {
+    let Some(mask) = mask else {
+        let axes: Vec<usize> = axes.iter().map(|axis| x.order().axis(x.rank(), *axis)).collect();
+        return map_float!(x, x => softmax(x, &axes));
+    };
+    let shape = x.shape();
+    let mask = to_bool(mask)?.broadcast_to(&shape)?;
+    by_rank!(shape.len(), D => {
+        let masked = mask.bool::<D>()?.bool_not();
+        let x = x.float::<D>()?.mask_fill(masked.clone(), MASKED);
+        Value::from(softmax(x, axes).mask_fill(masked, 0.0))
+    })
 }
 
 /// A mask as booleans: other numbers count as true above one half.
@@ -68,19 +71,9 @@ impl Function for Softmax {
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
-        let given = args.get("mask").and_then(|mask| mask.leaves().first().map(|mask| (*mask).clone()));
+        let mask = args.mask().cloned();
         let x = args.into_input()?;
         let axes = self.axes(x.rank())?;
-        let Some(mask) = given.or_else(|| x.mask().cloned()) else {
-            let axes: Vec<usize> = axes.iter().map(|axis| x.order().axis(x.rank(), *axis)).collect();
-            return Ok(map_float!(x, x => softmax(x, &axes))?.into());
-        };
-        let shape = x.shape();
-        let mask = to_bool(mask)?.broadcast_to(&shape)?;
-        by_rank!(shape.len(), D => {
-            let masked = mask.bool::<D>()?.bool_not();
-            let x = x.float::<D>()?.mask_fill(masked.clone(), MASKED);
-            Value::from(softmax(x, &axes).mask_fill(masked, 0.0)).into()
-        })
+        Ok(masked_softmax(x, mask, &axes)?.into())
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn spatial_axes(format: Option<DataFormat>, rank: usize) -> Range<usi
 }
 
 /// The sizes of the spatial axes of an input of rank `D`.
-pub(super) fn lengths<const D: usize>(
+pub(crate) fn lengths<const D: usize>(
     input: &Spec,
     format: Option<DataFormat>,
 ) -> Result<Vec<Option<usize>>> {
@@ -42,7 +42,7 @@ pub(super) fn lengths<const D: usize>(
 }
 
 /// The shape of an input with other channels and lengths.
-pub(super) fn with_sizes(
+pub(crate) fn with_sizes(
     input: &Spec,
     format: Option<DataFormat>,
     channels: Option<usize>,
@@ -55,7 +55,7 @@ pub(super) fn with_sizes(
 }
 
 /// A value as `[batch, channels, spatial...]`.
-pub(super) fn take<const D: usize>(value: Value, format: Option<DataFormat>) -> Result<Tensor<D>> {
+pub(crate) fn take<const D: usize>(value: Value, format: Option<DataFormat>) -> Result<Tensor<D>> {
     match format {
         Some(DataFormat::ChannelsFirst) => value.float(),
         _ => value.channels_first(),
@@ -63,7 +63,7 @@ pub(super) fn take<const D: usize>(value: Value, format: Option<DataFormat>) -> 
 }
 
 /// The value of `[batch, channels, spatial...]`.
-pub(super) fn give<const D: usize>(tensor: Tensor<D>, format: Option<DataFormat>) -> Value {
+pub(crate) fn give<const D: usize>(tensor: Tensor<D>, format: Option<DataFormat>) -> Value {
     match format {
         Some(DataFormat::ChannelsFirst) => Value::from(tensor),
         _ => Value::from_channels_first(tensor),
@@ -71,7 +71,7 @@ pub(super) fn give<const D: usize>(tensor: Tensor<D>, format: Option<DataFormat>
 }
 
 /// The sizes of the spatial axes of `[batch, channels, spatial...]`.
-pub(super) fn lengths_of<const D: usize>(tensor: &Tensor<D>) -> Vec<usize> {
+pub(crate) fn lengths_of<const D: usize>(tensor: &Tensor<D>) -> Vec<usize> {
     tensor.dims().into_iter().skip(2).collect()
 }
 
@@ -83,13 +83,13 @@ pub(crate) fn check_elements(what: &str, sizes: impl IntoIterator<Item = usize>)
 }
 
 /// An array of what there is one of for every axis.
-pub(super) fn array<T: Copy + Default, const N: usize>(items: impl IntoIterator<Item = T>) -> [T; N] {
+pub(crate) fn array<T: Copy + Default, const N: usize>(items: impl IntoIterator<Item = T>) -> [T; N] {
     let mut items = items.into_iter();
     std::array::from_fn(|_| items.next().unwrap_or_default())
 }
 
 /// Pads the last axes with zeros.
-pub(super) fn pad_zeros<const D: usize>(x: Tensor<D>, pads: &[(usize, usize)]) -> Tensor<D> {
+pub(crate) fn pad_zeros<const D: usize>(x: Tensor<D>, pads: &[(usize, usize)]) -> Tensor<D> {
     if pads.iter().all(|pad| *pad == (0, 0)) { x } else { x.pad(pads, PadMode::Constant(0.0)) }
 }
 

@@ -11,7 +11,7 @@ use crate::image::resize::{Interpolation, resize};
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `UpSampling1D`: repeats every step.
     ///
     /// # Shapes
@@ -23,7 +23,7 @@ crate::config! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `UpSampling2D`: enlarges images.
     ///
     /// # Shapes
@@ -40,7 +40,7 @@ crate::config! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `UpSampling3D`: repeats every place.
     ///
     /// # Shapes

@@ -7,7 +7,7 @@ use crate::text::table;
 
 pub fn run(args: &Layers) -> String {
     let mut rows: Vec<&Row> = layer::rows().collect();
-    rows.sort_by_key(|row| (row.operation, row.classes));
+    rows.sort_by_key(|row| (row.operation, row.classes, row.kind()));
     if args.markdown {
         let lines = rows.iter().map(|row| format!("{row}\n"));
         return "| Class | Aliases | Config keys |\n|---|---|---|\n".to_owned() + &lines.collect::<String>();
@@ -20,6 +20,5 @@ pub fn run(args: &Layers) -> String {
 fn cells(row: &Row) -> [String; 3] {
     let (class, aliases) =
         row.classes.split_first().map_or(("", row.classes), |(first, rest)| (*first, rest));
-    let kind = if row.operation { " (operation)" } else { "" };
-    [format!("{class}{kind}"), aliases.join(", "), row.keys.join(", ")]
+    [format!("{class}{}", row.kind()), aliases.join(", "), row.keys.join(", ")]
 }

@@ -1,0 +1,154 @@
+//! `Dense` with 8-bit floats.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::module::linear;
+use serde_json::{Map, Value as Json};
+
+use crate::activation::Activation;
+use crate::by_rank;
+use crate::config::{Config, Dtype, Object, Reader};
+use crate::error::{Error, Result};
+use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Policy, Spec, Tree, Variables, Weights};
+use crate::layers::dense::DenseConfig;
+use crate::value::Value;
+
+/// The number of past maxima that a scale is made of, unless the policy says another.
+const HISTORY: u64 = 1024;
+
+/// Config of a `Dense` with 8-bit floats.
+#[derive(Clone, Debug)]
+pub struct Float8DenseConfig {
+    dense: DenseConfig,
+    history: usize,
+}
+
+impl Config for Float8DenseConfig {
+    const KEYS: &'static [&'static str] = DenseConfig::KEYS;
+
+    fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
+        let policy = json.get("dtype").and_then(Object::of).map(|object| object.config);
+        let given = policy.and_then(|policy| policy.get("amax_history_length")).map(Json::as_u64);
+        let source = policy.and_then(|policy| policy.get("source_name")).and_then(Json::as_str);
+        if source.unwrap_or("float32") != "float32" {
+            reader.push(Error::unsupported("8-bit floats from another type than float32").at("dtype"));
+        }
+        let history = given.unwrap_or(Some(HISTORY)).and_then(|length| u16::try_from(length).ok());
+        if history.is_none() {
+            reader.push(Error::config("expected amax_history_length below 65536").at("dtype"));
+        }
+        let dense = DenseConfig::read(json, reader);
+        Some(Self { dense: dense?, history: usize::from(history?) })
+    }
+
+    fn write(&self) -> Map<String, Json> {
+        self.dense.write()
+    }
+}
+
+impl LayerConfig for Float8DenseConfig {
+    const CLASSES: &'static [&'static str] = DenseConfig::CLASSES;
+    const MASK: MaskRule = DenseConfig::MASK;
+    const POLICY: Policy = Policy::Float8;
+
+    type Layer = Float8Dense;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        self.dense.outputs(args)
+    }
+
+    fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
+        let own = self.dense.variables(args)?;
+        Ok([
+            ("inputs_scale", "inputs_amax_history"),
+            ("kernel_scale", "kernel_amax_history"),
+            ("outputs_grad_scale", "outputs_grad_amax_history"),
+        ]
+        .into_iter()
+        .fold(own, |variables, (scale, history)| {
+            variables.fixed(scale, [], Dtype::Float32).fixed(history, [self.history], Dtype::Float32)
+        }))
+    }
+
+    fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Float8Dense> {
+        Ok(Float8Dense {
+            kernel: weights.param("kernel")?,
+            bias: weights.maybe("bias")?,
+            inputs_scale: weights.param("inputs_scale")?,
+            inputs_amax_history: weights.param("inputs_amax_history")?,
+            kernel_scale: weights.param("kernel_scale")?,
+            kernel_amax_history: weights.param("kernel_amax_history")?,
+            outputs_grad_scale: weights.param("outputs_grad_scale")?,
+            outputs_grad_amax_history: weights.param("outputs_grad_amax_history")?,
+            activation: self.dense.activation.clone(),
+        })
+    }
+}
+
+/// A linear map of the last axis between numbers that are rounded to 8-bit floats.
+///
+/// The scales stay as they are: what Keras updates in training is kept, not moved on.
+///
+/// # Shapes
+/// - inputs: `[batch, ..., features]`
+/// - outputs: `[batch, ..., units]`
+#[derive(Module, Debug)]
+pub struct Float8Dense {
+    /// `[features, units]`.
+    pub kernel: Param<Tensor<2>>,
+    /// `[units]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    /// What inputs are divided by before they are rounded: `[1]`.
+    pub inputs_scale: Param<Tensor<1>>,
+    /// The largest inputs of past steps.
+    pub inputs_amax_history: Param<Tensor<1>>,
+    /// What the kernel is divided by before it is rounded: `[1]`.
+    pub kernel_scale: Param<Tensor<1>>,
+    /// The largest entries of the kernel in past steps.
+    pub kernel_amax_history: Param<Tensor<1>>,
+    /// What gradients are divided by before they are rounded: `[1]`.
+    pub outputs_grad_scale: Param<Tensor<1>>,
+    /// The largest gradients of past steps.
+    pub outputs_grad_amax_history: Param<Tensor<1>>,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Float8Dense {
+    /// Applies the layer to a tensor whose last axis has the features.
+    #[must_use]
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let x = rounded(x, self.inputs_scale.val());
+        let kernel = rounded(self.kernel.val(), self.kernel_scale.val());
+        // Keras rounds the bias to bfloat16, for the sake of a fused kernel.
+        let bias = self.bias.as_ref().map(|bias| to_bits(bias.val(), 8));
+        self.activation.forward(linear(x, kernel, bias))
+    }
+}
+
+impl Layer for Float8Dense {
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        let x = args.into_input()?;
+        by_rank!(x.rank(), D => Value::from(self.forward(x.float::<D>()?)).into())
+    }
+}
+
+/// The nearest numbers that are 8-bit floats times `scale`: 4 bits, exponents from -6 to 8.
+fn rounded<const D: usize>(x: Tensor<D>, scale: Tensor<1>) -> Tensor<D> {
+    const LARGEST: f32 = 448.0;
+    const SMALLEST: f32 = 0.015_625;
+    // Steps of 2^-9, as float32 has them at this size.
+    const SHIFT: f32 = 1.5 * 16384.0;
+    let scale = scale.reshape([1; D]);
+    let x = (x / scale.clone()).clamp(-LARGEST, LARGEST);
+    let small = (x.clone() + SHIFT) - SHIFT;
+    let is_small = x.clone().abs().lower_elem(SMALLEST);
+    to_bits(x, 4).mask_where(is_small, small) * scale
+}
+
+/// The nearest numbers of so many significant bits. Ties go to the even one, by the rounding of the
+/// float additions themselves.
+fn to_bits<const D: usize>(x: Tensor<D>, bits: i32) -> Tensor<D> {
+    let spread = x.clone() * (2_f32.powi(24 - bits) + 1.0);
+    spread.clone() - (spread - x)
+}

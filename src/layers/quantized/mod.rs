@@ -1,0 +1,159 @@
+//! Layers whose weights are stored in a few bits, as `model.quantize(...)` leaves them.
+//!
+//! Burn has no kernels for these formats, so the weights become floats at every call, and inputs are
+//! rounded to the steps that Keras would round them to. The stored numbers are never changed: a model
+//! is written back as it was. A quantized layer is another kind of the same class, told by its dtype
+//! policy.
+
+mod dense;
+mod embedding;
+mod float8;
+mod kernel;
+
+pub use dense::{QuantizedDense, QuantizedDenseConfig};
+pub use embedding::{QuantizedEmbedding, QuantizedEmbeddingConfig};
+pub use float8::{Float8Dense, Float8DenseConfig};
+pub use kernel::QuantizedKernel;
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::config::{Dtype, Object, brief};
+use crate::error::{Error, Result};
+use crate::layer::Variables;
+
+/// How the weights of a layer are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A byte each, with a scale per channel.
+    Int8,
+    /// Two in a byte, with a scale per channel, or a scale and a zero per block of rows.
+    Int4 { block: Option<usize> },
+    /// Two in a byte or one, transposed, with a scale and a zero per group of rows.
+    Gptq { bits: usize, group: Option<usize> },
+    /// As `Gptq` with 4 bits, and a factor per row.
+    Awq { group: Option<usize> },
+}
+
+/// What a config says about quantization.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quantization {
+    pub mode: Mode,
+    /// Whether inputs are rounded to 8 bits before they are multiplied.
+    pub rounds_inputs: bool,
+}
+
+impl Quantization {
+    /// Reads the dtype policy and the quantization config of a layer.
+    pub(crate) fn read(config: &Map<String, Json>) -> Result<Self> {
+        let policy = config.get("dtype");
+        let unknown = || {
+            let got = policy.map_or_else(|| "nothing".to_owned(), brief);
+            Error::unsupported(format_args!("the quantization policy {got}")).at("dtype")
+        };
+        let mode = source_and_mode(policy)
+            .and_then(|(source, mode)| if source == "float32" { Mode::parse(mode) } else { None });
+        let mut mode = mode.ok_or_else(unknown)?;
+        let mut rounds_inputs = mode == Mode::Int8;
+        if let Some(object) = config.get("quantization_config").and_then(Object::of) {
+            rounds_inputs = rounds_to_8_bits(object.config.get("activation_quantizer"))
+                .map_err(|error| error.at("activation_quantizer").at("quantization_config"))?;
+            // It stands above the policy.
+            if let (Mode::Int4 { block }, Some(size)) = (&mut mode, object.config.get("block_size")) {
+                *block = size.as_u64().and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0);
+            }
+        }
+        Ok(Self { mode, rounds_inputs: rounds_inputs && mode.groups(1).is_none() })
+    }
+}
+
+/// The type before quantization, and the mode.
+fn source_and_mode(policy: Option<&Json>) -> Option<(&str, &str)> {
+    match policy? {
+        Json::String(name) => name.split_once("_from_").map(|(mode, source)| (source, mode)),
+        json => {
+            let config = Object::of(json)?.config;
+            let text = |key| config.get(key).and_then(Json::as_str);
+            text("source_name").zip(text("mode"))
+        }
+    }
+}
+
+/// Whether a quantizer of inputs is there; it must be the usual one.
+fn rounds_to_8_bits(quantizer: Option<&Json>) -> Result<bool> {
+    let Some(json) = quantizer.filter(|json| !json.is_null()) else { return Ok(false) };
+    let usual = Object::of(json).is_some_and(|object| {
+        let is = |key: &str, value: Json| object.config.get(key).is_none_or(|given| *given == value);
+        object.class == "AbsMaxQuantizer"
+            && is("value_range", json!([-127, 127]))
+            && is("epsilon", json!(1e-7))
+            && is("output_dtype", json!("int8"))
+    });
+    match usual {
+        true => Ok(true),
+        false => Err(Error::unsupported(format_args!("the quantizer {}", brief(json)))),
+    }
+}
+
+impl Mode {
+    fn parse(mode: &str) -> Option<Self> {
+        let size = |text: &str| text.parse::<i64>().ok().map(|size| usize::try_from(size).ok());
+        let parts: Vec<&str> = mode.split('/').collect();
+        Some(match parts.as_slice() {
+            ["int8"] => Self::Int8,
+            ["int4"] => Self::Int4 { block: None },
+            ["int4", block] => Self::Int4 { block: size(block)? },
+            ["gptq", bits @ ("2" | "3" | "4" | "8"), group] => {
+                Self::Gptq { bits: bits.parse().ok()?, group: size(group)? }
+            }
+            ["awq", "4", group] => Self::Awq { group: size(group)? },
+            _ => return None,
+        })
+    }
+
+    /// The number of groups of `rows`, when there are any.
+    fn groups(self, rows: usize) -> Option<usize> {
+        match self {
+            Self::Int8 | Self::Int4 { block: None } => None,
+            Self::Int4 { block: size } | Self::Gptq { group: size, .. } | Self::Awq { group: size } => {
+                Some(size.map_or(1, |size| rows.div_ceil(size.max(1))))
+            }
+        }
+    }
+
+    /// The variables of a kernel of `rows` and `columns` in a layer that may have a bias, in Keras'
+    /// order. Those of the kernel lie in the module's field `kernel`.
+    fn variables(self, rows: usize, columns: usize, bias: Option<usize>) -> Variables {
+        let halved = |size: usize| size.div_ceil(2);
+        let (name, shape, dtype) = match self {
+            Self::Int8 => ("values", [rows, columns], Dtype::Int8),
+            Self::Int4 { .. } => ("values", [rows, halved(columns)], Dtype::Int8),
+            Self::Gptq { bits: 4, .. } | Self::Awq { .. } => {
+                ("values", [halved(columns), rows], Dtype::Uint8)
+            }
+            Self::Gptq { .. } => ("values", [columns, rows], Dtype::Uint8),
+        };
+        let bias_of =
+            |variables: Variables| variables.trainable_if(bias.is_some(), "bias", [bias.unwrap_or(0)]);
+        let values = |variables: Variables| variables.fixed(name, shape, dtype).flat().inside("kernel");
+        let variables = match self {
+            Self::Int8 | Self::Int4 { .. } => bias_of(values(Variables::default())),
+            Self::Gptq { .. } | Self::Awq { .. } => values(bias_of(Variables::default())),
+        };
+        let scale_shape = match (self, self.groups(rows)) {
+            (_, None) => vec![columns],
+            (Self::Int4 { .. }, Some(groups)) => vec![groups, columns],
+            (_, Some(groups)) => vec![columns, groups],
+        };
+        let variables = variables.fixed("scale", scale_shape.clone(), Dtype::Float32).flat().inside("kernel");
+        if self.groups(rows).is_none() {
+            return variables;
+        }
+        let zero = if let Self::Int4 { .. } = self { Dtype::Int8 } else { Dtype::Uint8 };
+        let variables = variables.fixed("zero", scale_shape, zero).flat().inside("kernel");
+        let variables = match self {
+            Self::Awq { .. } => variables.fixed("row_scale", [rows], Dtype::Float32).inside("kernel"),
+            _ => variables,
+        };
+        variables.fixed("group", [rows], Dtype::Float32).inside("kernel")
+    }
+}
