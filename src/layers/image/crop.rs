@@ -5,6 +5,7 @@ use rand::RngExt;
 
 use super::augmentation::{Augmentation, augmentation};
 use super::chance::generator;
+use super::changed_images;
 use crate::config::{DataFormat, Kept};
 use crate::error::Result;
 use crate::image::Layout;
@@ -48,7 +49,7 @@ impl Function for CenterCrop {
     const CLASSES: &'static [&'static str] = &["CenterCrop"];
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        let output = self.resize().output(args.input()?)?;
+        let output = self.resize().output(changed_images(args)?)?;
         Ok(output.float(output.shape.clone()).into())
     }
 
@@ -117,6 +118,6 @@ impl Augmentation for RandomCrop {
             "elements of resized images",
             [images.dims()[1], size[0], size[1]],
         )?;
-        Ok(resize(images, size, Interpolation::Bilinear, false))
+        resize(images, size, Interpolation::Bilinear, false)
     }
 }
