@@ -1,6 +1,7 @@
 //! The tree of a model description, to and from typed values. Knows Keras' JSON; no tensors.
 
 mod array;
+mod call;
 mod data_format;
 mod dtype;
 mod field;

@@ -19,6 +19,7 @@ mod global_pooling;
 mod group_normalization;
 mod identity;
 mod input;
+mod keras2;
 mod lambda;
 mod layer_normalization;
 mod locally_connected;
@@ -71,6 +72,7 @@ pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
 pub use group_normalization::{GroupNormalization, GroupNormalizationConfig};
 pub use identity::{ActivityRegularization, Identity};
 pub use input::InputLayerConfig;
+pub use keras2::{SlicingOpLambda, TFOpLambda, TensorFlowOpLayer};
 pub use lambda::Lambda;
 pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
@@ -132,6 +134,9 @@ pub static LAYERS: &[Row] = &[
     row::<Identity>(),
     row::<ActivityRegularization>(),
     row::<Lambda>(),
+    row::<TFOpLambda>(),
+    row::<SlicingOpLambda>(),
+    row::<TensorFlowOpLayer>(),
     row::<Rescaling>(),
     row::<NormalizationConfig>(),
     row::<BatchNormalizationConfig>(),

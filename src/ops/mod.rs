@@ -17,6 +17,7 @@ pub use arrange::*;
 pub use create::*;
 pub use diagonal::*;
 pub use elementwise::*;
+pub(crate) use form::Form;
 pub use index::*;
 pub use join::*;
 pub use product::*;
