@@ -541,6 +541,12 @@ pub trait Function: Config + Clone + Debug + Send + Sync + 'static {
         Ok(given.clone())
     }
 
+    /// See [`LayerConfig::group_name`].
+    #[must_use]
+    fn group_name(&self) -> Option<String> {
+        Self::CLASSES.first().filter(|_| !Self::OPERATION).map(|class| crate::config::snake_case(class))
+    }
+
     /// See [`LayerConfig::outputs`].
     ///
     /// # Errors
@@ -565,6 +571,10 @@ impl<F: Function> LayerConfig for F {
 
     fn read_object(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         F::read_object(object, reader)
+    }
+
+    fn group_name(&self) -> Option<String> {
+        F::group_name(self)
     }
 
     fn function(&self) -> Option<AnyLayer> {

@@ -2,6 +2,7 @@
 
 mod activity;
 mod array;
+mod call;
 mod data_format;
 mod described;
 mod dtype;

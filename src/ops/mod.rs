@@ -20,6 +20,7 @@ pub use create::*;
 pub use diagonal::*;
 pub use elementwise::*;
 pub use image::*;
+pub(crate) use form::Form;
 pub use index::*;
 pub use join::*;
 pub use product::*;
