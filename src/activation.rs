@@ -143,7 +143,7 @@ impl Activation {
         if !self.works_along_an_axis() {
             return map_float!(value, x => self.elementwise(x));
         }
-        let (tensor, order) = value.into_stored_float();
+        let (tensor, order) = value.into_stored_float()?;
         by_rank!(tensor.rank(), D => {
             let axis = if order == Order::ChannelsFirst { 1 } else { D - 1 };
             let x = self.along(Tensor::<D>::from_bridge(tensor), axis);

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::file::archive::Archive;
 use crate::file::h5::{Attribute, Attributes, ElementType, H5File};
 use crate::file::save::{Content, Member, zip_to};
-use crate::layer::{AnyConfig, Args, Registry, Spec, Tree, Variables};
+use crate::layer::{AnyConfig, Args, Registry, Spec, Tree, Variable, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::summary::Summary;
@@ -211,9 +211,9 @@ impl KerasFile {
     fn check_variables(&self, variables: &Variables) -> Result<()> {
         let mut problems = crate::error::Problems::default();
         let mut counts = std::collections::BTreeMap::<&str, usize>::new();
-        for variable in variables {
-            *counts.entry(&variable.group).or_default() += 1;
-            let path = variable.dataset();
+        let datasets = |variable| Variable::datasets(variable).map(move |dataset| (variable, dataset));
+        for (variable, (group, path)) in variables.iter().flat_map(datasets) {
+            *counts.entry(group).or_default() += 1;
             let problem = match self.weights.datasets().get(&path) {
                 None => {
                     Some(format!("missing: the variable {:?} of shape {:?}", variable.name, variable.shape))
@@ -229,6 +229,12 @@ impl KerasFile {
             };
             if let Some(problem) = problem {
                 problems.push(Error::weights(problem).at(path));
+            }
+        }
+        let members: Vec<&str> = self.members().collect();
+        for member in variables.assets().iter().map(crate::variables::Asset::member) {
+            if !members.contains(&member.as_str()) {
+                problems.push(Error::weights("missing: a layer reads it").at(member));
             }
         }
         for (group, count) in counts {

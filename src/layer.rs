@@ -46,10 +46,11 @@ use serde_json::{Map, Value as Json};
 use crate::config::{Config, Dtype, Field, Object, Reader};
 use crate::error::{Error, Result};
 use crate::module::AnyLayer;
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
 pub use crate::registry::{LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
-pub use crate::variables::{Variable, Variables, Weights};
+pub use crate::variables::{Asset, Variable, Variables, Weights};
 
 /// The shape and element type of a value, before there is one. `None` is an axis of any size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +193,20 @@ impl<T> Tree<T> {
         })
     }
 
+    /// Replaces constants for which `replace` has something else.
+    pub(crate) fn replace_constants(self, replace: &mut impl FnMut(&Json) -> Option<Self>) -> Self {
+        match self {
+            Self::Constant(json) => replace(&json).unwrap_or(Self::Constant(json)),
+            Self::List(items) => {
+                Self::List(items.into_iter().map(|item| item.replace_constants(replace)).collect())
+            }
+            Self::Dict(items) => Self::Dict(
+                items.into_iter().map(|(key, item)| (key, item.replace_constants(replace))).collect(),
+            ),
+            leaf @ Self::Leaf(_) => leaf,
+        }
+    }
+
     /// Whether it is Python's `None`.
     #[must_use]
     pub fn is_none(&self) -> bool {
@@ -204,6 +219,7 @@ impl<T> Tree<T> {
 pub struct Args<T> {
     names: &'static [&'static str],
     values: Vec<Option<Tree<T>>>,
+    masks_pass_by: bool,
 }
 
 impl<T> Args<T> {
@@ -232,19 +248,32 @@ impl<T> Args<T> {
             })?;
             values[at] = Some(value);
         }
-        Ok(Self { names, values })
+        Ok(Self { names, values, masks_pass_by: false })
     }
 
     /// A call with one tensor.
     #[must_use]
     pub fn one(input: T) -> Self {
-        Self { names: &["inputs"], values: vec![Some(Tree::Leaf(input))] }
+        Self { names: &["inputs"], values: vec![Some(Tree::Leaf(input))], masks_pass_by: false }
     }
 
     /// A call without arguments.
     #[must_use]
     pub fn none() -> Self {
-        Self { names: &[], values: Vec::new() }
+        Self { names: &[], values: Vec::new(), masks_pass_by: false }
+    }
+
+    /// The same arguments, with masks that the layer does not look at, though its outputs get them.
+    /// So it is in Keras when there are several arguments, and no explicit mask.
+    #[must_use]
+    pub fn with_masks_passing_by(self, masks_pass_by: bool) -> Self {
+        Self { masks_pass_by, ..self }
+    }
+
+    /// Whether masks only [pass by](Self::with_masks_passing_by).
+    #[must_use]
+    pub fn masks_pass_by(&self) -> bool {
+        self.masks_pass_by
     }
 
     /// The argument of that name, unless absent.
@@ -294,21 +323,17 @@ impl<T> Args<T> {
     /// The first that `map` gives.
     pub fn try_map<U>(&self, map: &mut impl FnMut(&T) -> Result<U>) -> Result<Args<U>> {
         let values = self.values.iter().map(|value| value.as_ref().map(|tree| tree.try_map(map)).transpose());
-        Ok(Args { names: self.names, values: values.collect::<Result<_>>()? })
+        Ok(Args {
+            values: values.collect::<Result<_>>()?,
+            names: self.names,
+            masks_pass_by: self.masks_pass_by,
+        })
     }
 
-    /// The arguments for which there is another to hold their mask, `query_mask` for `query`; the
-    /// tensors of all others go through `map`.
-    ///
-    /// # Errors
-    /// The first that `map` gives.
-    pub(crate) fn try_map_unmasked(mut self, map: &mut impl FnMut(&T) -> Result<T>) -> Result<Self> {
-        for (name, value) in self.names.iter().zip(&mut self.values) {
-            if !self.names.contains(&format!("{name}_mask").as_str()) {
-                *value = value.as_ref().map(|tree| tree.try_map(map)).transpose()?;
-            }
-        }
-        Ok(self)
+    /// Replaces constants for which `replace` has something else.
+    pub(crate) fn replace_constants(self, replace: &mut impl FnMut(&Json) -> Option<Tree<T>>) -> Self {
+        let replaced = self.values.into_iter().map(|value| Some(value?.replace_constants(replace)));
+        Self { values: replaced.collect(), names: self.names, masks_pass_by: self.masks_pass_by }
     }
 
     /// How many of the arguments have tensors in them.
@@ -321,6 +346,18 @@ impl<T> Args<T> {
     #[must_use]
     pub fn leaves(&self) -> Vec<&T> {
         self.values.iter().flatten().flat_map(Tree::leaves).collect()
+    }
+}
+
+impl Args<Value> {
+    /// The mask that the layer is to use: one given by position, or that of the input. It is not always
+    /// the one that the outputs get.
+    #[must_use]
+    pub fn mask(&self) -> Option<&Value> {
+        match self.get("mask") {
+            Some(given) => given.leaves().first().copied(),
+            None => self.inputs().first().filter(|_| !self.masks_pass_by)?.mask(),
+        }
     }
 }
 
@@ -365,7 +402,8 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
     /// the path in the weights file is made.
     const CLASSES: &'static [&'static str];
 
-    /// The parameters of `call` in order, less `mask` and `training`.
+    /// The parameters of `call` in order. The graph takes care of `mask` and `training` given by name:
+    /// they stand here only where Keras takes a mask by position.
     const ARGS: &'static [&'static str] = &["inputs"];
 
     /// What becomes of masks.
@@ -376,6 +414,9 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
 
     /// Whether it is an operation of `keras.ops`: those have no group in the weights file.
     const OPERATION: bool = false;
+
+    /// Whether it takes strings.
+    const STRINGS: bool = false;
 
     /// The dtype policies for which it is this kind of its class.
     const POLICY: Policy = Policy::Plain;
@@ -413,6 +454,12 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
     #[must_use]
     fn function(&self) -> Option<AnyLayer> {
         None
+    }
+
+    /// What the outputs cost in training, besides what `activity_regularizer` says in a config.
+    #[must_use]
+    fn activity_regularizer(&self) -> Regularizer {
+        Regularizer::none()
     }
 
     /// The shapes and types of the outputs.
@@ -460,10 +507,18 @@ pub trait Function: Config + Clone + Debug + Send + Sync + 'static {
     const MASK: MaskRule = MaskRule::Drop;
     /// See [`LayerConfig::OPERATION`].
     const OPERATION: bool = false;
+    /// See [`LayerConfig::STRINGS`].
+    const STRINGS: bool = false;
 
     /// See [`LayerConfig::read_object`].
     fn read_object(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         Self::read(object.config, reader)
+    }
+
+    /// See [`LayerConfig::activity_regularizer`].
+    #[must_use]
+    fn activity_regularizer(&self) -> Regularizer {
+        Regularizer::none()
     }
 
     /// See [`LayerConfig::outputs`].
@@ -484,6 +539,7 @@ impl<F: Function> LayerConfig for F {
     const ARGS: &'static [&'static str] = F::ARGS;
     const MASK: MaskRule = F::MASK;
     const OPERATION: bool = F::OPERATION;
+    const STRINGS: bool = F::STRINGS;
 
     type Layer = Stateless<F>;
 
@@ -493,6 +549,10 @@ impl<F: Function> LayerConfig for F {
 
     fn function(&self) -> Option<AnyLayer> {
         Some(AnyLayer::new(Stateless(self.clone())))
+    }
+
+    fn activity_regularizer(&self) -> Regularizer {
+        F::activity_regularizer(self)
     }
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
@@ -553,6 +613,8 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn borders(&self) -> Borders;
     /// [`LayerConfig::INPUT`].
     fn is_input(&self) -> bool;
+    /// [`LayerConfig::STRINGS`].
+    fn takes_strings(&self) -> bool;
     /// [`LayerConfig::FIRST_CALL`].
     fn first_call(&self) -> usize;
     /// [`LayerConfig::group_name`].
@@ -561,6 +623,8 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn input(&self) -> Option<Spec>;
     /// [`LayerConfig::function`].
     fn function(&self) -> Option<AnyLayer>;
+    /// [`LayerConfig::activity_regularizer`].
+    fn activity_regularizer(&self) -> Regularizer;
     /// [`LayerConfig::outputs`].
     ///
     /// # Errors
@@ -582,6 +646,20 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
+impl dyn AnyConfig {
+    /// [`LayerConfig::outputs`], but strings are refused where they are not taken.
+    ///
+    /// # Errors
+    /// When the config does not fit the inputs.
+    pub fn infer(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        let given = args.leaves().into_iter().any(|spec| spec.dtype == Dtype::String);
+        match given && !self.takes_strings() {
+            true => Err(Error::unsupported(format_args!("a {} of strings", self.class()))),
+            false => self.outputs(args),
+        }
+    }
+}
+
 impl<C: LayerConfig> AnyConfig for C {
     fn class(&self) -> &'static str {
         C::CLASSES.first().copied().unwrap_or("")
@@ -601,6 +679,9 @@ impl<C: LayerConfig> AnyConfig for C {
     fn is_input(&self) -> bool {
         C::INPUT
     }
+    fn takes_strings(&self) -> bool {
+        C::STRINGS
+    }
     fn first_call(&self) -> usize {
         C::FIRST_CALL
     }
@@ -612,6 +693,9 @@ impl<C: LayerConfig> AnyConfig for C {
     }
     fn function(&self) -> Option<AnyLayer> {
         LayerConfig::function(self)
+    }
+    fn activity_regularizer(&self) -> Regularizer {
+        LayerConfig::activity_regularizer(self)
     }
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         LayerConfig::outputs(self, args)

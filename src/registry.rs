@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::config::{DtypePolicy, Object, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{AnyConfig, Child, LayerConfig, Spec};
-use crate::layers::LAYERS;
+use crate::layers::{ConstantConfig, LAYERS};
 use crate::module::{Governed, graph_of};
 use crate::ops::OPERATIONS;
 use crate::value::Value;
@@ -220,6 +220,11 @@ impl Registry {
             return policy.map(|_| config);
         }
         policy.map(|policy| Arc::new(Governed { config, policy }) as _)
+    }
+
+    /// Reads an array that a layer is called with.
+    pub(crate) fn read_constant(&self, json: &Json) -> Result<Arc<dyn AnyConfig>> {
+        Ok(Arc::new(ConstantConfig::new(json)?))
     }
 
     /// Reads a layer inside of another's config.

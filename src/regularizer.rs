@@ -10,10 +10,10 @@ use crate::error::{Error, Result};
 /// ```
 /// use burn_keras::regularizer::{L2, Regularizer};
 ///
-/// let regularizer = Regularizer::from(L2 { l2: 1e-4 });
+/// let regularizer = Regularizer::from(L2 { l2: 0.25 });
 /// let device = burn::tensor::Device::flex();
-/// let kernel = burn::tensor::Tensor::<2>::ones([2, 5], &device);
-/// assert_eq!(regularizer.penalty(kernel)?.into_scalar::<f32>(), 1e-3);
+/// let kernel = burn::tensor::Tensor::<2>::ones([2, 5], &device) * 2.0;
+/// assert_eq!(regularizer.penalty(kernel)?.into_scalar::<f32>(), 10.0);
 /// # Ok::<(), burn_keras::Error>(())
 /// ```
 pub type Regularizer = Described<AnyRegularizer>;

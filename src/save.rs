@@ -123,8 +123,10 @@ impl Values {
                     Error::weights(format_args!("expected the shape {expected:?}, got {got:?}")).at(param)
                 );
             }
-            values.insert(variable.dataset(), value);
-            variables.insert(variable.dataset(), variable);
+            for (_, path) in variable.datasets() {
+                values.insert(path.clone(), value.clone());
+                variables.insert(path, variable.clone());
+            }
         }
         Ok(Self { variables, values })
     }

@@ -21,6 +21,8 @@ pub struct Variable {
     pub group: String,
     /// Its number in that group's `vars`.
     pub index: usize,
+    /// Whether it lies there under its name and not its number, and Keras does not count it.
+    pub is_named: bool,
     /// The shape in the file.
     pub shape: Vec<usize>,
     /// The path of the Burn parameter: `lstm.kernel`.
@@ -41,13 +43,24 @@ pub struct Variable {
     pub regularizer: Regularizer,
     /// Where its values are brought back to in training.
     pub constraint: Constraint,
+    /// Groups and numbers under which the file has it again.
+    pub copies: Vec<(String, usize)>,
 }
 
 impl Variable {
     /// The path of the dataset in the weights file.
     #[must_use]
     pub fn dataset(&self) -> String {
-        join(&self.group, &format!("vars/{}", self.index), '/')
+        if self.is_named {
+            return join(&self.group, &format!("vars/{}", self.name), '/');
+        }
+        dataset(&self.group, self.index)
+    }
+
+    /// The groups and paths of all its datasets: its own, and those that have it again.
+    pub(crate) fn datasets(&self) -> impl Iterator<Item = (&str, String)> {
+        let copies = self.copies.iter().map(|(group, index)| (group.as_str(), dataset(group, *index)));
+        std::iter::once((self.group.as_str(), self.dataset())).chain(copies)
     }
 
     /// The shape of the Burn parameter. Scalars become vectors of one.
@@ -67,10 +80,19 @@ impl Variable {
 
     /// From the order of the parameter to that of the file.
     pub(crate) fn to_file(&self, data: TensorData) -> Result<TensorData> {
+        reorder(data, &self.param_shape(), &self.inverse_axes(), &self.shape)
+    }
+
+    /// Which axis of the parameter each axis of the file is.
+    pub(crate) fn inverse_axes(&self) -> Vec<usize> {
         let mut back = vec![0; self.axes.len()];
         self.axes.iter().enumerate().for_each(|(at, axis)| back[*axis] = at);
-        reorder(data, &self.param_shape(), &back, &self.shape)
+        back
     }
+}
+
+fn dataset(group: &str, index: usize) -> String {
+    join(group, &format!("vars/{index}"), '/')
 }
 
 fn join(outer: &str, inner: &str, glue: char) -> String {
@@ -142,12 +164,32 @@ fn gather<const N: usize>(bytes: &[u8], shape: &[usize], strides: &[usize]) -> V
     out.into_flattened()
 }
 
+/// A file that a layer has in the archive beside its variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// Its file name: `vocabulary.txt`.
+    pub name: &'static str,
+    /// As in [`Variable::group`].
+    pub group: String,
+    /// The path of the module that is built with it, and its name.
+    pub param: String,
+}
+
+impl Asset {
+    /// Its path in the archive.
+    #[must_use]
+    pub fn member(&self) -> String {
+        join("assets", &join(&self.group, self.name, '/'), '/')
+    }
+}
+
 /// The variables of a layer, in Keras' order: those created as trainable first.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     all: Vec<Variable>,
     /// Whether the one just declared is left out, and what is said of it with it.
     left_out: bool,
+    assets: Vec<Asset>,
 }
 
 impl Variables {
@@ -205,21 +247,50 @@ impl Variables {
         self.last(|variable| variable.is_flat = true)
     }
 
+    /// The last variable lies in the file under its name, as a few of Keras' layers have it.
+    #[must_use]
+    pub fn named(self) -> Self {
+        self.last(|variable| variable.is_named = true)
+    }
+
     /// The last variable lies in a field of the module that holds several.
     #[must_use]
     pub fn inside(self, field: &str) -> Self {
         self.last(|variable| variable.param = join(field, &variable.param, '.'))
     }
 
+    /// Adds a file that the layer is built with.
+    #[must_use]
+    pub fn asset(mut self, name: &'static str) -> Self {
+        self.assets.push(Asset { name, group: String::new(), param: name.to_owned() });
+        self
+    }
+
     /// Adds the variables of an inner object: its HDF5 group, and the module field that holds it.
     #[must_use]
     pub fn with_child(mut self, group: &str, field: &str, child: Self, trainable: bool) -> Self {
+        self.assets.extend(child.assets.into_iter().map(|asset| Asset {
+            group: join(group, &asset.group, '/'),
+            param: join(field, &asset.param, '.'),
+            ..asset
+        }));
         self.all.extend(child.all.into_iter().map(|variable| Variable {
             group: join(group, &variable.group, '/'),
             param: join(field, &variable.param, '.'),
             trainable: variable.trainable && trainable,
+            copies: variable.copies.into_iter().map(|(own, index)| (join(group, &own, '/'), index)).collect(),
             ..variable
         }));
+        self
+    }
+
+    /// Of the variable with that Burn path the file has a copy, as the next of the layer's own.
+    #[must_use]
+    pub fn with_copy(mut self, param: &str) -> Self {
+        let index = self.own();
+        if let Some(variable) = self.all.iter_mut().find(|variable| variable.param == param) {
+            variable.copies.push((String::new(), index));
+        }
         self
     }
 
@@ -231,8 +302,13 @@ impl Variables {
         self
     }
 
+    /// How many datasets are the layer's own, and not those of an inner object.
+    fn own(&self) -> usize {
+        self.all.iter().flat_map(Variable::datasets).filter(|(group, _)| group.is_empty()).count()
+    }
+
     fn add(mut self, name: &'static str, shape: Vec<usize>, dtype: Dtype, trainable: bool) -> Self {
-        let index = self.all.iter().filter(|variable| variable.group.is_empty()).count();
+        let index = self.own();
         self.left_out = false;
         self.all.push(Variable {
             name,
@@ -244,11 +320,13 @@ impl Variables {
             dtype,
             trainable,
             is_flat: false,
+            is_named: false,
             // As Keras, when a layer says nothing.
             initializer: if dtype.is_float() { "glorot_uniform" } else { "zeros" }.into(),
             finish: None,
             regularizer: Regularizer::none(),
             constraint: Constraint::none(),
+            copies: Vec::new(),
         });
         self
     }
@@ -258,6 +336,12 @@ impl Variables {
             change(variable);
         }
         self
+    }
+
+    /// The files.
+    #[must_use]
+    pub fn assets(&self) -> &[Asset] {
+        &self.assets
     }
 
     /// The variables.
@@ -282,11 +366,20 @@ pub trait WeightSource {
     /// # Errors
     /// When there is none, or it does not fit.
     fn read(&self, variable: &Variable) -> Result<TensorData>;
+
+    /// The text of `asset`.
+    ///
+    /// # Errors
+    /// When there is none, or it is no text.
+    fn text(&self, asset: &Asset) -> Result<String> {
+        Err(Error::weights("there is no file to read it from").at(asset.name))
+    }
 }
 
 /// Gives a layer under construction its variables, as Burn parameters.
 pub struct Weights<'a> {
     pub(crate) variables: &'a std::collections::HashMap<String, Variable>,
+    pub(crate) assets: &'a [Asset],
     pub(crate) source: &'a dyn WeightSource,
     pub(crate) device: &'a Device,
     pub(crate) path: String,
@@ -365,6 +458,16 @@ impl Weights<'_> {
         let (_, data) = self.data(name)?.ok_or_else(|| self.undeclared(name))?;
         let dtype = held(data.dtype(), self.device);
         Ok(Param::initialized(ParamId::new(), Tensor::from_data(data, (self.device, dtype))))
+    }
+
+    /// The text of the file of that name, if the layer declares one.
+    ///
+    /// # Errors
+    /// When it is no text.
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
+        let path = join(&self.path, name, '.');
+        let asset = self.assets.iter().find(|asset| asset.param == path);
+        asset.map(|asset| self.source.text(asset)).transpose()
     }
 
     fn tensor<const D: usize>(&self, name: &str) -> Result<Option<(&Variable, Tensor<D>)>> {

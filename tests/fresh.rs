@@ -9,6 +9,7 @@ use burn_keras::{Inputs, KerasModel};
 
 use common::script;
 use fresh_models::examples;
+use npz::Array;
 
 #[path = "../src/bin/burn-keras/npz.rs"]
 #[allow(dead_code)]
@@ -20,9 +21,9 @@ fn real_keras_opens_runs_and_trains_them() {
     let (folder, device) = (tempfile::tempdir().unwrap(), Device::flex());
     for example in examples(&device).unwrap() {
         let inputs = example.inputs.iter().map(|(name, value)| (format!("in/{name}"), value.clone()));
-        let mut arrays: Vec<_> = inputs.map(|(name, value)| (name, value.into_data())).collect();
+        let mut arrays: Vec<_> = inputs.map(|(name, value)| (name, Array::of(value))).collect();
         let outputs = example.model.predict(Inputs::from_iter(example.inputs.clone())).unwrap();
-        arrays.extend(outputs.into_iter().map(|(name, value)| (format!("out/{name}"), value.into_data())));
+        arrays.extend(outputs.into_iter().map(|(name, value)| (format!("out/{name}"), Array::of(value))));
         let path = folder.path().join(example.name);
         npz::write(&path.with_extension("npz"), &arrays).unwrap();
         example.model.save(path.with_extension("keras")).unwrap();

@@ -1,6 +1,6 @@
 //! The kinds of layers under Keras' names.
 
-use super::New;
+use super::Fresh;
 use crate::layers;
 
 /// Declares what a fresh layer is called.
@@ -9,7 +9,7 @@ macro_rules! aliases {
         $(
             #[doc = concat!("A `", stringify!($name), "` of a model to be.")]
             $(#[$meta])*
-            pub type $name = New<$config>;
+            pub type $name = Fresh<$config>;
         )+
     };
 }
@@ -25,6 +25,7 @@ aliases! {
     AveragePooling3D = layers::AveragePooling<5>;
     BatchNormalization = layers::BatchNormalizationConfig;
     Bidirectional = layers::BidirectionalConfig;
+    CategoryEncoding = layers::CategoryEncoding;
     Concatenate = layers::Concatenate;
     Conv1D = layers::ConvConfig<3>;
     Conv2D = layers::ConvConfig<4>;
@@ -38,6 +39,7 @@ aliases! {
     Dense = layers::DenseConfig;
     DepthwiseConv1D = layers::DepthwiseConvConfig<3>;
     DepthwiseConv2D = layers::DepthwiseConvConfig<4>;
+    Discretization = layers::Discretization;
     Dot = layers::Dot;
     Dropout = layers::DropoutConfig;
     ELU = layers::ELU;
@@ -53,8 +55,11 @@ aliases! {
     GlobalMaxPooling2D = layers::GlobalMaxPooling<4>;
     GlobalMaxPooling3D = layers::GlobalMaxPooling<5>;
     GroupNormalization = layers::GroupNormalizationConfig;
+    HashedCrossing = layers::HashedCrossing;
+    Hashing = layers::Hashing;
     Identity = layers::Identity;
     Input = layers::InputLayerConfig;
+    IntegerLookup = layers::IntegerLookupConfig;
     LSTM = layers::LSTMConfig;
     LayerNormalization = layers::LayerNormalizationConfig;
     LeakyReLU = layers::LeakyReLU;
@@ -63,6 +68,7 @@ aliases! {
     MaxPooling2D = layers::MaxPooling<4>;
     MaxPooling3D = layers::MaxPooling<5>;
     Maximum = layers::Maximum;
+    MelSpectrogram = layers::MelSpectrogram;
     Minimum = layers::Minimum;
     Multiply = layers::Multiply;
     Normalization = layers::NormalizationConfig;
@@ -73,6 +79,7 @@ aliases! {
     RepeatVector = layers::RepeatVector;
     Rescaling = layers::Rescaling;
     Reshape = layers::Reshape;
+    STFTSpectrogram = layers::STFTSpectrogramConfig;
     SeparableConv1D = layers::SeparableConvConfig<3>;
     SeparableConv2D = layers::SeparableConvConfig<4>;
     SimpleRNN = layers::SimpleRNNConfig;
@@ -80,7 +87,9 @@ aliases! {
     SpatialDropout1D = layers::SpatialDropout1DConfig;
     SpatialDropout2D = layers::SpatialDropoutConfig<4>;
     SpatialDropout3D = layers::SpatialDropoutConfig<5>;
+    StringLookup = layers::StringLookupConfig;
     Subtract = layers::Subtract;
+    TextVectorization = layers::TextVectorizationConfig;
     TimeDistributed = layers::TimeDistributedConfig;
     UnitNormalization = layers::UnitNormalization;
     UpSampling1D = layers::UpSampling1D;

@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use siphasher::sip::SipHasher13;
 
-use super::NewLayer;
+use super::FreshLayer;
 use super::tensor::registry;
 use crate::error::Result;
 use crate::keras_file::KerasFile;
@@ -19,17 +19,17 @@ use crate::model::KerasModel;
 use crate::variables::WeightSource;
 
 /// Builds a model of which only the config exists.
-pub(super) fn build(model: &NewLayer, seed: Option<u64>, device: &Device) -> Result<KerasModel> {
+pub(super) fn build(model: &FreshLayer, seed: Option<u64>, device: &Device) -> Result<KerasModel> {
     let registry = registry(&model.kinds);
     let (file, description) = KerasFile::fresh(model.object(), &registry, &Limits::default())?;
     let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    let network = network(&description, &Fresh { seed }, device)?;
+    let network = network(&description, &Draws { seed }, device)?;
     KerasModel::new(network, file, description, device)
 }
 
 /// Names for the layers of a model, each there once: those that they have, then those of their classes
 /// with numbers as Keras gives them.
-pub(super) fn names<'a>(layers: impl Iterator<Item = &'a NewLayer> + Clone) -> Vec<String> {
+pub(super) fn names<'a>(layers: impl Iterator<Item = &'a FreshLayer> + Clone) -> Vec<String> {
     let given: HashSet<&str> = layers.clone().filter_map(|layer| layer.name.as_deref()).collect();
     let mut counts: HashMap<String, usize> = HashMap::new();
     let mut next = |base: String| {
@@ -46,11 +46,11 @@ pub(super) fn names<'a>(layers: impl Iterator<Item = &'a NewLayer> + Clone) -> V
 }
 
 /// Draws the values of variables from their initializers.
-struct Fresh {
+struct Draws {
     seed: u64,
 }
 
-impl WeightSource for Fresh {
+impl WeightSource for Draws {
     fn read(&self, variable: &Variable) -> Result<TensorData> {
         // By path, so that a further layer does not change the weights of the others.
         let mut hasher = SipHasher13::new_with_keys(self.seed, 0);

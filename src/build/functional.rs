@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::layer::Identity;
 use super::tensor::Call;
-use super::{KerasTensor, NewLayer, Structure, fresh};
+use super::{FreshLayer, KerasTensor, Structure, fresh};
 use crate::error::{Error, Problems, Result};
 use crate::layer::{Tree, row};
 use crate::model::KerasModel;
@@ -72,7 +72,7 @@ impl Functional {
     /// Calls the model as a layer of another one.
     #[must_use]
     pub fn on(&self, inputs: impl Into<Structure>) -> KerasTensor {
-        NewLayer::from(self).on(inputs)
+        FreshLayer::from(self).on(inputs)
     }
 
     /// The model with fresh weights.
@@ -80,13 +80,13 @@ impl Functional {
     /// # Errors
     /// Everything that is wrong with its graph, all at once.
     pub fn build(&self, device: &Device) -> Result<KerasModel> {
-        let layer = NewLayer::from(self);
+        let layer = FreshLayer::from(self);
         layer.check()?;
         fresh::build(&layer, self.seed, device)
     }
 }
 
-impl From<&Functional> for NewLayer {
+impl From<&Functional> for FreshLayer {
     fn from(model: &Functional) -> Self {
         let graph = Graph::new(model);
         let config = graph.config(model);
@@ -103,7 +103,7 @@ impl From<&Functional> for NewLayer {
     }
 }
 
-impl From<Functional> for NewLayer {
+impl From<Functional> for FreshLayer {
     fn from(model: Functional) -> Self {
         (&model).into()
     }
@@ -111,7 +111,7 @@ impl From<Functional> for NewLayer {
 
 /// The calls between the inputs and outputs of a model.
 struct Graph {
-    layers: Vec<NewLayer>,
+    layers: Vec<FreshLayer>,
     names: Vec<String>,
     /// The calls of every layer that belong to the model.
     calls: Vec<Vec<Arc<Call>>>,
@@ -134,7 +134,7 @@ impl Graph {
         }
         // As they were made, which is an order in which they can run.
         found.sort_by_key(|call| call.number);
-        let (mut layers, mut calls): (Vec<NewLayer>, Vec<Vec<Arc<Call>>>) = (Vec::new(), Vec::new());
+        let (mut layers, mut calls): (Vec<FreshLayer>, Vec<Vec<Arc<Call>>>) = (Vec::new(), Vec::new());
         let mut places = HashMap::new();
         for call in found {
             let place = *places.entry(call.layer.identity.key()).or_insert(layers.len());

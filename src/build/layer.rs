@@ -25,7 +25,7 @@ impl Identity {
 ///
 /// Its clones are the same layer: calling them again shares its weights.
 #[derive(Clone, Debug)]
-pub struct NewLayer {
+pub struct FreshLayer {
     pub(super) identity: Identity,
     pub(super) row: Row,
     /// Where Keras has its class, unless it is somebody's own.
@@ -40,7 +40,7 @@ pub struct NewLayer {
     pub(super) fault: Option<String>,
 }
 
-impl NewLayer {
+impl FreshLayer {
     pub(super) fn of_row(row: Row, module: Option<&'static str>, config: Map<String, Json>) -> Self {
         let (identity, kinds) = (Identity::default(), vec![row]);
         Self { identity, row, module, name: None, trainable: None, config, kinds, fault: None }
@@ -123,24 +123,24 @@ impl NewLayer {
 /// let head = Dense::new(10).activation("softmax").kernel_regularizer("l2").name("head");
 /// ```
 #[derive(Debug)]
-pub struct New<C> {
-    layer: NewLayer,
+pub struct Fresh<C> {
+    layer: FreshLayer,
     kind: PhantomData<fn() -> C>,
 }
 
-impl<C> Clone for New<C> {
+impl<C> Clone for Fresh<C> {
     fn clone(&self) -> Self {
         Self { layer: self.layer.clone(), kind: PhantomData }
     }
 }
 
-impl<C: LayerConfig + Default> Default for New<C> {
+impl<C: LayerConfig + Default> Default for Fresh<C> {
     fn default() -> Self {
         Self::bare()
     }
 }
 
-impl<C: LayerConfig> New<C> {
+impl<C: LayerConfig> Fresh<C> {
     /// A layer about which nothing is said yet.
     pub(crate) fn bare() -> Self {
         Self::with_config(Map::new())
@@ -151,7 +151,7 @@ impl<C: LayerConfig> New<C> {
             config.entry("dtype").or_insert_with(float32);
         }
         let known = crate::registry::rows().any(|row| row.classes == C::CLASSES);
-        let mut layer = NewLayer::of_row(row::<C>(), known.then_some("keras.layers"), config);
+        let mut layer = FreshLayer::of_row(row::<C>(), known.then_some("keras.layers"), config);
         if C::OPERATION {
             layer.fault = Some("an operation is no layer: use the operators of tensors".to_owned());
         }
@@ -167,7 +167,7 @@ impl<C: LayerConfig> New<C> {
     }
 
     /// What is changed is another layer than before.
-    fn change(mut self, change: impl FnOnce(&mut NewLayer)) -> Self {
+    fn change(mut self, change: impl FnOnce(&mut FreshLayer)) -> Self {
         self.layer.identity = Identity::default();
         change(&mut self.layer);
         self
@@ -186,13 +186,13 @@ impl<C: LayerConfig> New<C> {
         self.change(|layer| layer.trainable = Some(trainable))
     }
 
-    /// [`NewLayer::on`].
+    /// [`FreshLayer::on`].
     #[must_use]
     pub fn on(&self, inputs: impl Into<Structure>) -> KerasTensor {
         self.layer.on(inputs)
     }
 
-    /// [`NewLayer::on_with`].
+    /// [`FreshLayer::on_with`].
     #[must_use]
     pub fn on_with<const N: usize>(
         &self,
@@ -202,33 +202,33 @@ impl<C: LayerConfig> New<C> {
         self.layer.on_with(inputs, others)
     }
 
-    pub(super) fn as_layer(&self) -> &NewLayer {
+    pub(super) fn as_layer(&self) -> &FreshLayer {
         &self.layer
     }
 }
 
-impl<C: LayerConfig> From<New<C>> for NewLayer {
-    fn from(layer: New<C>) -> Self {
+impl<C: LayerConfig> From<Fresh<C>> for FreshLayer {
+    fn from(layer: Fresh<C>) -> Self {
         layer.layer
     }
 }
 
-impl<C: LayerConfig> From<&New<C>> for NewLayer {
-    fn from(layer: &New<C>) -> Self {
+impl<C: LayerConfig> From<&Fresh<C>> for FreshLayer {
+    fn from(layer: &Fresh<C>) -> Self {
         layer.layer.clone()
     }
 }
 
-impl<C: LayerConfig> From<C> for New<C> {
+impl<C: LayerConfig> From<C> for Fresh<C> {
     /// A layer with this config, of a kind that may be your own.
     fn from(config: C) -> Self {
         Self::with_config(config.write())
     }
 }
 
-impl<C: LayerConfig> From<C> for NewLayer {
+impl<C: LayerConfig> From<C> for FreshLayer {
     fn from(config: C) -> Self {
-        New::from(config).into()
+        Fresh::from(config).into()
     }
 }
 

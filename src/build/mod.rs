@@ -48,7 +48,7 @@ mod tensor;
 
 pub use aliases::*;
 pub use functional::Functional;
-pub use layer::{New, NewLayer};
+pub use layer::{Fresh, FreshLayer};
 pub use sequential::Sequential;
 pub use settings::Setting;
 pub(crate) use settings::{layer_config, settings};

@@ -4,13 +4,13 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use serde_json::Map;
 
-use super::{KerasTensor, NewLayer, Structure};
+use super::{FreshLayer, KerasTensor, Structure};
 use crate::layer::{LayerConfig, Tree, row};
 use crate::ops;
 
 /// Calls an operation of Keras' NumPy module.
 fn operation<C: LayerConfig>(operands: Vec<Structure>) -> KerasTensor {
-    let layer = NewLayer::of_row(row::<C>(), Some("keras.src.ops.numpy"), Map::new());
+    let layer = FreshLayer::of_row(row::<C>(), Some("keras.src.ops.numpy"), Map::new());
     KerasTensor::call(layer, operands, Vec::new())
 }
 

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use serde_json::{Map, Value as Json};
 
 use super::layer::{Identity, float32};
-use super::{KerasTensor, NewLayer, Structure, fresh};
+use super::{FreshLayer, KerasTensor, Structure, fresh};
 use crate::config::Object;
 use crate::error::{Error, Result};
 use crate::layer::row;
@@ -29,7 +29,7 @@ use crate::module::SequentialConfig;
 #[derive(Clone, Debug, Default)]
 pub struct Sequential {
     identity: Identity,
-    layers: Vec<NewLayer>,
+    layers: Vec<FreshLayer>,
     name: Option<String>,
     seed: Option<u64>,
 }
@@ -43,7 +43,7 @@ impl Sequential {
 
     /// Adds a layer, which may be another model. The first is an input.
     #[must_use]
-    pub fn with(mut self, layer: impl Into<NewLayer>) -> Self {
+    pub fn with(mut self, layer: impl Into<FreshLayer>) -> Self {
         self.layers.push(layer.into());
         Self { identity: Identity::default(), ..self }
     }
@@ -63,7 +63,7 @@ impl Sequential {
     /// Calls the model as a layer of another one.
     #[must_use]
     pub fn on(&self, inputs: impl Into<Structure>) -> KerasTensor {
-        NewLayer::from(self).on(inputs)
+        FreshLayer::from(self).on(inputs)
     }
 
     /// The model with fresh weights.
@@ -71,7 +71,7 @@ impl Sequential {
     /// # Errors
     /// Everything that is wrong with its layers, all at once.
     pub fn build(&self, device: &Device) -> Result<KerasModel> {
-        let layer = NewLayer::from(self);
+        let layer = FreshLayer::from(self);
         layer.check()?;
         if !layer.config.contains_key("build_input_shape") {
             return Err(Error::config("expected an Input first, which tells the shape of what enters"));
@@ -80,7 +80,7 @@ impl Sequential {
     }
 }
 
-impl From<&Sequential> for NewLayer {
+impl From<&Sequential> for FreshLayer {
     fn from(model: &Sequential) -> Self {
         let mut config = Map::new();
         let names = fresh::names(model.layers.iter());
@@ -101,7 +101,7 @@ impl From<&Sequential> for NewLayer {
     }
 }
 
-impl From<Sequential> for NewLayer {
+impl From<Sequential> for FreshLayer {
     fn from(model: Sequential) -> Self {
         (&model).into()
     }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use serde_json::Value as Json;
 
-use super::{New, NewLayer};
+use super::{Fresh, FreshLayer};
 use crate::activation::Activation;
 use crate::config::{Array, Axes, Class, Described, Dtype, Field, Kept, Keyword, PerAxis};
 use crate::initializer::Seed;
@@ -49,15 +49,15 @@ impl<C: Class> Setting<Described<C>> for &str {
     }
 }
 
-impl<C: LayerConfig> Setting<Child> for New<C> {
+impl<C: LayerConfig> Setting<Child> for Fresh<C> {
     fn json(self) -> Json {
-        NewLayer::from(self).object()
+        FreshLayer::from(self).object()
     }
 }
 
-impl<C: LayerConfig> Setting<Option<Child>> for New<C> {
+impl<C: LayerConfig> Setting<Option<Child>> for Fresh<C> {
     fn json(self) -> Json {
-        NewLayer::from(self).object()
+        FreshLayer::from(self).object()
     }
 }
 
@@ -132,7 +132,7 @@ macro_rules! settings {
     };
     ([$name:ident $(<const $generic:ident: usize>)?] [$($required:ident: $required_ty:ty,)*]
         [$($(#[$meta:meta])* $key:ident: $ty:ty,)*]) => {
-        impl $(<const $generic: usize>)? $crate::build::New<$name $(<$generic>)?> {
+        impl $(<const $generic: usize>)? $crate::build::Fresh<$name $(<$generic>)?> {
             /// A layer with Keras' defaults, but for what has none.
             #[must_use]
             pub fn new($($required: impl $crate::build::Setting<$required_ty>),*) -> Self {

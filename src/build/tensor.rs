@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{New, NewLayer, Setting};
+use super::{Fresh, FreshLayer, Setting};
 use crate::config::{Dtype, Field, Object, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Registry, Row, Spec, Tree};
@@ -29,7 +29,7 @@ pub struct KerasTensor {
 /// A call of a layer.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) layer: NewLayer,
+    pub(super) layer: FreshLayer,
     pub(super) number: u64,
     positional: Vec<Structure>,
     keywords: Vec<(String, Structure)>,
@@ -39,7 +39,7 @@ pub(super) struct Call {
 
 impl KerasTensor {
     pub(super) fn call(
-        layer: NewLayer,
+        layer: FreshLayer,
         positional: Vec<Structure>,
         keywords: Vec<(String, Structure)>,
     ) -> Self {
@@ -125,7 +125,11 @@ fn argument(value: &Structure, history: &dyn Fn(&KerasTensor) -> Result<Json>) -
 }
 
 /// What a layer gives for some arguments.
-fn infer(layer: &NewLayer, positional: &[Structure], keywords: &[(String, Structure)]) -> Result<Vec<Spec>> {
+fn infer(
+    layer: &FreshLayer,
+    positional: &[Structure],
+    keywords: &[(String, Structure)],
+) -> Result<Vec<Spec>> {
     layer.check()?;
     let (limits, json) = (Limits::default(), layer.object());
     let registry = registry(&layer.kinds);
@@ -151,7 +155,7 @@ pub(super) fn registry(kinds: &[Row]) -> Registry {
     kinds.iter().fold(Registry::new(), |registry, kind| registry.with_row(*kind))
 }
 
-impl New<InputLayerConfig> {
+impl Fresh<InputLayerConfig> {
     /// An input of a model: its shape without the batch, `None` for an axis of any size.
     #[must_use]
     pub fn new<S: Into<Option<usize>>>(shape: impl IntoIterator<Item = S>) -> Self {
@@ -185,8 +189,8 @@ impl From<&KerasTensor> for Structure {
     }
 }
 
-impl From<&New<InputLayerConfig>> for Structure {
-    fn from(input: &New<InputLayerConfig>) -> Self {
+impl From<&Fresh<InputLayerConfig>> for Structure {
+    fn from(input: &Fresh<InputLayerConfig>) -> Self {
         Self::Leaf(input.tensor())
     }
 }
@@ -219,4 +223,4 @@ macro_rules! structures {
     };
 }
 
-structures!(&KerasTensor, &New<InputLayerConfig>, KerasTensor);
+structures!(&KerasTensor, &Fresh<InputLayerConfig>, KerasTensor);

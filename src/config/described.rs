@@ -56,8 +56,10 @@ impl<C: Class> Described<C> {
         self.meaning.as_ref().map(Option::as_ref).map_err(Error::unsupported)
     }
 
-    fn of(json: Json) -> Self {
-        Self { meaning: understand(&json).map_err(|error| error.to_string()), json }
+    /// The object that `json` describes.
+    #[must_use]
+    pub fn of(json: &Json) -> Self {
+        Self { meaning: understand(json).map_err(|error| error.to_string()), json: json.clone() }
     }
 }
 
@@ -105,7 +107,7 @@ impl<C: Class> From<C> for Described<C> {
 impl<C: Class> From<&str> for Described<C> {
     /// The object of that class or alias, with its defaults.
     fn from(name: &str) -> Self {
-        let named = Self::of(name.into());
+        let named = Self::of(&name.into());
         match named.meaning {
             Ok(Some(object)) => object.into(),
             _ => named,
@@ -117,7 +119,7 @@ impl<C: Class> Field for Described<C> {
     const EXPECTED: &'static str = "an object of Keras, or its name";
 
     fn read(json: &Json, _: &mut Reader<'_>) -> Option<Self> {
-        Some(Self::of(json.clone()))
+        Some(Self::of(json))
     }
 
     fn write(&self) -> Json {

@@ -9,8 +9,9 @@ use serde_json::{Map, Value as Json};
 
 use super::{Object, Reader, brief, snake_case};
 use crate::error::{Error, Problems, Result};
-use crate::layer::{AnyConfig, Args, Spec, Tree};
+use crate::layer::{AnyConfig, Args, Registry, Spec, Tree};
 use crate::limits::Limits;
+use crate::regularizer::Regularizer;
 use crate::value::MAX_RANK;
 
 /// One output of one call.
@@ -32,6 +33,39 @@ pub(crate) struct GraphLayer {
     pub place: String,
     /// Its group in the weights file; operations have none.
     pub group: Option<String>,
+    /// What its outputs cost in training.
+    pub activity: Activity,
+}
+
+/// What the outputs of a layer cost in training.
+#[derive(Clone, Debug)]
+pub(crate) struct Activity {
+    pub regularizer: Regularizer,
+    /// Whether layers inside of it have regularizers of their own, which nobody asks.
+    pub is_hidden: bool,
+}
+
+impl Activity {
+    const KEY: &'static str = "activity_regularizer";
+
+    /// Any layer may have one, so that the kinds of layers need not know.
+    fn of(object: &Object<'_>, config: &dyn AnyConfig) -> Self {
+        let given = object.config.get(Self::KEY).filter(|json| !json.is_null());
+        let regularizer = given.map_or_else(|| config.activity_regularizer(), Regularizer::of);
+        let inner = object.config.iter().filter(|(key, _)| *key != Self::KEY);
+        let is_model = object.config.contains_key("layers");
+        Self { regularizer, is_hidden: !is_model && inner.into_iter().any(|(_, json)| Self::is_in(json)) }
+    }
+
+    fn is_in(json: &Json) -> bool {
+        match json {
+            Json::Array(items) => items.iter().any(Self::is_in),
+            Json::Object(items) => {
+                items.iter().any(|(key, item)| (key == Self::KEY && !item.is_null()) || Self::is_in(item))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// One call of a layer.
@@ -43,6 +77,12 @@ pub(crate) struct Node {
     pub mask: Option<Tree<TensorRef>>,
     /// A recorded `training` argument.
     pub training: Option<bool>,
+}
+
+impl Node {
+    fn without_arguments(layer: usize) -> Self {
+        Self { layer, args: Args::none(), mask: None, training: None }
+    }
 }
 
 /// Everything that a model's config says about its layers.
@@ -78,7 +118,7 @@ impl Graph {
             let result = match given {
                 Some(at) => self.input_spec(layer, inputs.and_then(|inputs| inputs.get(at))).map(Tree::Leaf),
                 None => match node.args.try_map(&mut |at| spec_of(&specs, *at)) {
-                    Ok(args) => check_ranks(layer, &args).and_then(|()| layer.config.outputs(&args)),
+                    Ok(args) => check_ranks(layer, &args).and_then(|()| layer.config.infer(&args)),
                     // The problem is with a layer before this one, and has been noted there.
                     Err(_) => {
                         specs.push(None);
@@ -171,10 +211,37 @@ fn spec_of(specs: &[Option<Tree<Spec>>], at: TensorRef) -> Result<Spec> {
 struct Read<'a> {
     name: String,
     config: Arc<dyn AnyConfig>,
+    activity: Activity,
     trainable: bool,
     place: String,
     calls: Vec<Call>,
+    /// The arrays that it is called with, as layers of their own.
+    constants: Vec<Arc<dyn AnyConfig>>,
     inbound: Option<&'a Json>,
+}
+
+impl Read<'_> {
+    /// Notes the arrays of a call as values of the graph. Operations take them as they are.
+    fn take_constants(&mut self, call: Call, registry: &Registry) -> Result<Call> {
+        if self.config.group_name().is_none() {
+            return Ok(call);
+        }
+        let mut failed = Ok(());
+        let args = call.args.replace_constants(&mut |json| {
+            Object::of(json).filter(|object| matches!(object.class, "__tensor__" | "__numpy__"))?;
+            match registry.read_constant(json) {
+                Ok(config) => self.constants.push(config),
+                Err(error) => failed = Err(error),
+            }
+            let number = self.constants.len().saturating_sub(1);
+            Some(Tree::Leaf(Named { layer: constant_name(&self.name, number), call: 0, output: 0 }))
+        });
+        failed.map(|()| Call { args, ..call })
+    }
+}
+
+fn constant_name(layer: &str, number: usize) -> String {
+    format!("{layer}/constant_{number}")
 }
 
 /// A call whose tensors are still named by layer, call and output.
@@ -209,10 +276,12 @@ fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Opti
     })?;
     Some(Read {
         name,
+        activity: Activity::of(&object, config.as_ref()),
         config,
         trainable,
         place,
         calls: Vec::new(),
+        constants: Vec::new(),
         inbound: object.envelope.get("inbound_nodes"),
     })
 }
@@ -247,6 +316,7 @@ pub(crate) fn read_functional(config: &Map<String, Json>, reader: &mut Reader<'_
             let place = format!("{}.inbound_nodes[{index}]", entry.place);
             let call = reader.at(place, |reader| {
                 let call = read_call(json, entry.config.as_ref());
+                let call = call.and_then(|call| entry.take_constants(call, reader.registry()));
                 reader.note(call)
             });
             sound &= call.is_some();
@@ -279,7 +349,12 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
         let taken = entries.iter().any(|entry| entry.name == "input_layer");
         let name = if taken { "input_layer_0" } else { "input_layer" }.to_owned();
         let place = "the implied input".to_owned();
-        entries.insert(0, Read { name, config, trainable: false, place, calls: Vec::new(), inbound: None });
+        let activity = Activity::of(&object, config.as_ref());
+        let (calls, constants) = (Vec::new(), Vec::new());
+        entries.insert(
+            0,
+            Read { name, config, activity, trainable: false, place, calls, constants, inbound: None },
+        );
     }
     let mut before: Option<String> = None;
     for entry in &mut entries {
@@ -480,14 +555,28 @@ fn assemble(
         order.layers.iter().enumerate().map(|(at, layer)| (*layer, at)).collect();
     let node_of: HashMap<(usize, usize), usize> =
         order.nodes.iter().enumerate().map(|(at, node)| (*node, at)).collect();
+    let constants: Vec<(String, &Arc<dyn AnyConfig>)> = order
+        .layers
+        .iter()
+        .map(|layer| &entries[*layer])
+        .flat_map(|entry| {
+            let named = |(number, config)| (constant_name(&entry.name, number), config);
+            entry.constants.iter().enumerate().map(named)
+        })
+        .collect();
     let mut resolve = |named: &Named| -> Result<TensorRef> {
+        if let Some(node) = constants.iter().position(|(name, _)| *name == named.layer) {
+            return Ok(TensorRef { node, output: 0 });
+        }
         let node = names.get(named.layer.as_str()).and_then(|layer| node_of.get(&(*layer, named.call)));
         let node = node.ok_or_else(|| {
             Error::config(format_args!("refers to {}, which is no part of it", show(named)))
         })?;
-        Ok(TensorRef { node: *node, output: named.output })
+        Ok(TensorRef { node: constants.len() + node, output: named.output })
     };
-    let mut nodes = Vec::with_capacity(order.nodes.len());
+    let mut nodes = Vec::with_capacity(constants.len() + order.nodes.len());
+    let first = order.layers.len();
+    nodes.extend((first..first + constants.len()).map(Node::without_arguments));
     for (layer, call) in &order.nodes {
         let entry = &entries[*layer];
         nodes.push(match entry.calls.get(*call) {
@@ -497,7 +586,7 @@ fn assemble(
                 mask: call.mask.as_ref().map(|mask| mask.try_map(&mut resolve)).transpose()?,
                 training: call.training,
             },
-            None => Node { layer: place[layer], args: Args::none(), mask: None, training: None },
+            None => Node::without_arguments(place[layer]),
         });
     }
     let inputs = inputs.try_map(&mut |named| Ok(resolve(named)?.node))?;
@@ -509,15 +598,25 @@ fn assemble(
         let config = Arc::clone(&entry.config);
         let group = config.group_name().map(|base| numbered(&mut counts, base));
         let (name, place) = (entry.name.clone(), entry.place.clone());
-        GraphLayer { name, config, trainable: entry.trainable, place, group }
+        let activity = entry.activity.clone();
+        GraphLayer { name, config, trainable: entry.trainable, place, group, activity }
     });
+    // At the end, where they do not count as layers of the model.
+    let layers = layers.chain(constants.iter().map(|(name, config)| GraphLayer {
+        name: name.clone(),
+        config: Arc::clone(config),
+        trainable: false,
+        place: name.clone(),
+        group: None,
+        activity: Activity { regularizer: Regularizer::none(), is_hidden: false },
+    }));
     let layers = layers.collect();
     let done = last_uses(&nodes, &outputs);
     Ok(Graph { layers, nodes, inputs, outputs, done, implied, activation_limit: limits.activation })
 }
 
 /// `layers/dense`, `layers/dense_1`, ...
-fn numbered(counts: &mut HashMap<String, usize>, base: String) -> String {
+pub(crate) fn numbered(counts: &mut HashMap<String, usize>, base: String) -> String {
     let count = counts.entry(base.clone()).or_default();
     let group = if *count == 0 { format!("layers/{base}") } else { format!("layers/{base}_{count}") };
     *count += 1;

@@ -201,7 +201,7 @@ impl BatchNormalization {
         let shape = x.shape();
         let counted = mask.map(|mask| mask.expand_dims(shape.len() - 1)?.broadcast_to(&shape)).transpose()?;
         let rank = x.rank();
-        let (stored, order) = x.into_stored_float();
+        let (stored, order) = x.into_stored_float()?;
         by_rank!(rank, D => {
             let x = Tensor::<D>::from_bridge(stored);
             let (mean, variance) = match counted {

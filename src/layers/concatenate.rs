@@ -44,7 +44,7 @@ impl Concatenate {
 }
 
 impl Function for Concatenate {
-    const CLASSES: &'static [&'static str] = &["Concatenate"];
+    const CLASSES: &'static [&'static str] = &["Concatenate", "TFDConcat"];
     const MASK: MaskRule = MaskRule::Own;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

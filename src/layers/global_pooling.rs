@@ -110,14 +110,15 @@ impl<const D: usize> Function for GlobalAveragePooling<D> {
         4 => &["GlobalAveragePooling2D", "GlobalAvgPool2D"],
         _ => &["GlobalAveragePooling3D", "GlobalAvgPool3D"],
     };
+    const ARGS: &'static [&'static str] = if D == 3 { &["inputs", "mask"] } else { &["inputs"] };
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         Ok(output::<D>(args.input()?, self.data_format, self.keepdims)?.into())
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        let mask = args.mask().filter(|_| D == 3).cloned();
         let x = args.into_input()?;
-        let mask = x.mask().filter(|_| D == 3).cloned();
         let y = reduce::<D>(x, self.data_format, self.keepdims, |x, axis| match mask {
             Some(mask) => masked_mean(x, mask, axis),
             None => Ok(x.mean_dim(axis)),

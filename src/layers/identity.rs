@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
+use crate::regularizer::{L1L2, Regularizer};
 use crate::value::Value;
 
 crate::layer_config! {
@@ -14,7 +15,7 @@ crate::layer_config! {
 }
 
 impl Function for Identity {
-    const CLASSES: &'static [&'static str] = &["Identity"];
+    const CLASSES: &'static [&'static str] = &["Identity", "TFDIdentity"];
     const MASK: MaskRule = MaskRule::Own;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
@@ -44,6 +45,10 @@ crate::layer_config! {
 impl Function for ActivityRegularization {
     const CLASSES: &'static [&'static str] = &["ActivityRegularization"];
     const MASK: MaskRule = MaskRule::Pass;
+
+    fn activity_regularizer(&self) -> Regularizer {
+        L1L2 { l1: self.l1, l2: self.l2 }.into()
+    }
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         Ok(args.input()?.clone().into())

@@ -2,11 +2,15 @@
 
 mod activation;
 mod adaptive_pooling;
+mod applications;
 mod attention;
 mod batch_normalization;
 mod bidirectional;
+mod categorical;
 mod concatenate;
+mod constant;
 pub(crate) mod conv;
+mod conv_lstm;
 mod conv_transpose;
 mod dense;
 pub(crate) mod depthwise_conv;
@@ -14,12 +18,17 @@ mod dot;
 mod dropout;
 mod einsum_dense;
 mod embedding;
+mod encoding;
 mod global_pooling;
 mod group_normalization;
+mod hashing;
 mod identity;
+pub(crate) mod image;
 mod input;
 mod lambda;
 mod layer_normalization;
+mod lookup;
+mod locally_connected;
 mod margins;
 mod masking;
 mod merge;
@@ -28,6 +37,7 @@ mod noise;
 mod normalization;
 #[cfg(test)]
 mod order_tests;
+mod pipeline;
 pub(crate) mod pooling;
 mod prelu;
 mod quantized;
@@ -35,27 +45,34 @@ mod recurrent;
 mod relu;
 mod rescaling;
 mod reshape;
-mod resize;
 mod reversible_embedding;
 mod separable_conv;
 mod softmax;
 pub(crate) mod spatial;
 #[cfg(test)]
 mod spatial_tests;
+mod spectral_normalization;
+mod spectrogram;
 mod support;
 #[cfg(test)]
 mod testing;
+mod text_vectorization;
 mod time_distributed;
 mod unit_normalization;
 mod up_sampling;
 
+pub use crate::image::resize::Interpolation;
 pub use activation::Activation;
 pub use adaptive_pooling::{AdaptiveAveragePooling, AdaptiveMaxPooling};
+pub use applications::{CustomScaleLayer, LayerScale, LayerScaleConfig, StochasticDepthConfig};
 pub use attention::{AdditiveAttentionConfig, Attention, AttentionConfig, ScoreMode};
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
+pub use categorical::{OutputDtype, OutputMode};
 pub use concatenate::Concatenate;
+pub(crate) use constant::ConstantConfig;
 pub use conv::{Conv, ConvConfig};
+pub use conv_lstm::{ConvLSTMCell, ConvLSTMConfig};
 pub use conv_transpose::{ConvTranspose, ConvTransposeConfig};
 pub use dense::{Dense, DenseConfig};
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConvConfig};
@@ -63,35 +80,53 @@ pub use dot::Dot;
 pub use dropout::{Dropout, DropoutConfig, SpatialDropout1DConfig, SpatialDropoutConfig};
 pub use einsum_dense::{EinsumDense, EinsumDenseConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
+pub use encoding::{Boundaries, CategoryEncoding, Discretization};
 pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
 pub use group_normalization::{GroupNormalization, GroupNormalizationConfig};
+pub use hashing::{HashedCrossing, Hashing, Salt};
 pub use identity::{ActivityRegularization, Identity};
+pub use image::{
+    AugMix, Augmented, AutoContrast, CenterCrop, ColorRange, ContrastLimitedAdaptiveHistogramEqualization,
+    CutMix, Equalization, Factor, FlipMode, MaxNumBoundingBoxes, MixUp, RandAugment, RandomBrightness,
+    RandomColorDegeneration, RandomColorJitter, RandomContrast, RandomCrop, RandomElasticTransform,
+    RandomErasing, RandomFlip, RandomGaussianBlur, RandomGrayscale, RandomHue, RandomInvert,
+    RandomPerspective, RandomPosterization, RandomRotation, RandomSaturation, RandomSharpness, RandomShear,
+    RandomTranslation, RandomZoom, Resizing, Solarization,
+};
 pub use input::InputLayerConfig;
 pub use lambda::Lambda;
 pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
 };
+pub use lookup::{IntegerLookupConfig, Lookup, OovMethod, StringLookupConfig, Token, Vocabulary};
+pub use locally_connected::{LocallyConnected, LocallyConnectedConfig};
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
 pub use multi_head_attention::{GroupQueryAttentionConfig, MultiHeadAttention, MultiHeadAttentionConfig};
 pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, Noise};
 pub use normalization::{Normalization, NormalizationConfig};
+pub use pipeline::{Pipeline, PipelineConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
 pub use quantized::{
     Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEmbedding,
     QuantizedEmbeddingConfig, QuantizedKernel,
 };
-pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
-pub use relu::{ELU, LeakyReLU, ReLU};
+pub use recurrent::{
+    CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
+    RNNConfig, Recurrent, SimpleRNNCellConfig, SimpleRNNConfig, StackedRNNCells, StackedRNNCellsConfig,
+};
+pub use relu::{ELU, LeakyReLU, ReLU, ThresholdedReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
-pub use resize::Interpolation;
 pub use reversible_embedding::{ReversibleEmbedding, ReversibleEmbeddingConfig};
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
 pub use spatial::Padding;
+pub use spectral_normalization::{SpectralNormalization, SpectralNormalizationConfig};
+pub use spectrogram::{FrameWindow, MelSpectrogram, STFTSpectrogram, STFTSpectrogramConfig, SpectrogramMode};
+pub use text_vectorization::{Ngrams, Split, Standardize, TextVectorization, TextVectorizationConfig};
 pub use time_distributed::{TimeDistributed, TimeDistributedConfig};
 pub use unit_normalization::UnitNormalization;
 pub use up_sampling::{UpSampling1D, UpSampling2D, UpSampling3D};
@@ -117,6 +152,7 @@ pub static LAYERS: &[Row] = &[
     row::<LeakyReLU>(),
     row::<PReLUConfig>(),
     row::<ELU>(),
+    row::<ThresholdedReLU>(),
     row::<Softmax>(),
     row::<Flatten>(),
     row::<Reshape>(),
@@ -126,12 +162,23 @@ pub static LAYERS: &[Row] = &[
     row::<ActivityRegularization>(),
     row::<Lambda>(),
     row::<Rescaling>(),
+    row::<PipelineConfig>(),
+    row::<STFTSpectrogramConfig>(),
+    row::<MelSpectrogram>(),
+    row::<CategoryEncoding>(),
+    row::<Hashing>(),
+    row::<HashedCrossing>(),
+    row::<StringLookupConfig>(),
+    row::<IntegerLookupConfig>(),
+    row::<TextVectorizationConfig>(),
+    row::<Discretization>(),
     row::<NormalizationConfig>(),
     row::<BatchNormalizationConfig>(),
     row::<LayerNormalizationConfig>(),
     row::<RMSNormalizationConfig>(),
     row::<GroupNormalizationConfig>(),
     row::<UnitNormalization>(),
+    row::<SpectralNormalizationConfig>(),
     row::<DropoutConfig>(),
     row::<SpatialDropout1DConfig>(),
     row::<SpatialDropoutConfig<4>>(),
@@ -155,6 +202,11 @@ pub static LAYERS: &[Row] = &[
     row::<ConvTransposeConfig<5>>(),
     row::<DepthwiseConvConfig<3>>(),
     row::<DepthwiseConvConfig<4>>(),
+    row::<LocallyConnectedConfig<3>>(),
+    row::<LocallyConnectedConfig<4>>(),
+    row::<LayerScaleConfig>(),
+    row::<StochasticDepthConfig>(),
+    row::<CustomScaleLayer>(),
     row::<SeparableConvConfig<3>>(),
     row::<SeparableConvConfig<4>>(),
     row::<MaxPooling<3>>(),
@@ -184,13 +236,54 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling1D>(),
     row::<UpSampling2D>(),
     row::<UpSampling3D>(),
+    row::<Resizing>(),
+    row::<CenterCrop>(),
+    row::<AutoContrast>(),
+    row::<ContrastLimitedAdaptiveHistogramEqualization>(),
+    row::<RandomCrop>(),
+    row::<RandomFlip>(),
+    row::<RandomRotation>(),
+    row::<RandomTranslation>(),
+    row::<RandomZoom>(),
+    row::<RandomShear>(),
+    row::<RandomPerspective>(),
+    row::<RandomElasticTransform>(),
+    row::<RandomBrightness>(),
+    row::<RandomContrast>(),
+    row::<RandomHue>(),
+    row::<RandomSaturation>(),
+    row::<RandomColorJitter>(),
+    row::<RandomColorDegeneration>(),
+    row::<RandomGrayscale>(),
+    row::<RandomInvert>(),
+    row::<RandomPosterization>(),
+    row::<Solarization>(),
+    row::<Equalization>(),
+    row::<RandomSharpness>(),
+    row::<RandomGaussianBlur>(),
+    row::<RandomErasing>(),
+    row::<MixUp>(),
+    row::<CutMix>(),
+    row::<RandAugment>(),
+    row::<AugMix>(),
+    row::<MaxNumBoundingBoxes>(),
     row::<EmbeddingConfig>(),
     row::<QuantizedEmbeddingConfig>(),
     row::<ReversibleEmbeddingConfig>(),
     row::<Masking>(),
+    row::<RNNConfig>(),
     row::<SimpleRNNConfig>(),
     row::<LSTMConfig>(),
     row::<GRUConfig>(),
+    row::<SimpleRNNCellConfig>(),
+    row::<LSTMCellConfig>(),
+    row::<GRUCellConfig>(),
+    row::<StackedRNNCellsConfig>(),
+    row::<ConvLSTMConfig<3>>(),
+    row::<ConvLSTMConfig<4>>(),
+    row::<ConvLSTMConfig<5>>(),
+    row::<CuDNNLSTMConfig>(),
+    row::<CuDNNGRUConfig>(),
     row::<BidirectionalConfig>(),
     row::<TimeDistributedConfig>(),
 ];

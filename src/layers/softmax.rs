@@ -71,10 +71,9 @@ impl Function for Softmax {
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
-        let given = args.get("mask").and_then(|mask| mask.leaves().first().map(|mask| (*mask).clone()));
+        let mask = args.mask().cloned();
         let x = args.into_input()?;
         let axes = self.axes(x.rank())?;
-        let mask = given.or_else(|| x.mask().cloned());
         Ok(masked_softmax(x, mask, &axes)?.into())
     }
 }

@@ -14,6 +14,7 @@ use super::AnyLayer;
 use crate::config::{Dtype, DtypePolicy};
 use crate::error::{Error, Result};
 use crate::layer::{AnyConfig, Args, Borders, MaskRule, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::{Value, burn_dtype};
 
 /// A kind of layer under a dtype policy.
@@ -57,6 +58,9 @@ impl AnyConfig for Governed {
     fn is_input(&self) -> bool {
         self.config.is_input()
     }
+    fn takes_strings(&self) -> bool {
+        self.config.takes_strings()
+    }
     fn first_call(&self) -> usize {
         self.config.first_call()
     }
@@ -69,6 +73,9 @@ impl AnyConfig for Governed {
     fn function(&self) -> Option<AnyLayer> {
         let border = Border::new(self.borders(), self.policy, Vec::new());
         Some(self.config.function()?.with_border(border.ok()?))
+    }
+    fn activity_regularizer(&self) -> Regularizer {
+        self.config.activity_regularizer()
     }
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         let outputs = self.config.outputs(&self.inside(args)?)?;

@@ -7,6 +7,6 @@ mod state;
 
 pub(crate) use border::Governed;
 pub use erased::AnyLayer;
-pub(crate) use network::graph_of;
 pub use network::{FunctionalConfig, Network, SequentialConfig};
+pub(crate) use network::{call_layer, graph_of};
 pub use state::{State, Training};

@@ -199,6 +199,7 @@ pub(crate) fn device(args: &Args<Value>) -> Result<Device> {
 }
 
 /// A number or an array of a graph.
+#[derive(Debug)]
 pub(crate) struct Constant {
     pub array: Array,
     kind: Kind,
