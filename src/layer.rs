@@ -49,6 +49,7 @@ use crate::value::Value;
 
 pub use crate::any_config::AnyConfig;
 pub use crate::registry::{Child, LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
+pub use crate::config::Borders;
 pub use crate::variables::{Asset, Variable, Variables, Weights};
 
 /// The shape and element type of a value, before there is one. `None` is an axis of any size.
@@ -386,22 +387,6 @@ pub enum MaskRule {
     Pass,
     /// The layer sets the masks of its outputs itself.
     Own,
-}
-
-/// What a dtype policy does to the floats of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Borders {
-    /// What enters and what it gives have the type of the policy, and so do the variables when they are
-    /// used.
-    Cast,
-    /// The same, but variables are used as they are stored.
-    Stored,
-    /// As `Stored`, and inputs may have any type.
-    Uncast,
-    /// Inputs and outputs have the type of the policy; the layers inside have policies of their own.
-    Wrapper,
-    /// It has no policy.
-    Free,
 }
 
 /// The circumstances of a call.
