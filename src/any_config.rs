@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use serde_json::{Map, Value as Json};
 
-use crate::config::Config;
-use crate::error::Result;
+use crate::config::{Config, Dtype};
+use crate::error::{Error, Result};
 use crate::layer::{Args, Borders, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::module::AnyLayer;
 use crate::regularizer::Regularizer;
@@ -59,6 +59,20 @@ pub trait AnyConfig: Debug + Send + Sync {
     fn write(&self) -> Map<String, Json>;
     /// The config itself.
     fn as_any(&self) -> &dyn Any;
+}
+
+impl dyn AnyConfig {
+    /// [`LayerConfig::outputs`], but strings are refused where they are not taken.
+    ///
+    /// # Errors
+    /// When the config does not fit the inputs.
+    pub fn infer(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        let given = args.leaves().into_iter().any(|spec| spec.dtype == Dtype::String);
+        match given && !self.takes_strings() {
+            true => Err(Error::unsupported(format_args!("a {} of strings", self.class()))),
+            false => self.outputs(args),
+        }
+    }
 }
 
 impl<C: LayerConfig> AnyConfig for C {

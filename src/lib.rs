@@ -11,6 +11,7 @@ pub mod device;
 mod einsum;
 pub mod error;
 mod file;
+mod image;
 pub mod initializer;
 mod keras_file;
 pub mod layer;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::activity::Activity;
-use super::{Dtype, Object, Reader, brief, snake_case};
+use super::{Object, Reader, brief, snake_case};
 use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Args, Registry, Spec, Tree};
 use crate::limits::Limits;
@@ -89,9 +89,7 @@ impl Graph {
             let result = match given {
                 Some(at) => self.input_spec(layer, inputs.and_then(|inputs| inputs.get(at))).map(Tree::Leaf),
                 None => match node.args.try_map(&mut |at| spec_of(&specs, *at)) {
-                    Ok(args) => check_ranks(layer, &args)
-                        .and_then(|()| check_strings(layer, &args))
-                        .and_then(|()| layer.config.outputs(&args)),
+                    Ok(args) => check_ranks(layer, &args).and_then(|()| layer.config.infer(&args)),
                     // The problem is with a layer before this one, and has been noted there.
                     Err(_) => {
                         specs.push(None);
@@ -165,15 +163,6 @@ impl Graph {
 fn check_ranks(layer: &GraphLayer, args: &Args<Spec>) -> Result<()> {
     match layer.group.is_some() && args.leaves().iter().any(|spec| spec.rank() == 0) {
         true => Err(Error::unsupported("called with a value that has no axes")),
-        false => Ok(()),
-    }
-}
-
-/// Strings are no tensors: only few layers know what to do with them.
-fn check_strings(layer: &GraphLayer, args: &Args<Spec>) -> Result<()> {
-    let given = args.leaves().into_iter().any(|spec| spec.dtype == Dtype::String);
-    match given && !layer.config.takes_strings() {
-        true => Err(Error::unsupported(format_args!("a {} of strings", layer.config.class()))),
         false => Ok(()),
     }
 }
@@ -323,7 +312,7 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
     let mut entries = read_entries(object.config, reader)?;
     let built = object.envelope.get("build_config").and_then(|json| json.get("input_shape"));
     let implied = object.config.get("build_input_shape").filter(|json| !json.is_null()).or(built);
-    let implied = implied.and_then(read_shape).map(|shape| Spec::new(shape, Dtype::Float32));
+    let implied = implied.and_then(read_shape).map(|shape| Spec::new(shape, super::Dtype::Float32));
     if entries.first().is_none_or(|entry| !entry.config.is_input()) {
         // The name that Keras gives to the input that it makes.
         let json = serde_json::json!({

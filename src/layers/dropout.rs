@@ -133,7 +133,7 @@ impl Dropout {
         Self::new(rate, NoiseShape::default())
     }
 
-    fn new(rate: f64, noise: NoiseShape) -> Self {
+    pub(super) fn new(rate: f64, noise: NoiseShape) -> Self {
         Self { training: Training::default(), rate, noise }
     }
 }

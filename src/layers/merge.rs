@@ -20,7 +20,7 @@ enum Merge {
 }
 
 /// The shape after the batch of two shapes after their batch.
-fn broadcast(left: &[Option<usize>], right: &[Option<usize>]) -> Option<Vec<Option<usize>>> {
+pub(super) fn broadcast(left: &[Option<usize>], right: &[Option<usize>]) -> Option<Vec<Option<usize>>> {
     let (long, short) = if left.len() < right.len() { (right, left) } else { (left, right) };
     let (first, last) = long.split_at(long.len() - short.len());
     let merged = last.iter().zip(short).map(|sizes| match sizes {

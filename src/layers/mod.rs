@@ -2,6 +2,7 @@
 
 mod activation;
 mod adaptive_pooling;
+mod applications;
 mod attention;
 mod batch_normalization;
 mod bidirectional;
@@ -22,10 +23,12 @@ mod global_pooling;
 mod group_normalization;
 mod hashing;
 mod identity;
+pub(crate) mod image;
 mod input;
 mod lambda;
 mod layer_normalization;
 mod lookup;
+mod locally_connected;
 mod margins;
 mod masking;
 mod merge;
@@ -42,7 +45,6 @@ mod recurrent;
 mod relu;
 mod rescaling;
 mod reshape;
-mod resize;
 mod reversible_embedding;
 mod separable_conv;
 mod softmax;
@@ -59,8 +61,10 @@ mod time_distributed;
 mod unit_normalization;
 mod up_sampling;
 
+pub use crate::image::resize::Interpolation;
 pub use activation::Activation;
 pub use adaptive_pooling::{AdaptiveAveragePooling, AdaptiveMaxPooling};
+pub use applications::{CustomScaleLayer, LayerScale, LayerScaleConfig, StochasticDepthConfig};
 pub use attention::{AdditiveAttentionConfig, Attention, AttentionConfig, ScoreMode};
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
@@ -81,12 +85,21 @@ pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
 pub use group_normalization::{GroupNormalization, GroupNormalizationConfig};
 pub use hashing::{HashedCrossing, Hashing, Salt};
 pub use identity::{ActivityRegularization, Identity};
+pub use image::{
+    AugMix, Augmented, AutoContrast, CenterCrop, ColorRange, ContrastLimitedAdaptiveHistogramEqualization,
+    CutMix, Equalization, Factor, FlipMode, MaxNumBoundingBoxes, MixUp, RandAugment, RandomBrightness,
+    RandomColorDegeneration, RandomColorJitter, RandomContrast, RandomCrop, RandomElasticTransform,
+    RandomErasing, RandomFlip, RandomGaussianBlur, RandomGrayscale, RandomHue, RandomInvert,
+    RandomPerspective, RandomPosterization, RandomRotation, RandomSaturation, RandomSharpness, RandomShear,
+    RandomTranslation, RandomZoom, Resizing, Solarization,
+};
 pub use input::InputLayerConfig;
 pub use lambda::Lambda;
 pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
 };
 pub use lookup::{IntegerLookupConfig, Lookup, OovMethod, StringLookupConfig, Token, Vocabulary};
+pub use locally_connected::{LocallyConnected, LocallyConnectedConfig};
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
@@ -104,10 +117,9 @@ pub use recurrent::{
     CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
     RNNConfig, Recurrent, SimpleRNNCellConfig, SimpleRNNConfig, StackedRNNCells, StackedRNNCellsConfig,
 };
-pub use relu::{ELU, LeakyReLU, ReLU};
+pub use relu::{ELU, LeakyReLU, ReLU, ThresholdedReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
-pub use resize::Interpolation;
 pub use reversible_embedding::{ReversibleEmbedding, ReversibleEmbeddingConfig};
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
@@ -140,6 +152,7 @@ pub static LAYERS: &[Row] = &[
     row::<LeakyReLU>(),
     row::<PReLUConfig>(),
     row::<ELU>(),
+    row::<ThresholdedReLU>(),
     row::<Softmax>(),
     row::<Flatten>(),
     row::<Reshape>(),
@@ -189,6 +202,11 @@ pub static LAYERS: &[Row] = &[
     row::<ConvTransposeConfig<5>>(),
     row::<DepthwiseConvConfig<3>>(),
     row::<DepthwiseConvConfig<4>>(),
+    row::<LocallyConnectedConfig<3>>(),
+    row::<LocallyConnectedConfig<4>>(),
+    row::<LayerScaleConfig>(),
+    row::<StochasticDepthConfig>(),
+    row::<CustomScaleLayer>(),
     row::<SeparableConvConfig<3>>(),
     row::<SeparableConvConfig<4>>(),
     row::<MaxPooling<3>>(),
@@ -218,6 +236,37 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling1D>(),
     row::<UpSampling2D>(),
     row::<UpSampling3D>(),
+    row::<Resizing>(),
+    row::<CenterCrop>(),
+    row::<AutoContrast>(),
+    row::<ContrastLimitedAdaptiveHistogramEqualization>(),
+    row::<RandomCrop>(),
+    row::<RandomFlip>(),
+    row::<RandomRotation>(),
+    row::<RandomTranslation>(),
+    row::<RandomZoom>(),
+    row::<RandomShear>(),
+    row::<RandomPerspective>(),
+    row::<RandomElasticTransform>(),
+    row::<RandomBrightness>(),
+    row::<RandomContrast>(),
+    row::<RandomHue>(),
+    row::<RandomSaturation>(),
+    row::<RandomColorJitter>(),
+    row::<RandomColorDegeneration>(),
+    row::<RandomGrayscale>(),
+    row::<RandomInvert>(),
+    row::<RandomPosterization>(),
+    row::<Solarization>(),
+    row::<Equalization>(),
+    row::<RandomSharpness>(),
+    row::<RandomGaussianBlur>(),
+    row::<RandomErasing>(),
+    row::<MixUp>(),
+    row::<CutMix>(),
+    row::<RandAugment>(),
+    row::<AugMix>(),
+    row::<MaxNumBoundingBoxes>(),
     row::<EmbeddingConfig>(),
     row::<QuantizedEmbeddingConfig>(),
     row::<ReversibleEmbeddingConfig>(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn::module::Module;
 
 use crate::config::graph::numbered;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layer::{Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::module::{AnyLayer, call_layer};
 use crate::value::Value;
@@ -25,11 +25,7 @@ impl PipelineConfig {
         let mut calls = Vec::with_capacity(self.layers.len());
         for child in &self.layers {
             let call = Args::bind(child.config.arg_names(), vec![output], Vec::new())?;
-            let strings = call.leaves().iter().any(|spec| spec.dtype == crate::config::Dtype::String);
-            if strings && !child.config.takes_strings() {
-                return Err(Error::unsupported(format_args!("a {} of strings", child.config.class())));
-            }
-            output = child.config.outputs(&call).map_err(|error| error.at(&child.name))?;
+            output = child.config.infer(&call).map_err(|error| error.at(&child.name))?;
             calls.push(call);
         }
         Ok((calls, output))

@@ -1,4 +1,4 @@
-//! `ReLU`, `LeakyReLU` and `ELU`: rectifiers without variables.
+//! `ReLU`, `LeakyReLU`, `ELU` and, of Keras 2, `ThresholdedReLU`: rectifiers without variables.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
@@ -116,5 +116,35 @@ impl Function for ELU {
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         Ok(map_float!(args.into_input()?, x => elu(x, self.alpha))?.into())
+    }
+}
+
+crate::config! {
+    /// `ThresholdedReLU` of Keras 2: `x` above the threshold, zero below.
+    ///
+    /// # Shapes
+    /// - inputs: `[batch, ...]`
+    /// - outputs: as the inputs
+    pub struct ThresholdedReLU {
+        /// The threshold.
+        theta: f64 = 1.0,
+    }
+}
+
+impl Function for ThresholdedReLU {
+    const CLASSES: &'static [&'static str] = &["ThresholdedReLU"];
+    const MASK: MaskRule = MaskRule::Pass;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        check_positive("theta", self.theta)?;
+        like_input(args)
+    }
+
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        let y = map_float!(args.into_input()?, x => {
+            let above = x.clone().greater_elem(self.theta);
+            x.mask_fill(above.bool_not(), 0.0)
+        });
+        Ok(y?.into())
     }
 }

@@ -118,7 +118,7 @@ impl Window {
     }
 
     /// The number of its places.
-    fn places(self, padding: Padding, length: usize) -> usize {
+    pub fn places(self, padding: Padding, length: usize) -> usize {
         match padding {
             Padding::Valid => length.checked_sub(self.reach()).map_or(0, |rest| rest / self.stride + 1),
             Padding::Same | Padding::Causal => length.div_ceil(self.stride),
@@ -126,7 +126,7 @@ impl Window {
     }
 
     /// What is added before and after the axis.
-    fn pads(self, padding: Padding, length: usize) -> (usize, usize) {
+    pub fn pads(self, padding: Padding, length: usize) -> (usize, usize) {
         match padding {
             Padding::Valid => (0, 0),
             Padding::Causal => (self.reach() - 1, 0),

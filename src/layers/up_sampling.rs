@@ -2,12 +2,12 @@
 
 use std::num::NonZeroUsize;
 
-use super::resize::{Interpolation, resize};
 use super::spatial::{
     channel_axis, check_elements, give, lengths, lengths_of, spatial_axes, take, with_sizes,
 };
 use crate::config::{DataFormat, PerAxis};
 use crate::error::Result;
+use crate::image::resize::{Interpolation, resize};
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::Value;
 
@@ -116,7 +116,7 @@ impl Function for UpSampling2D {
         let x = take::<4>(x, self.data_format)?;
         let lengths = lengths_of(&x).into_iter().zip(factors).map(|(length, factor)| length * factor);
         let size = super::spatial::array(lengths);
-        Ok(give(resize(x, size, self.interpolation), self.data_format).into())
+        Ok(give(resize(x, size, self.interpolation, false), self.data_format).into())
     }
 }
 

@@ -1,17 +1,18 @@
 //! The operations of `keras.ops` that stand in a graph like layers: each lives in one file, and has one
 //! line in that file's table.
 
-mod elementwise;
+pub mod elementwise;
+pub mod image;
 pub(crate) mod kit;
 pub mod nn;
 
-pub use elementwise::*;
 
 use crate::layer::Row;
 
 /// Every operation that this crate knows, one table per file.
 pub static OPERATIONS: &[&[Row]] = &[
     elementwise::ROWS,
+    image::ROWS,
     nn::activation::ROWS,
     nn::attention::ROWS,
     nn::conv::ROWS,

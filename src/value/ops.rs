@@ -222,6 +222,20 @@ impl Value {
         }
     }
 
+    /// Some entries of an axis, in the order of `indices`.
+    ///
+    /// # Errors
+    /// When one of them is out of range.
+    pub fn pick(self, axis: usize, indices: &[usize]) -> Result<Self> {
+        let size = self.shape().get(axis).copied().unwrap_or(0);
+        if let Some(index) = indices.iter().find(|index| **index >= size) {
+            return Err(Error::input(format_args!("entry {index} is out of an axis of {size}")));
+        }
+        let data: Vec<i64> = indices.iter().map(|index| *index as i64).collect();
+        let indices = Tensor::<1, Int>::from_data(data.as_slice(), &self.device());
+        self.keeping_order(axis, |tensor, axis| on_tensor!(tensor, x => x.select(axis, indices.clone())))
+    }
+
     /// The value in reverse along one axis.
     ///
     /// # Errors
