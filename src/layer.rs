@@ -224,13 +224,21 @@ pub struct Args<T> {
 impl<T> Args<T> {
     /// Binds positional and keyword arguments to names. Python's `None` is as good as absent.
     ///
+    /// As in Python, all further positional arguments belong to a name such as `*args`, as a list, and
+    /// all further keyword arguments to one such as `**kwargs`, as a dictionary.
+    ///
     /// # Errors
     /// When there are too many, or one has an unknown name.
     pub fn bind(
         names: &'static [&'static str],
-        positional: Vec<Tree<T>>,
+        mut positional: Vec<Tree<T>>,
         keywords: Vec<(String, Tree<T>)>,
     ) -> Result<Self> {
+        let is_rest = |name: &&str| name.starts_with('*') && !name.starts_with("**");
+        if let Some(at) = names.iter().position(is_rest).filter(|at| *at < positional.len()) {
+            let rest = positional.split_off(at);
+            positional.push(Tree::List(rest));
+        }
         if positional.len() > names.len() {
             let (given, most) = (positional.len(), names.len());
             return Err(Error::unsupported(format_args!(
@@ -241,11 +249,20 @@ impl<T> Args<T> {
         for (slot, value) in values.iter_mut().zip(positional) {
             *slot = Some(value).filter(|value| !value.is_none());
         }
+        let mut others = Vec::new();
         for (key, value) in keywords.into_iter().filter(|(_, value)| !value.is_none()) {
-            let at = names.iter().position(|name| *name == key).ok_or_else(|| {
-                Error::unsupported(format_args!("called with the argument {key:?}; known are {names:?}"))
-            })?;
-            values[at] = Some(value);
+            match names.iter().position(|name| *name == key) {
+                Some(at) => values[at] = Some(value),
+                None => others.push((key, value)),
+            }
+        }
+        match (names.iter().position(|name| name.starts_with("**")), others.first()) {
+            (Some(at), _) => values[at] = Some(Tree::Dict(others)),
+            (None, None) => {}
+            (None, Some((key, _))) => {
+                let message = format_args!("called with the argument {key:?}; known are {names:?}");
+                return Err(Error::unsupported(message));
+            }
         }
         Ok(Self { names, values, masks_pass_by: false })
     }
@@ -381,7 +398,7 @@ pub enum Borders {
     Stored,
     /// As `Stored`, and inputs may have any type.
     Uncast,
-    /// Inputs have the type of the policy; the layers inside have policies of their own.
+    /// Inputs and outputs have the type of the policy; the layers inside have policies of their own.
     Wrapper,
     /// It has no policy.
     Free,

@@ -111,7 +111,8 @@ fn run(root: &Path, case: &Json, make: Way, device: &Device) -> Result<(), Faile
             let (_, output) = output.split_once('/').ok_or("an output without a number")?;
             let (output, dtype) = output.rsplit_once(':').unwrap_or((output, ""));
             // NumPy does not have both types of 16 bits.
-            let half = |data: Array, dtype| data.numbers().map(|data| Array::Numbers(data.convert_dtype(dtype)));
+            let half =
+                |data: Array, dtype| data.numbers().map(|data| Array::Numbers(data.convert_dtype(dtype)));
             let data = match dtype {
                 "float16" => half(data, DType::F16),
                 "bfloat16" => half(data, DType::BF16),

@@ -73,8 +73,8 @@ impl BatchNormalizationConfig {
 impl LayerConfig for BatchNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["BatchNormalization"];
     const MASK: MaskRule = MaskRule::Pass;
-
     const BORDERS: Borders = Borders::Stored;
+
     type Layer = BatchNormalization;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

@@ -156,8 +156,8 @@ impl LayerConfig for BidirectionalConfig {
     const CLASSES: &'static [&'static str] = &["Bidirectional"];
     const ARGS: &'static [&'static str] = &["sequences", "initial_state", "mask"];
     const MASK: MaskRule = MaskRule::Own;
-
     const BORDERS: Borders = Borders::Wrapper;
+
     type Layer = Bidirectional;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

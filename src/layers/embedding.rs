@@ -40,8 +40,8 @@ crate::layer_config! {
 impl LayerConfig for EmbeddingConfig {
     const CLASSES: &'static [&'static str] = &["Embedding"];
     const MASK: MaskRule = MaskRule::Own;
-
     const BORDERS: Borders = Borders::Uncast;
+
     type Layer = Embedding;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

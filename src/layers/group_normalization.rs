@@ -66,8 +66,8 @@ impl GroupNormalizationConfig {
 impl LayerConfig for GroupNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["GroupNormalization"];
     const MASK: MaskRule = MaskRule::Pass;
-
     const BORDERS: Borders = Borders::Uncast;
+
     type Layer = GroupNormalization;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

@@ -68,8 +68,8 @@ fn normalized(axes: &Axes, input: &Spec) -> Result<Normalized> {
 impl LayerConfig for LayerNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["LayerNormalization"];
     const MASK: MaskRule = MaskRule::Pass;
-
     const BORDERS: Borders = Borders::Uncast;
+
     type Layer = LayerNormalization;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

@@ -27,8 +27,8 @@ pub(crate) mod image;
 mod input;
 mod lambda;
 mod layer_normalization;
-mod lookup;
 mod locally_connected;
+mod lookup;
 mod margins;
 mod masking;
 mod merge;
@@ -98,8 +98,8 @@ pub use lambda::Lambda;
 pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
 };
-pub use lookup::{IntegerLookupConfig, Lookup, OovMethod, StringLookupConfig, Token, Vocabulary};
 pub use locally_connected::{LocallyConnected, LocallyConnectedConfig};
+pub use lookup::{IntegerLookupConfig, Lookup, OovMethod, StringLookupConfig, Token, Vocabulary};
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};

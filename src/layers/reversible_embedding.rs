@@ -51,8 +51,8 @@ impl LayerConfig for ReversibleEmbeddingConfig {
     const CLASSES: &'static [&'static str] = &["ReversibleEmbedding"];
     const ARGS: &'static [&'static str] = &["inputs", "reverse"];
     const MASK: MaskRule = MaskRule::Own;
-
     const BORDERS: Borders = Borders::Uncast;
+
     type Layer = ReversibleEmbedding;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

@@ -33,8 +33,8 @@ fn is_stateful(layer: &Json) -> bool {
 impl LayerConfig for TimeDistributedConfig {
     const CLASSES: &'static [&'static str] = &["TimeDistributed"];
     const MASK: MaskRule = MaskRule::Pass;
-
     const BORDERS: Borders = Borders::Wrapper;
+
     type Layer = TimeDistributed;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
@@ -55,7 +55,8 @@ impl LayerConfig for TimeDistributedConfig {
         let mut weights = weights.child("layer").frozen_unless(self.layer.trainable);
         Ok(TimeDistributed {
             is_stateful: is_stateful(&self.layer.json),
-            layer: self.layer.config.build(&Args::one(step_of(args.input()?)?), &mut weights)?,
+            // Keras runs it in the type of the wrapper.
+            layer: self.layer.config.build(&Args::one(step_of(args.input()?)?), &mut weights)?.without_border(),
         })
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 
 use super::AnyLayer;
 use crate::config::{Dtype, DtypePolicy};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layer::{AnyConfig, Args, Borders, MaskRule, Spec, Tree, Variables, Weights};
 use crate::regularizer::Regularizer;
 use crate::value::{Value, burn_dtype};
@@ -79,11 +79,18 @@ impl AnyConfig for Governed {
     }
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         let outputs = self.config.outputs(&self.inside(args)?)?;
-        if matches!(self.borders(), Borders::Free | Borders::Wrapper) {
-            return Ok(outputs);
+        let (leaves, compute) = (outputs.leaves(), self.policy.compute);
+        let differs = leaves.iter().any(|spec| spec.dtype.is_float() && spec.dtype != compute);
+        match self.borders() {
+            Borders::Free => return Ok(outputs),
+            // Keras casts some of them.
+            Borders::Wrapper if differs && leaves.len() > 1 => {
+                return Err(Error::unsupported("several outputs of a layer of another type").at("dtype"));
+            }
+            _ => {}
         }
         outputs.try_map(&mut |spec| {
-            Ok(if spec.dtype.is_float() { spec.with_dtype(self.policy.compute) } else { spec.clone() })
+            Ok(if spec.dtype.is_float() { spec.with_dtype(compute) } else { spec.clone() })
         })
     }
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
@@ -112,14 +119,14 @@ impl AnyConfig for Governed {
 pub(crate) struct Border {
     compute: DType,
     borders: Borders,
-    /// The types of the outputs of a layer that does not decide on them itself.
+    /// The types of the outputs of what has no policy.
     outputs: Vec<DType>,
 }
 
 impl Border {
     fn new(borders: Borders, policy: DtypePolicy, outputs: Vec<Dtype>) -> Result<Self> {
         let outputs = match borders {
-            Borders::Free | Borders::Wrapper => outputs.into_iter().map(burn_dtype).collect::<Result<_>>()?,
+            Borders::Free => outputs.into_iter().map(burn_dtype).collect::<Result<_>>()?,
             _ => Vec::new(),
         };
         Ok(Self { compute: burn_dtype(policy.compute)?, borders, outputs })
@@ -161,7 +168,7 @@ impl Border {
         outputs.try_map(&mut |value| {
             let own = self.outputs.get(at).filter(|dtype| dtype.is_float()).copied();
             at += 1;
-            let keeps = own.is_none() && matches!(self.borders, Borders::Free | Borders::Wrapper);
+            let keeps = own.is_none() && self.borders == Borders::Free;
             match value.is_float() && !keeps {
                 true => value.clone().cast(own.unwrap_or(self.compute)),
                 false => Ok(value.clone()),

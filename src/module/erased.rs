@@ -35,6 +35,11 @@ impl AnyLayer {
         Self { border: Some(border), ..self }
     }
 
+    /// The layer without regard to its dtype policy.
+    pub(crate) fn without_border(self) -> Self {
+        Self { border: None, ..self }
+    }
+
     fn with_layer(&self, layer: Box<dyn DynLayer>) -> Self {
         Self { layer, border: self.border.clone() }
     }

@@ -3,14 +3,14 @@
 use burn::tensor::{Int, Tensor};
 
 use super::kit::{Constant, Kind, broadcast, device, operand, promote};
-use crate::config::{Axes, Dtype, resolve_axis};
+use crate::config::{Axes, Dtype};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Row, Spec, Tree, row};
 use crate::value::{Binary, Compare, Value, burn_dtype};
 use crate::{by_rank, map_float};
 
 /// The operations of this file.
-pub static ROWS: &[Row] = &[
+pub(super) static ROWS: &[Row] = &[
     row::<Add>(),
     row::<Subtract>(),
     row::<Multiply>(),
@@ -33,8 +33,6 @@ pub static ROWS: &[Row] = &[
     row::<Any>(),
     row::<All>(),
     row::<Cast>(),
-    row::<ExpandDims>(),
-    row::<Concatenate>(),
     row::<ZerosLike>(),
     row::<OnesLike>(),
 ];
@@ -326,82 +324,6 @@ fn quantified(axis: &Option<Axes>, rank: usize) -> Result<Vec<usize>> {
 
 quantifier!(Any, "any entry", |x, axis| x.any(axis));
 quantifier!(All, "every entry", |x, axis| not(not(x)?.any(axis)?));
-
-crate::config! {
-    /// The operation `ExpandDims`: a new axis of size 1.
-    pub struct ExpandDims {
-        /// Where it is in the result.
-        axis: i64,
-    }
-}
-
-impl Function for ExpandDims {
-    const CLASSES: &'static [&'static str] = &["ExpandDims"];
-    const ARGS: &'static [&'static str] = &["x"];
-    const OPERATION: bool = true;
-
-    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        let input = args.input()?;
-        let mut shape = input.shape.clone();
-        shape.insert(resolve_axis(self.axis, input.rank() + 1).map_err(|error| error.at("axis"))?, Some(1));
-        Ok(Spec::new(shape, input.dtype).into())
-    }
-
-    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
-        let x = args.into_input()?;
-        let axis = resolve_axis(self.axis, x.rank() + 1)?;
-        Ok(x.expand_dims(axis)?.into())
-    }
-}
-
-crate::config! {
-    /// The operation `Concatenate`: values beside each other along an axis.
-    pub struct Concatenate {
-        /// The axis.
-        axis: i64 = 0,
-    }
-}
-
-impl Function for Concatenate {
-    const CLASSES: &'static [&'static str] = &["Concatenate"];
-    const ARGS: &'static [&'static str] = &["xs"];
-    const OPERATION: bool = true;
-
-    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        let inputs = args.inputs();
-        let Some(first) = inputs.first() else { return Err(Error::config("nothing to concatenate")) };
-        let axis = resolve_axis(self.axis, first.rank()).map_err(|error| error.at("axis"))?;
-        let mut output = (*first).clone();
-        let mut total = Some(0_usize);
-        for input in &inputs {
-            let others = |spec: &Spec| {
-                spec.shape
-                    .iter()
-                    .enumerate()
-                    .filter(|(at, _)| *at != axis)
-                    .map(|(_, size)| *size)
-                    .collect::<Vec<_>>()
-            };
-            if input.rank() != first.rank() || others(input) != others(first) {
-                return Err(Error::config(format_args!(
-                    "cannot concatenate {first} and {input} on axis {axis}"
-                )));
-            }
-            total = total.zip(input.shape[axis]).map(|(total, size)| total.saturating_add(size));
-            if input.dtype.is_float() {
-                output.dtype = input.dtype;
-            }
-        }
-        output.shape[axis] = total;
-        Ok(output.into())
-    }
-
-    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
-        let inputs = args.into_inputs();
-        let axis = resolve_axis(self.axis, inputs.first().map_or(0, Value::rank))?;
-        Ok(Value::concat(inputs, axis)?.into())
-    }
-}
 
 /// `ZerosLike` and `OnesLike`.
 macro_rules! filled_like {

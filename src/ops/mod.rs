@@ -1,11 +1,30 @@
 //! The operations of `keras.ops` that stand in a graph like layers: each lives in one file, and has one
 //! line in that file's table.
 
-pub mod elementwise;
-pub mod image;
+mod arrange;
+mod create;
+mod diagonal;
+mod elementwise;
+mod form;
+mod image;
+mod index;
+mod join;
 pub(crate) mod kit;
 pub mod nn;
+mod product;
+mod scatter;
+mod shape;
 
+pub use arrange::*;
+pub use create::*;
+pub use diagonal::*;
+pub use elementwise::*;
+pub use image::*;
+pub use index::*;
+pub use join::*;
+pub use product::*;
+pub use scatter::*;
+pub use shape::*;
 
 use crate::layer::Row;
 
@@ -21,4 +40,12 @@ pub static OPERATIONS: &[&[Row]] = &[
     nn::normalization::ROWS,
     nn::patches::ROWS,
     nn::pooling::ROWS,
+    shape::ROWS,
+    arrange::ROWS,
+    join::ROWS,
+    diagonal::ROWS,
+    index::ROWS,
+    scatter::ROWS,
+    create::ROWS,
+    product::ROWS,
 ];

@@ -3,6 +3,7 @@
 mod batch;
 pub(crate) mod dft;
 mod ops;
+mod pick;
 mod strings;
 
 use burn::tensor::kind::{Basic, BridgeTensor};

@@ -222,20 +222,6 @@ impl Value {
         }
     }
 
-    /// Some entries of an axis, in the order of `indices`.
-    ///
-    /// # Errors
-    /// When one of them is out of range.
-    pub fn pick(self, axis: usize, indices: &[usize]) -> Result<Self> {
-        let size = self.shape().get(axis).copied().unwrap_or(0);
-        if let Some(index) = indices.iter().find(|index| **index >= size) {
-            return Err(Error::input(format_args!("entry {index} is out of an axis of {size}")));
-        }
-        let data: Vec<i64> = indices.iter().map(|index| *index as i64).collect();
-        let indices = Tensor::<1, Int>::from_data(data.as_slice(), &self.device());
-        self.keeping_order(axis, |tensor, axis| on_tensor!(tensor, x => x.select(axis, indices.clone())))
-    }
-
     /// The value in reverse along one axis.
     ///
     /// # Errors
@@ -293,6 +279,7 @@ impl Value {
         let order = if same_order { order } else { Order::Plain };
         let values: Vec<Self> =
             if same_order { values } else { values.into_iter().map(Self::plain).collect::<Result<_>>()? };
+        let same_type = values.windows(2).all(|pair| pair[0].dtype() == pair[1].dtype());
         let axis = stored_axis(order, shape.len(), axis);
         let tensors = values.into_iter().map(Self::tensor).collect::<Result<Vec<_>>>()?;
         let all_int = tensors.iter().all(BridgeTensor::is_int);
@@ -306,7 +293,8 @@ impl Value {
                 let tensors = tensors.map(Tensor::<D, Bool>::from_bridge).collect();
                 Tensor::cat(tensors, axis as isize).into_bridge()
             } else {
-                let tensors = tensors.map(|tensor| Tensor::<D>::from_bridge(to_float(tensor))).collect();
+                let float = |tensor| if same_type { tensor } else { to_float(tensor) };
+                let tensors = tensors.map(|tensor| Tensor::<D>::from_bridge(float(tensor))).collect();
                 Tensor::cat(tensors, axis as isize).into_bridge()
             }
         })?;
@@ -522,7 +510,7 @@ impl Value {
     }
 
     /// Runs an operation along one axis on the data as it is stored.
-    fn keeping_order(
+    pub(super) fn keeping_order(
         self,
         axis: usize,
         run: impl FnOnce(BridgeTensor, usize) -> Result<BridgeTensor>,
