@@ -183,9 +183,9 @@ pub fn attending() -> Functional {
     let x = Input::new([6, 8]);
     let with = |value: &KerasTensor| [("value", Structure::from(value))];
     let start = Dense::new(8).kernel_initializer(Orthogonal::default()).on(&x);
-    let heads = MultiHeadAttention::new(2, 4).kernel_regularizer("l2").bias_initializer("normal");
+    let heads = MultiHeadAttention::new(2, 4).kernel_regularizer("l2").use_bias(false);
     let a = LayerNormalization::new().on(&(&start + &heads.on_with(&start, with(&start))));
-    let b = GroupQueryAttention::new(3, 4, 2).on_with(&a, with(&start));
+    let b = GroupQueryAttention::new(3, 4, 2).use_bias(false).on_with(&a, with(&start));
     let scaled = Attention::new().use_scale(true).score_mode("concat").on([&a, &b]);
     let added = AdditiveAttention::new().on([&scaled, &b]);
     let wide = EinsumDense::new("abc,cd->abd", [Some(6), Some(5)]).bias_axes("d").on(&added);
