@@ -1,12 +1,56 @@
 //! The operations of `keras.ops` that stand in a graph like layers: each lives in one file, and has one
 //! line in that file's table.
 
+mod binary;
+mod bitwise;
+mod choose;
 mod elementwise;
 mod kit;
+mod logic;
+mod nan;
+mod pattern;
+mod quantile;
+mod reduce;
+mod sorting;
+mod special;
+mod unary;
 
+pub use binary::*;
+pub use bitwise::*;
+pub use choose::*;
 pub use elementwise::*;
+pub use logic::*;
+pub use nan::*;
+pub use quantile::*;
+pub use reduce::*;
+pub use unary::*;
 
 use crate::layer::Row;
 
 /// Every operation that this crate knows, one table per file.
-pub static OPERATIONS: &[&[Row]] = &[elementwise::ROWS];
+pub static OPERATIONS: &[&[Row]] = &[
+    binary::ROWS,
+    binary::POWER,
+    bitwise::INVERT,
+    bitwise::ROWS,
+    choose::CLIP,
+    choose::SELECT,
+    choose::WHERE,
+    elementwise::ROWS,
+    logic::ALL_CLOSE,
+    logic::CLOSE,
+    logic::COMPARISONS,
+    logic::LOGIC,
+    logic::NOT,
+    nan::INDICES,
+    nan::ROWS,
+    quantile::ROWS,
+    reduce::MORE,
+    reduce::ROWS,
+    unary::FLOATS,
+    unary::FLOATS_ONLY,
+    unary::NUMBERS,
+    unary::QUESTIONS,
+    unary::ROUND,
+    unary::SIGNS,
+];

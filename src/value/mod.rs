@@ -7,6 +7,7 @@ use burn::tensor::kind::{Basic, BridgeTensor};
 use burn::tensor::{Bool, BoolStore, DType, Device, Int, Tensor, TensorData};
 
 pub use batch::{Inputs, Outputs};
+pub(crate) use ops::int_range;
 pub use ops::{Binary, Compare, Reduce};
 
 use crate::config::Dtype;
@@ -90,7 +91,20 @@ macro_rules! map_float {
         let (tensor, order) = $crate::Value::into_stored_float($value);
         $crate::by_rank!(tensor.rank(), D => {
             let $x = burn::tensor::Tensor::<D>::from_bridge(tensor);
-            $crate::Value::from_stored(burn::tensor::Tensor::<D>::into_bridge($body), order)
+            $crate::Value::from_stored(burn::tensor::Tensor::<D, _>::into_bridge($body), order)
+        })
+    }};
+}
+
+/// Runs an element by element expression on a value as integers, as [`map_float!`](crate::map_float!)
+/// does on one as floats.
+#[macro_export]
+macro_rules! map_int {
+    ($value:expr, $x:ident => $body:expr) => {{
+        let (tensor, order) = $crate::Value::into_stored_int($value);
+        $crate::by_rank!(tensor.rank(), D => {
+            let $x = burn::tensor::Tensor::<D, burn::tensor::Int>::from_bridge(tensor);
+            $crate::Value::from_stored(burn::tensor::Tensor::<D, _>::into_bridge($body), order)
         })
     }};
 }
@@ -171,6 +185,13 @@ impl Value {
     pub fn into_stored_float(self) -> (BridgeTensor, Order) {
         let order = self.order;
         (ops::to_float(self.tensor), order)
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn into_stored_int(self) -> (BridgeTensor, Order) {
+        let order = self.order;
+        (ops::to_int(self.tensor), order)
     }
 
     /// A value of `[batch, channels, spatial...]` data whose shape is `[batch, spatial..., channels]`.
