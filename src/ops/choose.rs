@@ -3,7 +3,7 @@
 use burn::tensor::TensorData;
 
 use super::kit::{Constant, broadcast, device, operand, operands, promote};
-use super::pattern::{Kind, Pattern, Unary, counted, operations, same, shape_of, spec_of};
+use super::pattern::{Kind, Pattern, Unary, counted, operations, same, shape_of, spec_of, storable};
 use crate::config::{Dtype, Kept};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Spec, Tree};
@@ -214,7 +214,7 @@ struct Conversion {
 
 impl Pattern for Conversion {
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        super::reduce::storable(self.dtype)?;
+        storable(self.dtype)?;
         Ok(operand(args, "x", None)?.operand.with_dtype(self.dtype).into())
     }
 

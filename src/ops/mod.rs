@@ -11,8 +11,12 @@ mod nan;
 mod pattern;
 mod quantile;
 mod reduce;
+mod running;
+mod segment;
+mod sort;
 mod sorting;
 mod special;
+mod statistics;
 mod unary;
 
 pub use binary::*;
@@ -23,6 +27,10 @@ pub use logic::*;
 pub use nan::*;
 pub use quantile::*;
 pub use reduce::*;
+pub use running::*;
+pub use segment::*;
+pub use sort::*;
+pub use statistics::*;
 pub use unary::*;
 
 use crate::layer::Row;
@@ -47,6 +55,19 @@ pub static OPERATIONS: &[&[Row]] = &[
     quantile::ROWS,
     reduce::MORE,
     reduce::ROWS,
+    running::DIFF,
+    running::RUNNING,
+    segment::ROWS,
+    sort::DIGITIZE,
+    sort::IN_TOP,
+    sort::IS_IN,
+    sort::ROWS,
+    sort::SEARCH,
+    statistics::AVERAGE,
+    statistics::CORRELATE,
+    statistics::ROWS,
+    statistics::SIZES,
+    statistics::TRAPEZOID,
     unary::FLOATS,
     unary::FLOATS_ONLY,
     unary::NUMBERS,

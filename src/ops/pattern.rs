@@ -190,6 +190,11 @@ pub(super) fn summed(kinds: &[Kind]) -> Result<Dtype> {
     })
 }
 
+/// Places, whatever is looked at.
+pub(super) fn index(kinds: &[Kind]) -> Result<Dtype> {
+    promote(kinds).map(|_| Dtype::Int32)
+}
+
 /// An operation of one operand, element by element.
 pub(super) struct Unary {
     /// The type of the result.
@@ -242,51 +247,77 @@ impl Pattern for Binary {
     }
 }
 
+/// What is done to rows of a value.
+pub(super) type OnRows = Box<dyn Fn(Value) -> Result<Value>>;
+
 /// An operation along one axis of an operand, or along all of its elements in a row.
-pub(super) struct Along<F> {
+pub(super) struct Along {
     /// The name of the operand.
     pub name: &'static str,
     /// The axis; without it, the elements in a row.
     pub axis: Option<i64>,
+    /// The type that the operand is brought to.
+    pub common: Typing,
     /// The type of the result.
     pub result: Typing,
+    /// The type that the config asks for instead of both.
+    pub dtype: Option<Dtype>,
     /// The size of the axis in the result.
-    pub size: fn(usize) -> usize,
-    /// What is done to the values of `[others, axis]`.
-    pub run: F,
+    pub size: Box<dyn Fn(usize) -> usize>,
+    /// What is done to the rows `[others, axis]`.
+    pub run: OnRows,
 }
 
-impl<F: Fn(Value) -> Result<Value>> Along<F> {
-    /// The shape that is meant: with the axis, or flat.
+impl Along {
+    /// An operation of `x` that keeps its shape and gives numbers of one type.
+    pub(super) fn new(axis: Option<i64>, typing: Typing, run: OnRows) -> Self {
+        let size = Box::new(|size| size);
+        Self { name: "x", axis, common: typing, result: typing, dtype: None, size, run }
+    }
+
+    fn dtypes(&self, kind: Kind) -> Result<[Dtype; 2]> {
+        Ok([(self.common)(&[kind])?, (self.result)(&[kind])?].map(|found| self.dtype.unwrap_or(found)))
+    }
+
+    /// The shape that is meant, and the axis in it: the operand's own, or that of its elements in a row.
     fn shape(&self, spec: &Spec) -> Result<(Vec<Option<usize>>, usize)> {
-        match self.axis {
-            Some(axis) => {
-                let axis = resolve_axis(axis, spec.rank()).map_err(|error| error.at("axis"))?;
-                Ok((spec.shape.clone(), axis))
-            }
-            None => {
-                let size = spec.shape.iter().try_fold(1_usize, |size, axis| Some(size.saturating_mul((*axis)?)));
-                Ok((vec![size], 0))
-            }
+        if let Some(axis) = self.axis {
+            let axis = resolve_axis(axis, spec.rank()).map_err(|error| error.at("axis"))?;
+            return Ok((spec.shape.clone(), axis));
         }
+        let size = spec.shape.iter().try_fold(1_usize, |size, axis| Some(size.saturating_mul((*axis)?)));
+        Ok((vec![size], 0))
     }
 }
 
-impl<F: Fn(Value) -> Result<Value>> Pattern for Along<F> {
+impl Pattern for Along {
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         let x = operand(args, self.name, None)?;
+        let [common, result] = self.dtypes(x.kind)?;
+        storable(common)?;
+        storable(result)?;
         let (mut shape, axis) = self.shape(&x.operand)?;
-        shape[axis] = shape[axis].map(self.size);
-        Ok(Spec::new(shape, (self.result)(&[x.kind])?).into())
+        shape[axis] = shape[axis].map(&self.size);
+        Ok(Spec::new(shape, result).into())
     }
 
     fn call(&self, args: &Args<Value>) -> Result<Tree<Value>> {
         let x = operand(args, self.name, None)?;
-        let dtype = burn_dtype((self.result)(&[x.kind])?)?;
+        let [common, result] = self.dtypes(x.kind)?;
         let (shape, axis) = self.shape(&spec_of(&x.operand))?;
         let shape: Vec<usize> = shape.into_iter().flatten().collect();
-        let x = x.operand.with_mask(None).reshape(&shape)?;
-        Ok(along(x, axis, &self.run)?.cast(dtype)?.into())
+        let x = x.operand.with_mask(None).reshape(&shape)?.cast(burn_dtype(common)?)?;
+        Ok(along(x, axis, &self.run)?.cast(burn_dtype(result)?)?.into())
+    }
+}
+
+/// Refuses types that no backend mixes with `float32`.
+pub(super) fn storable(dtype: Dtype) -> Result<()> {
+    match dtype {
+        Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float64 | Dtype::String => {
+            Err(Error::unsupported(format_args!("numbers of type {dtype}")).at("dtype"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use super::kit::{device, operand};
 use super::pattern::{Pattern, float, operations};
 use super::reduce::{not_empty, reduced_shape, rows};
-use super::sorting::{Nan, argsort, gather, numbers};
+use super::sorting::{Order, argsort, gather, numbers};
 use crate::config::Axes;
 use crate::error::{Error, Result};
 use crate::layer::{Args, Spec, Tree};
@@ -72,7 +72,7 @@ impl Quantiles {
     /// The quantiles `[rows, quantiles]` of rows of floats.
     pub(super) fn of(&self, x: Value, q: &[f64]) -> Result<Value> {
         not_empty(&x)?;
-        let sorted = gather(x.clone(), argsort(&x, false, Nan::Last)?)?.float::<2>()?;
+        let sorted = gather(x.clone(), argsort(&x, Order::Lowest)?)?.float::<2>()?;
         let nan = sorted.clone().is_nan();
         let [count, size] = sorted.dims();
         let device = sorted.device();

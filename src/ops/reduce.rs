@@ -3,7 +3,9 @@
 use burn::tensor::{Int, Tensor};
 
 use super::kit::operand;
-use super::pattern::{Kind, Pattern, Typing, float, number, operations, same, spec_of, summed, truth};
+use super::pattern::{
+    Kind, OnRows, Pattern, Typing, float, index, number, operations, same, spec_of, storable, summed, truth,
+};
 use super::quantile::{Method, Quantiles};
 use crate::config::{Axes, Dtype};
 use crate::error::{Error, Result};
@@ -23,7 +25,7 @@ pub(super) struct Reduction {
     /// The type that the config asks for instead of both.
     pub dtype: Option<Dtype>,
     /// What makes one column of the rows `[kept, reduced]` of the operand.
-    pub run: Box<dyn Fn(Value) -> Result<Value>>,
+    pub run: OnRows,
 }
 
 impl Reduction {
@@ -42,10 +44,6 @@ impl Reduction {
     }
 }
 
-fn index(kinds: &[Kind]) -> Result<Dtype> {
-    same(kinds).map(|_| Dtype::Int32)
-}
-
 impl Pattern for Reduction {
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         let x = operand(args, "x", None)?;
@@ -60,16 +58,6 @@ impl Pattern for Reduction {
         let [common, result] = self.dtypes(x.kind)?;
         let x = x.operand.cast(burn_dtype(common)?)?;
         Ok(reduced(x, &self.axis, self.keepdims, &self.run)?.cast(burn_dtype(result)?)?.into())
-    }
-}
-
-/// Refuses types that no backend mixes with `float32`.
-pub(super) fn storable(dtype: Dtype) -> Result<()> {
-    match dtype {
-        Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float64 | Dtype::String => {
-            Err(Error::unsupported(format_args!("numbers of type {dtype}")).at("dtype"))
-        }
-        _ => Ok(()),
     }
 }
 
@@ -231,7 +219,7 @@ fn from_initial(
     initial: Option<f64>,
     run: fn(Value) -> Result<Value>,
     op: Binary,
-) -> Box<dyn Fn(Value) -> Result<Value>> {
+) -> OnRows {
     Box::new(move |x| {
         let Some(initial) = initial else { return run(x) };
         let (device, dtype) = (x.device(), x.dtype());

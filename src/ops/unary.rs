@@ -83,7 +83,7 @@ fn square(x: Value) -> Result<Value> {
 /// -1, 0 or 1; NaN stays.
 fn sign(x: Value) -> Result<Value> {
     if !x.is_float() {
-        return map_int!(x, x => x.sign());
+        return map_int!(x, x => x.clone().greater_elem(0).int() - x.lower_elem(0).int());
     }
     map_float!(x, x => {
         let nan = x.clone().is_nan();
