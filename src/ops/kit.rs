@@ -135,10 +135,7 @@ impl<T: Operand> Typed<T> {
     fn of(tree: &Tree<T>, device: Option<&Device>) -> Result<Self> {
         match tree {
             Tree::Leaf(operand) => match operand.dtype() {
-                // Layers compute in `float32`, and no backend mixes types.
-                dtype @ (Dtype::Float16 | Dtype::Bfloat16 | Dtype::String) => {
-                    Err(Error::unsupported(format_args!("operations on {dtype}")))
-                }
+                Dtype::String => Err(Error::unsupported("operations on strings")),
                 // JAX, without 64 bits.
                 Dtype::Float64 => Ok(Self { operand: operand.clone(), kind: Kind::Typed(Dtype::Float32) }),
                 dtype => Ok(Self { operand: operand.clone(), kind: Kind::Typed(dtype) }),

@@ -21,7 +21,6 @@ import keras
 import numpy as np
 from keras import tree
 
-import cudnn  # noqa: F401  registers classes that files may hold
 import bygone  # registers its classes
 
 
