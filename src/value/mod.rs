@@ -423,7 +423,7 @@ impl Value {
         let mask = self.mask.map(|mask| mask.to_device(device)).transpose()?;
         let data = match self.data {
             Data::Tensor(tensor) => Data::Tensor(on_tensor!(tensor, x => x.to_device(device))?),
-            Data::Strings(strings) => Data::Strings(strings.to_device(device)),
+            Data::Strings(strings) => Data::Strings(strings.moved_to(device)),
         };
         Ok(Self { data, order: self.order, mask: mask.map(Box::new) })
     }
