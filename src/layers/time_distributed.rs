@@ -56,7 +56,11 @@ impl LayerConfig for TimeDistributedConfig {
         Ok(TimeDistributed {
             is_stateful: is_stateful(&self.layer.json),
             // Keras runs it in the type of the wrapper.
-            layer: self.layer.config.build(&Args::one(step_of(args.input()?)?), &mut weights)?.without_border(),
+            layer: self
+                .layer
+                .config
+                .build(&Args::one(step_of(args.input()?)?), &mut weights)?
+                .without_border(),
         })
     }
 }

@@ -12,6 +12,7 @@ use super::chance::{Factor, generator, per_image, reordered};
 use super::erase::{Side, inside};
 use crate::config::{DataFormat, Kept};
 use crate::error::{Error, Result};
+use crate::initializer::Seed;
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::Value;
 
@@ -40,7 +41,7 @@ augmentation! {
         /// How much: of the beta distribution of the weights.
         alpha: f64 = 0.2,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -67,7 +68,7 @@ augmentation! {
         /// How different the sizes of the parts are.
         factor: Factor = Factor::Between(0.0, 1.0),
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -93,7 +94,7 @@ impl Augmentation for CutMix {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `MaxNumBoundingBoxes`: a limit for boxes around what is in images; the images stay as they are.
     ///
     /// # Shapes
@@ -103,11 +104,11 @@ crate::config! {
         /// The number of boxes.
         max_number: usize,
         /// What stands for boxes that are missing.
-        fill_value: Kept,
+        fill_value: Kept = Kept::default(),
         /// Where the channels are.
         data_format: Option<DataFormat> = None,
         /// How boxes are written.
-        bounding_box_format: Kept,
+        bounding_box_format: Kept = Kept::default(),
     }
 }
 
