@@ -25,6 +25,10 @@ fn real_keras_opens_what_we_wrote() {
     let mut count = 0;
     for case in manifest["cases"].as_array().unwrap() {
         let (model, name) = (case["model"].as_str().unwrap(), case["name"].as_str().unwrap());
+        if let Some(judge) = case["judge"].as_str() {
+            eprintln!("SKIPPED: {name} is for {judge}; Keras 3 does not open it");
+            continue;
+        }
         let target = written.join(format!("{name}.keras"));
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
         KerasModel::load(fixtures.join(model), &device).unwrap().save(&target).unwrap();

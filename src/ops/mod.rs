@@ -9,6 +9,7 @@ mod form;
 mod index;
 mod join;
 mod kit;
+mod linalg;
 mod product;
 mod scatter;
 mod shape;
@@ -20,6 +21,7 @@ pub use elementwise::*;
 pub(crate) use form::Form;
 pub use index::*;
 pub use join::*;
+pub use linalg::{Cholesky, CholeskyInverse, Det, Eigh, Inv, Logdet, Lstsq, LuFactor, MatrixRank, Mode, Norm, Pinv, Qr, SVD, Slogdet, Solve, SolveTriangular};
 pub use product::*;
 pub use scatter::*;
 pub use shape::*;
@@ -37,4 +39,5 @@ pub static OPERATIONS: &[&[Row]] = &[
     scatter::ROWS,
     create::ROWS,
     product::ROWS,
+    linalg::ROWS,
 ];
