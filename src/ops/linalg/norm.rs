@@ -157,3 +157,53 @@ impl Function for Norm {
         if self.keepdims { Ok(norm.into()) } else { norm.squeeze(&axes).map(Tree::Leaf) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Tensor, Tolerance};
+
+    fn norm(config: Norm, x: &Value) -> Vec<f64> {
+        let args = Args::bind(&["x"], vec![Tree::Leaf(x.clone())], vec![]).unwrap();
+        let spec = args.try_map(&mut |x| Ok(Spec::new(x.sizes(), Dtype::Float32))).unwrap();
+        let shape = Function::outputs(&config, &spec).unwrap().leaves()[0].shape.clone();
+        let norm = config.call(args, &Context::default()).unwrap().into_leaves().remove(0);
+        assert_eq!(norm.sizes(), shape);
+        super::super::numbers(norm).unwrap()
+    }
+
+    /// Over some axes it is what it is over all of each part; Keras itself shows the latter only.
+    #[test]
+    fn axes_are_norms_of_parts() {
+        let device = burn::tensor::Device::flex();
+        let x = Tensor::<3>::from_data([[[3.0, -1.0], [2.0, 0.5]], [[-4.0, 1.5], [0.0, 2.5]]], &device);
+        let ords = [None, Some(Ord::Frobenius), Some(Ord::Nuclear)];
+        let powers = [1.0, -1.0, 2.0, -2.0, f64::INFINITY, f64::NEG_INFINITY].map(|power| Some(Ord::Power(power)));
+        for ord in ords.into_iter().chain(powers) {
+            for keepdims in [false, true] {
+                let config = |axis| Norm { ord, axis, keepdims };
+                let matrices = Axes::Many(vec![0, 2]);
+                let all = norm(config(Some(matrices)), &x.clone().into());
+                let parts = [0, 1].map(|at| {
+                    let part = x.clone().slice_dim(1, at..at + 1).squeeze_dim::<2>(1);
+                    norm(config(None), &part.into())[0]
+                });
+                close(&all, &parts);
+            }
+            if !matches!(ord, Some(Ord::Frobenius | Ord::Nuclear)) {
+                let config = |axis| Norm { ord, axis, keepdims: false };
+                let all = norm(config(Some(Axes::One(-2))), &x.clone().into());
+                let parts = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(row, column)| {
+                    let part = x.clone().slice([row..row + 1, 0..2, column..column + 1]).reshape([2]);
+                    norm(config(None), &part.into())[0]
+                });
+                close(&all, &parts);
+            }
+        }
+    }
+
+    fn close(got: &[f64], expected: &[f64]) {
+        let data = |numbers: &[f64]| burn::tensor::TensorData::new(numbers.to_vec(), [numbers.len()]);
+        data(got).assert_approx_eq::<f64>(&data(expected), Tolerance::absolute(1e-6));
+    }
+}

