@@ -20,7 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arrays = npz::read(&assets.join("digits.npz"))?;
     let array = |name: &str| -> Result<TensorData, String> {
         let found = arrays.iter().find(|(known, _)| known == name);
-        found.map(|(_, array)| array.clone()).ok_or_else(|| format!("digits.npz holds no {name}"))
+        let array = found.ok_or_else(|| format!("digits.npz holds no {name}"))?.1.clone();
+        array.numbers().map_err(|error| error.to_string())
     };
 
     let device = Device::default();

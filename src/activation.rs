@@ -143,7 +143,7 @@ impl Activation {
         if !self.works_along_an_axis() {
             return map_float!(value, x => self.elementwise(x));
         }
-        let (tensor, order) = value.into_stored_float();
+        let (tensor, order) = value.into_stored_float()?;
         by_rank!(tensor.rank(), D => {
             let axis = if order == Order::ChannelsFirst { 1 } else { D - 1 };
             let x = self.along(Tensor::<D>::from_bridge(tensor), axis);
@@ -173,11 +173,7 @@ impl Activation {
 
     fn along<const D: usize>(&self, x: Tensor<D>, axis: usize) -> Tensor<D> {
         match self {
-            Self::Glu => {
-                let half = x.dims()[axis] / 2;
-                let gate = activation::sigmoid(x.clone().narrow(axis, half, half));
-                x.narrow(axis, 0, half) * gate
-            }
+            Self::Glu => glu(x, axis),
             Self::LogSoftmax => activation::log_softmax(x, axis),
             Self::Sparsemax => sparsemax(x, axis),
             _ => activation::softmax(x, axis),
@@ -190,10 +186,7 @@ impl Activation {
             Self::Elu => elu(x, 1.0),
             Self::Exponential => x.exp(),
             Self::Gelu => activation::gelu(x),
-            Self::HardShrink => {
-                let small = x.clone().abs().lower_equal_elem(0.5);
-                x.mask_fill(small, 0.0)
-            }
+            Self::HardShrink => hard_shrink(x, 0.5),
             Self::HardSigmoid => hard_sigmoid(x),
             Self::HardSilu => x.clone() * hard_sigmoid(x),
             Self::HardTanh => x.clamp(-1.0, 1.0),
@@ -205,7 +198,7 @@ impl Activation {
             Self::Selu => elu(x, 1.673_263_242_354_377_2) * 1.050_700_987_355_480_5,
             Self::Sigmoid => activation::sigmoid(x),
             Self::Silu => x.clone() * activation::sigmoid(x),
-            Self::SoftShrink => activation::relu(x.clone() - 0.5) - activation::relu(-x - 0.5),
+            Self::SoftShrink => soft_shrink(x, 0.5),
             Self::Softplus => activation::softplus(x, 1.0),
             Self::Softsign => x.clone() / (x.abs() + 1.0),
             Self::SparsePlus => {
@@ -214,7 +207,7 @@ impl Activation {
                 middle.mask_where(large, x)
             }
             Self::SparseSigmoid => (x.clamp(-1.0, 1.0) + 1.0) * 0.5,
-            Self::Squareplus => (x.clone() + (x.square() + 4.0).sqrt()) * 0.5,
+            Self::Squareplus => squareplus(x, 4.0),
             Self::Tanh => x.tanh(),
             Self::TanhShrink => x.clone() - x.tanh(),
             Self::Linear
@@ -233,7 +226,8 @@ pub(crate) fn elu<const D: usize>(x: Tensor<D>, alpha: f64) -> Tensor<D> {
     activation::relu(x) + negative
 }
 
-fn celu<const D: usize>(x: Tensor<D>, alpha: f64) -> Tensor<D> {
+/// `x` above zero, `alpha (e^(x / alpha) - 1)` below.
+pub(crate) fn celu<const D: usize>(x: Tensor<D>, alpha: f64) -> Tensor<D> {
     let negative = ((x.clone().clamp_max(0.0) / alpha).exp() - 1.0) * alpha;
     activation::relu(x) + negative
 }
@@ -243,13 +237,55 @@ pub(crate) fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> 
     activation::relu(x.clone()) + x.clamp_max(0.0) * slope
 }
 
+/// `x` where it is further from zero than `threshold`.
+pub(crate) fn hard_shrink<const D: usize>(x: Tensor<D>, threshold: f64) -> Tensor<D> {
+    let large = x.clone().abs().greater_elem(threshold);
+    x.mask_fill(large.bool_not(), 0.0)
+}
+
+/// `x`, closer to zero by `threshold`.
+pub(crate) fn soft_shrink<const D: usize>(x: Tensor<D>, threshold: f64) -> Tensor<D> {
+    activation::relu(x.clone() - threshold) - activation::relu(-x - threshold)
+}
+
+/// `(x + sqrt(x^2 + b)) / 2`.
+pub(crate) fn squareplus<const D: usize>(x: Tensor<D>, b: f64) -> Tensor<D> {
+    (x.clone() + (x.square() + b).sqrt()) * 0.5
+}
+
+/// The first half of an axis times the sigmoid of the second.
+pub(crate) fn glu<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
+    let half = x.dims()[axis] / 2;
+    let gate = activation::sigmoid(x.clone().narrow(axis, half, half));
+    x.narrow(axis, 0, half) * gate
+}
+
+/// The softmax over some axes together.
+pub(crate) fn softmax<const D: usize>(x: Tensor<D>, axes: &[usize]) -> Tensor<D> {
+    if let [axis] = axes {
+        return activation::softmax(x, *axis);
+    }
+    let highest = axes.iter().fold(x.clone(), |x, axis| x.max_dim(*axis));
+    let powers = (x - highest.detach()).exp();
+    let sum = axes.iter().fold(powers.clone(), |x, axis| x.sum_dim(*axis));
+    powers / sum
+}
+
+/// The logarithm of the softmax over some axes together.
+pub(crate) fn log_softmax<const D: usize>(x: Tensor<D>, axes: &[usize]) -> Tensor<D> {
+    let highest = axes.iter().fold(x.clone(), |x, axis| x.max_dim(*axis));
+    let x = x - highest.detach();
+    let sum = axes.iter().fold(x.clone().exp(), |x, axis| x.sum_dim(*axis));
+    x - sum.log()
+}
+
 fn hard_sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     (x + 3.0).clamp(0.0, 6.0) / 6.0
 }
 
 /// `sparsemax` as Keras computes it. The threshold of the literature uses the last running sum of the
 /// support; Keras 3.15 adds all of them, and its numbers are the reference here.
-fn sparsemax<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
+pub(crate) fn sparsemax<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
     let size = x.dims()[axis];
     let sorted = x.clone().sort_descending(axis);
     let sums = sorted.clone().cumsum(axis);

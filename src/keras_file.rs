@@ -1,14 +1,18 @@
 //! A Keras file as it lies there: its documents and the index of its variables. No tensor is read.
 
+use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde_json::{Map, Value as Json};
 
 use crate::config::{Dtype, Object, Reader, json};
 use crate::error::{Error, Result};
 use crate::file::archive::Archive;
-use crate::file::h5::H5File;
+use crate::file::h5::{Attribute, Attributes, ElementType, H5File};
+use crate::file::save::{Content, Member, zip_to};
 use crate::layer::{AnyConfig, Args, Registry, Spec, Tree, Variable, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
@@ -18,6 +22,9 @@ use crate::summary::Summary;
 pub(crate) const METADATA: &str = "metadata.json";
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const WEIGHTS: &str = "model.weights.h5";
+
+/// The version of Keras whose files this crate writes.
+const KERAS_VERSION: &str = "3.15.1";
 
 /// A `.keras` file or directory, opened: what it says of itself, without its tensors.
 ///
@@ -96,6 +103,22 @@ impl KerasFile {
             None => return Err(Error::damaged(format_args!("there is no {WEIGHTS} in it"))),
         };
         Ok(Self { archive, weights, config, metadata, limits: limits.clone() })
+    }
+
+    /// What a model that has just been made is saved as: its documents, and where its variables go.
+    pub(crate) fn fresh(config: Json, registry: &Registry, limits: &Limits) -> Result<(Self, Description)> {
+        let metadata = serde_json::json!({"keras_version": KERAS_VERSION, "date_saved": now()});
+        let mut members = [(METADATA, &metadata), (CONFIG, &config)].map(|(name, json)| Member {
+            name: name.to_owned(),
+            content: Content::Bytes(json::print(json).into()),
+        });
+        let archive = zip_to(Cursor::new(Vec::new()), &mut members)?.into_inner();
+        let archive = Archive::from_bytes(archive.into(), limits)?;
+        let weights = H5File::planned(BTreeMap::new(), []);
+        let mut file = Self { archive, weights, config, metadata: Some(metadata), limits: limits.clone() };
+        let (description, _) = file.read_model(registry)?;
+        file.weights = planned(&description)?;
+        Ok((file, description))
     }
 
     /// The model description, `config.json`.
@@ -208,6 +231,12 @@ impl KerasFile {
                 problems.push(Error::weights(problem).at(path));
             }
         }
+        let members: Vec<&str> = self.members().collect();
+        for member in variables.assets().iter().map(crate::variables::Asset::member) {
+            if !members.contains(&member.as_str()) {
+                problems.push(Error::weights("missing: a layer reads it").at(member));
+            }
+        }
         for (group, count) in counts {
             let prefix = if group.is_empty() { "vars/".to_owned() } else { format!("{group}/vars/") };
             let below = self.weights.datasets().range(prefix.clone()..);
@@ -219,6 +248,42 @@ impl KerasFile {
         }
         problems.finish()
     }
+}
+
+/// The tree of a weights file, with the groups that Keras makes.
+fn planned(description: &Description) -> Result<H5File> {
+    let mut groups = BTreeMap::from([(String::new(), Attributes::new())]);
+    if let Some(graph) = graph_of(description.root.as_ref()) {
+        for layer in &graph.layers {
+            let name = Attribute::Str(layer.name.clone());
+            let vars = layer.group.iter().map(|group| format!("{group}/vars"));
+            groups.extend(vars.map(|vars| (vars, Attributes::from([("name".to_owned(), name.clone())]))));
+        }
+    }
+    let mut datasets = Vec::new();
+    for variable in &description.variables {
+        let element = ElementType::from_keras_name(variable.dtype.name());
+        let element = element
+            .ok_or_else(|| Error::unsupported(format_args!("variables of type {}", variable.dtype)))?;
+        datasets
+            .extend(variable.datasets().map(|(_, path)| (path, variable.shape.clone(), element.clone())));
+    }
+    Ok(H5File::planned(groups, datasets))
+}
+
+/// The time as Keras writes it, in Greenwich.
+fn now() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (days, seconds) = (since / 86_400, since % 86_400);
+    // Years that start in March have their leap day last; 400 of them have 146,097 days.
+    let (era, day) = ((days + 719_468) / 146_097, (days + 719_468) % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, (month + 2) % 12 + 1);
+    let year = 400 * era + year + u64::from(month <= 2);
+    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    format!("{year}-{month:02}-{day:02}@{hour:02}:{minute:02}:{second:02}")
 }
 
 fn no_model(root: &dyn AnyConfig) -> Error {

@@ -35,21 +35,22 @@
 //! assert!(registry.knows("Scale"));
 //! ```
 
-use std::any::Any;
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::Device;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
-use crate::config::{Config, Dtype, Field, Object, Reader};
+use crate::config::{Config, Dtype, Object, Reader};
 use crate::error::{Error, Result};
 use crate::module::AnyLayer;
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-pub use crate::registry::{LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
-pub use crate::variables::{Variable, Variables, Weights};
+pub use crate::any_config::AnyConfig;
+pub use crate::registry::{Child, LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
+pub use crate::config::Borders;
+pub use crate::variables::{Asset, Variable, Variables, Weights};
 
 /// The shape and element type of a value, before there is one. `None` is an axis of any size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +193,20 @@ impl<T> Tree<T> {
         })
     }
 
+    /// Replaces constants for which `replace` has something else.
+    pub(crate) fn replace_constants(self, replace: &mut impl FnMut(&Json) -> Option<Self>) -> Self {
+        match self {
+            Self::Constant(json) => replace(&json).unwrap_or(Self::Constant(json)),
+            Self::List(items) => {
+                Self::List(items.into_iter().map(|item| item.replace_constants(replace)).collect())
+            }
+            Self::Dict(items) => Self::Dict(
+                items.into_iter().map(|(key, item)| (key, item.replace_constants(replace))).collect(),
+            ),
+            leaf @ Self::Leaf(_) => leaf,
+        }
+    }
+
     /// Whether it is Python's `None`.
     #[must_use]
     pub fn is_none(&self) -> bool {
@@ -204,6 +219,7 @@ impl<T> Tree<T> {
 pub struct Args<T> {
     names: &'static [&'static str],
     values: Vec<Option<Tree<T>>>,
+    masks_pass_by: bool,
 }
 
 impl<T> Args<T> {
@@ -249,19 +265,32 @@ impl<T> Args<T> {
                 return Err(Error::unsupported(message));
             }
         }
-        Ok(Self { names, values })
+        Ok(Self { names, values, masks_pass_by: false })
     }
 
     /// A call with one tensor.
     #[must_use]
     pub fn one(input: T) -> Self {
-        Self { names: &["inputs"], values: vec![Some(Tree::Leaf(input))] }
+        Self { names: &["inputs"], values: vec![Some(Tree::Leaf(input))], masks_pass_by: false }
     }
 
     /// A call without arguments.
     #[must_use]
     pub fn none() -> Self {
-        Self { names: &[], values: Vec::new() }
+        Self { names: &[], values: Vec::new(), masks_pass_by: false }
+    }
+
+    /// The same arguments, with masks that the layer does not look at, though its outputs get them.
+    /// So it is in Keras when there are several arguments, and no explicit mask.
+    #[must_use]
+    pub fn with_masks_passing_by(self, masks_pass_by: bool) -> Self {
+        Self { masks_pass_by, ..self }
+    }
+
+    /// Whether masks only [pass by](Self::with_masks_passing_by).
+    #[must_use]
+    pub fn masks_pass_by(&self) -> bool {
+        self.masks_pass_by
     }
 
     /// The argument of that name, unless absent.
@@ -311,21 +340,17 @@ impl<T> Args<T> {
     /// The first that `map` gives.
     pub fn try_map<U>(&self, map: &mut impl FnMut(&T) -> Result<U>) -> Result<Args<U>> {
         let values = self.values.iter().map(|value| value.as_ref().map(|tree| tree.try_map(map)).transpose());
-        Ok(Args { names: self.names, values: values.collect::<Result<_>>()? })
+        Ok(Args {
+            values: values.collect::<Result<_>>()?,
+            names: self.names,
+            masks_pass_by: self.masks_pass_by,
+        })
     }
 
-    /// The arguments for which there is another to hold their mask, `query_mask` for `query`; the
-    /// tensors of all others go through `map`.
-    ///
-    /// # Errors
-    /// The first that `map` gives.
-    pub(crate) fn try_map_unmasked(mut self, map: &mut impl FnMut(&T) -> Result<T>) -> Result<Self> {
-        for (name, value) in self.names.iter().zip(&mut self.values) {
-            if !self.names.contains(&format!("{name}_mask").as_str()) {
-                *value = value.as_ref().map(|tree| tree.try_map(map)).transpose()?;
-            }
-        }
-        Ok(self)
+    /// Replaces constants for which `replace` has something else.
+    pub(crate) fn replace_constants(self, replace: &mut impl FnMut(&Json) -> Option<Tree<T>>) -> Self {
+        let replaced = self.values.into_iter().map(|value| Some(value?.replace_constants(replace)));
+        Self { values: replaced.collect(), names: self.names, masks_pass_by: self.masks_pass_by }
     }
 
     /// How many of the arguments have tensors in them.
@@ -338,6 +363,18 @@ impl<T> Args<T> {
     #[must_use]
     pub fn leaves(&self) -> Vec<&T> {
         self.values.iter().flatten().flat_map(Tree::leaves).collect()
+    }
+}
+
+impl Args<Value> {
+    /// The mask that the layer is to use: one given by position, or that of the input. It is not always
+    /// the one that the outputs get.
+    #[must_use]
+    pub fn mask(&self) -> Option<&Value> {
+        match self.get("mask") {
+            Some(given) => given.leaves().first().copied(),
+            None => self.inputs().first().filter(|_| !self.masks_pass_by)?.mask(),
+        }
     }
 }
 
@@ -366,7 +403,8 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
     /// the path in the weights file is made.
     const CLASSES: &'static [&'static str];
 
-    /// The parameters of `call` in order, less `mask` and `training`.
+    /// The parameters of `call` in order. The graph takes care of `mask` and `training` given by name:
+    /// they stand here only where Keras takes a mask by position.
     const ARGS: &'static [&'static str] = &["inputs"];
 
     /// What becomes of masks.
@@ -378,8 +416,14 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
     /// Whether it is an operation of `keras.ops`: those have no group in the weights file.
     const OPERATION: bool = false;
 
+    /// Whether it takes strings.
+    const STRINGS: bool = false;
+
     /// The dtype policies for which it is this kind of its class.
     const POLICY: Policy = Policy::Plain;
+
+    /// What its dtype policy does.
+    const BORDERS: Borders = if Self::OPERATION { Borders::Free } else { Borders::Cast };
 
     /// Whether it is an input of a model.
     const INPUT: bool = false;
@@ -411,6 +455,14 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
     #[must_use]
     fn function(&self) -> Option<AnyLayer> {
         None
+    }
+
+    /// What the outputs cost in training, by what `activity_regularizer` says in the config.
+    ///
+    /// # Errors
+    /// When that applies to something else than the outputs.
+    fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
+        Ok(given.clone())
     }
 
     /// The shapes and types of the outputs.
@@ -458,10 +510,20 @@ pub trait Function: Config + Clone + Debug + Send + Sync + 'static {
     const MASK: MaskRule = MaskRule::Drop;
     /// See [`LayerConfig::OPERATION`].
     const OPERATION: bool = false;
+    /// See [`LayerConfig::STRINGS`].
+    const STRINGS: bool = false;
 
     /// See [`LayerConfig::read_object`].
     fn read_object(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         Self::read(object.config, reader)
+    }
+
+    /// See [`LayerConfig::activity_regularizer`].
+    ///
+    /// # Errors
+    /// When that applies to something else than the outputs.
+    fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
+        Ok(given.clone())
     }
 
     /// See [`LayerConfig::group_name`].
@@ -488,6 +550,7 @@ impl<F: Function> LayerConfig for F {
     const ARGS: &'static [&'static str] = F::ARGS;
     const MASK: MaskRule = F::MASK;
     const OPERATION: bool = F::OPERATION;
+    const STRINGS: bool = F::STRINGS;
 
     type Layer = Stateless<F>;
 
@@ -501,6 +564,10 @@ impl<F: Function> LayerConfig for F {
 
     fn function(&self) -> Option<AnyLayer> {
         Some(AnyLayer::new(Stateless(self.clone())))
+    }
+
+    fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
+        F::activity_regularizer(self, given)
     }
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
@@ -544,122 +611,5 @@ impl<F: Function> Module for Stateless<F> {
     fn visit<V: ModuleVisitor>(&self, _: &mut V) {}
     fn map<M: ModuleMapper>(self, _: &mut M) -> Self {
         self
-    }
-}
-
-/// A [`LayerConfig`] of any kind.
-pub trait AnyConfig: Debug + Send + Sync {
-    /// The canonical class name.
-    fn class(&self) -> &'static str;
-    /// [`LayerConfig::ARGS`].
-    fn arg_names(&self) -> &'static [&'static str];
-    /// [`LayerConfig::MASK`].
-    fn mask_rule(&self) -> MaskRule;
-    /// [`LayerConfig::TAKES_MASKS`].
-    fn takes_masks(&self) -> bool;
-    /// [`LayerConfig::INPUT`].
-    fn is_input(&self) -> bool;
-    /// [`LayerConfig::FIRST_CALL`].
-    fn first_call(&self) -> usize;
-    /// [`LayerConfig::group_name`].
-    fn group_name(&self) -> Option<String>;
-    /// [`LayerConfig::input`].
-    fn input(&self) -> Option<Spec>;
-    /// [`LayerConfig::function`].
-    fn function(&self) -> Option<AnyLayer>;
-    /// [`LayerConfig::outputs`].
-    ///
-    /// # Errors
-    /// When the config does not fit the inputs.
-    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>>;
-    /// [`LayerConfig::variables`].
-    ///
-    /// # Errors
-    /// When the config does not fit the inputs.
-    fn variables(&self, args: &Args<Spec>) -> Result<Variables>;
-    /// [`LayerConfig::build`].
-    ///
-    /// # Errors
-    /// When the weights do not fit.
-    fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer>;
-    /// [`Config::write`].
-    fn write(&self) -> Map<String, Json>;
-    /// The config itself.
-    fn as_any(&self) -> &dyn Any;
-}
-
-impl<C: LayerConfig> AnyConfig for C {
-    fn class(&self) -> &'static str {
-        C::CLASSES.first().copied().unwrap_or("")
-    }
-    fn arg_names(&self) -> &'static [&'static str] {
-        C::ARGS
-    }
-    fn mask_rule(&self) -> MaskRule {
-        C::MASK
-    }
-    fn takes_masks(&self) -> bool {
-        C::TAKES_MASKS
-    }
-    fn is_input(&self) -> bool {
-        C::INPUT
-    }
-    fn first_call(&self) -> usize {
-        C::FIRST_CALL
-    }
-    fn group_name(&self) -> Option<String> {
-        LayerConfig::group_name(self)
-    }
-    fn input(&self) -> Option<Spec> {
-        LayerConfig::input(self)
-    }
-    fn function(&self) -> Option<AnyLayer> {
-        LayerConfig::function(self)
-    }
-    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        LayerConfig::outputs(self, args)
-    }
-    fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        LayerConfig::variables(self, args)
-    }
-    fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer> {
-        LayerConfig::build(self, args, weights).map(AnyLayer::new)
-    }
-    fn write(&self) -> Map<String, Json> {
-        Config::write(self)
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
-/// A layer inside of another's config, as wrappers have it: any kind, with its own name.
-#[derive(Clone, Debug)]
-pub struct Child {
-    /// The name of the wrapped layer.
-    pub name: String,
-    /// Its config.
-    pub config: Arc<dyn AnyConfig>,
-    /// Its serialized form.
-    pub json: Json,
-    /// Whether its variables may be trained.
-    pub trainable: bool,
-}
-
-impl Field for Child {
-    const EXPECTED: &'static str = "a layer";
-
-    fn read(json: &Json, reader: &mut Reader<'_>) -> Option<Self> {
-        reader.registry().read_child(json, reader)
-    }
-
-    fn write(&self) -> Json {
-        self.json.clone()
-    }
-}
-
-impl PartialEq for Child {
-    fn eq(&self, other: &Self) -> bool {
-        self.json == other.json
     }
 }

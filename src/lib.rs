@@ -3,11 +3,16 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo))]
 
 pub mod activation;
+mod any_config;
+pub mod build;
 pub mod config;
+pub mod constraint;
 pub mod device;
 mod einsum;
 pub mod error;
 mod file;
+mod image;
+pub mod initializer;
 mod keras_file;
 pub mod layer;
 pub mod layers;
@@ -16,12 +21,15 @@ mod load;
 mod model;
 pub mod module;
 pub mod ops;
+mod penalties;
 mod registry;
+pub mod regularizer;
 mod save;
 mod summary;
 pub mod value;
 mod variables;
 
+pub(crate) use build::layer_config;
 pub use error::{Error, ErrorKind, Problem, Problems, Result};
 pub use keras_file::{DatasetInfo, KerasFile};
 pub use limits::Limits;

@@ -7,14 +7,13 @@ use burn::tensor::{AllocationProperty, Bytes, Device, TensorData};
 
 use crate::config::Dtype;
 use crate::error::{Error, Result};
-use crate::file::h5::H5File;
-use crate::keras_file::KerasFile;
+use crate::keras_file::{Description, KerasFile};
 use crate::layer::{Args, Registry, Variable, Weights};
 use crate::limits::Limits;
-use crate::model::{KerasModel, Origin};
-use crate::module::{Network, graph_of};
+use crate::model::KerasModel;
+use crate::module::Network;
 use crate::value::burn_dtype;
-use crate::variables::WeightSource;
+use crate::variables::{Asset, WeightSource};
 
 /// How a model is loaded: within which limits, and with which kinds of layers.
 ///
@@ -73,19 +72,24 @@ impl LoadOptions {
 
     fn build(&self, file: KerasFile, device: &Device) -> Result<KerasModel> {
         let description = file.describe(&self.registry)?;
-        let variables = by_param(description.variables.iter())?;
-        let source = Stored(&file.weights);
-        let mut weights =
-            Weights { variables: &variables, source: &source, device, path: String::new(), trainable: true };
-        let built = description.root.build(&Args::none(), &mut weights)?;
-        let network = built.downcast_ref::<Network>().cloned();
-        let graph = graph_of(description.root.as_ref());
-        let (Some(network), Some(graph)) = (network, graph) else {
-            return Err(Error::unsupported("expected a Sequential or Functional model"));
-        };
-        let specs = graph.infer(None)?;
-        Ok(KerasModel::new(network, Origin { file, description, specs }, device.clone()))
+        let network = network(&description, &Stored(&file), device)?;
+        KerasModel::new(network, file, description, device)
     }
+}
+
+/// Builds what a config describes.
+pub(crate) fn network(
+    description: &Description,
+    source: &dyn WeightSource,
+    device: &Device,
+) -> Result<Network> {
+    let variables = by_param(description.variables.iter())?;
+    let assets = description.variables.assets();
+    let path = String::new();
+    let mut weights = Weights { variables: &variables, assets, source, device, path, trainable: true };
+    let built = description.root.build(&Args::none(), &mut weights)?;
+    let network = built.downcast_ref::<Network>().cloned();
+    network.ok_or_else(|| Error::unsupported("expected a Sequential or Functional model"))
 }
 
 /// Variables by the path of their Burn parameter.
@@ -102,22 +106,29 @@ pub(crate) fn by_param<'a>(
     Ok(by_param)
 }
 
-/// The variables of a weights file.
-struct Stored<'a>(&'a H5File);
+/// The variables and assets of a file.
+struct Stored<'a>(&'a KerasFile);
 
 impl WeightSource for Stored<'_> {
     fn read(&self, variable: &Variable) -> Result<TensorData> {
         let path = variable.dataset();
         self.read_dataset(&path, variable).map_err(|error| error.at(path))
     }
+
+    fn text(&self, asset: &Asset) -> Result<String> {
+        let member = asset.member();
+        let bytes = self.0.archive.read(&member)?.ok_or_else(|| Error::weights("missing").at(&member))?;
+        let text = String::from_utf8(bytes.to_vec());
+        text.map_err(|error| Error::damaged("not UTF-8").with_source(error).at(member))
+    }
 }
 
 impl Stored<'_> {
     fn read_dataset(&self, path: &str, variable: &Variable) -> Result<TensorData> {
-        let dataset = self.0.datasets().get(path).ok_or_else(|| Error::weights("missing"))?;
+        let dataset = self.0.weights.datasets().get(path).ok_or_else(|| Error::weights("missing"))?;
         let dtype = dataset.element.keras_name().and_then(Dtype::from_name);
         let dtype = burn_dtype(dtype.ok_or_else(|| Error::weights("expected numbers"))?)?;
-        let bytes = self.0.read(path)?;
+        let bytes = self.0.weights.read(path)?;
         let shape = if variable.shape.is_empty() { vec![1] } else { variable.shape.clone() };
         // Burn takes foreign memory only when it is aligned to the element; a misaligned mapping
         // would make the first operation panic.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
 };
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 use crate::config::Dtype;
 use crate::config::graph::TensorRef;
@@ -73,8 +73,14 @@ impl std::fmt::Debug for PredictOptions<'_> {
 }
 
 impl KerasModel {
-    pub(crate) fn new(network: Network, origin: Origin, device: Device) -> Self {
-        Self { network, origin: Arc::new(origin), device }
+    pub(crate) fn new(
+        network: Network,
+        file: KerasFile,
+        description: Description,
+        device: &Device,
+    ) -> Result<Self> {
+        let specs = network.graph().infer(None)?;
+        Ok(Self { network, origin: Arc::new(Origin { file, description, specs }), device: device.clone() })
     }
 
     /// Loads a `.keras` file or directory, with the default [`LoadOptions`].
@@ -226,6 +232,20 @@ impl KerasModel {
         Ok(Outputs::new(self.output_names().into_iter().zip(outputs).collect()))
     }
 
+    /// [`forward`](Self::forward), and what is to be added to the loss besides: the sum of Keras'
+    /// `model.losses`, of the regularizers of variables and of those of what layers give; none if there
+    /// are no regularizers.
+    ///
+    /// # Errors
+    /// When the inputs do not fit the model, or a regularizer is not one of Keras.
+    pub fn forward_with_losses(&self, inputs: impl Into<Inputs>) -> Result<(Outputs, Option<Tensor<1>>)> {
+        let inputs = self.prepare(inputs.into(), None)?;
+        let mut losses: Vec<Tensor<1>> = self.regularization_loss()?.into_iter().collect();
+        let outputs = self.network.run_with_losses(inputs, &Context::default(), &mut losses)?.into_leaves();
+        let outputs = Outputs::new(self.output_names().into_iter().zip(outputs).collect());
+        Ok((outputs, losses.into_iter().reduce(|a, b| a + b)))
+    }
+
     /// Makes every `stateful` layer start from zero again.
     pub fn reset_state(&self) {
         Layer::reset_state(&self.network);
@@ -257,7 +277,7 @@ impl KerasModel {
                 true => Ok(input.clone()),
                 false => input.clone().narrow(0, start, length),
             });
-            let outputs = network.run_until(batch.collect::<Result<_>>()?, &cx, wanted)?;
+            let outputs = network.run_until(batch.collect::<Result<_>>()?, &cx, wanted, None)?;
             // Plain at once: what is joined must agree, and a batch's channels-first copy can go.
             batches.push(outputs.into_leaves().into_iter().map(Value::plain).collect::<Result<_>>()?);
             if let Some(on_batch) = &mut on_batch {
@@ -328,10 +348,10 @@ fn prepare_one(value: Value, spec: &Spec, device: Option<&Device>) -> Result<Val
     if !fits {
         return Err(Error::input(format_args!("expected the shape {spec}, got {shape:?}")));
     }
-    if spec.dtype == Dtype::String {
-        return Err(Error::unsupported("string inputs"));
+    match spec.dtype {
+        Dtype::String => value.strings().map(|_| value.clone()),
+        dtype => value.cast(burn_dtype(dtype)?),
     }
-    value.cast(burn_dtype(spec.dtype)?)
 }
 
 /// Names of which none is there twice: `a`, `a_1`, ...

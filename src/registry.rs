@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::config::{Object, Reader};
+use crate::config::{Borders, DtypePolicy, Field, Map, Object, Reader};
 use crate::error::{Error, Result};
-use crate::layer::{AnyConfig, Child, LayerConfig, Spec};
-use crate::layers::LAYERS;
+use crate::layer::{AnyConfig, LayerConfig, Spec};
+use crate::layers::{ConstantConfig, LAYERS};
+use crate::module::{Governed, graph_of};
 use crate::ops::OPERATIONS;
 use crate::value::Value;
 
@@ -44,6 +45,7 @@ impl Policy {
 }
 
 /// One kind of layer, as data.
+#[derive(Clone, Copy)]
 pub struct Row {
     /// Every class name that it goes by, the canonical one first.
     pub classes: &'static [&'static str],
@@ -144,6 +146,11 @@ impl Registry {
         self
     }
 
+    pub(crate) fn with_row(mut self, row: Row) -> Self {
+        self.own.push(row);
+        self
+    }
+
     /// Gives the `Lambda` layer of that name its meaning, since the Python code in a file is never
     /// run: what it makes of shapes, and of values.
     #[must_use]
@@ -199,10 +206,29 @@ impl Registry {
                 reader.at(key, |reader| reader.push(Error::unsupported(format_args!("unknown key{hint}"))));
             }
         }
-        if !row.keys.contains(&"dtype") && row.policy == Policy::Plain {
-            reader.note(check_policy(object.config.get("dtype")).map_err(|error| error.at("dtype")));
+        let has_policy = !row.operation && row.policy == Policy::Plain;
+        let reads_dtype = row.keys.contains(&"dtype");
+        let policy = match has_policy && !reads_dtype {
+            true => {
+                reader.note(DtypePolicy::read(object.config.get("dtype")).map_err(|error| error.at("dtype")))
+            }
+            false => Some(DtypePolicy::default()),
+        };
+        let config = (row.read)(object, reader)?;
+        // Models have no type, and some kinds of layers see to theirs themselves.
+        if reads_dtype || graph_of(config.as_ref()).is_some() {
+            return policy.map(|_| config);
         }
-        (row.read)(object, reader)
+        let policy = policy?;
+        if !matches!(config.borders(), Borders::Free | Borders::Wrapper) {
+            reader.note(check_inner(object.config, policy));
+        }
+        Some(Arc::new(Governed { config, policy }))
+    }
+
+    /// Reads an array that a layer is called with.
+    pub(crate) fn read_constant(&self, json: &Json) -> Result<Arc<dyn AnyConfig>> {
+        Ok(Arc::new(ConstantConfig::new(json)?))
     }
 
     /// Reads a layer inside of another's config.
@@ -216,21 +242,49 @@ impl Registry {
     }
 }
 
-/// Refuses dtype policies that are not computed as Keras computes them.
-fn check_policy(dtype: Option<&Json>) -> Result<()> {
-    let name = match dtype {
-        None | Some(Json::Null) => return Ok(()),
-        Some(Json::String(name)) => name.as_str(),
-        Some(policy) => match Object::of(policy).map(|object| (object.class, object.config.get("name"))) {
-            Some(("DTypePolicy", Some(Json::String(name)))) => name,
-            Some((class, _)) => return Err(Error::unsupported(format_args!("the dtype policy {class}"))),
-            None => return Err(Error::config("expected the name of a dtype or a dtype policy")),
-        },
-    };
-    match name {
-        "float32" => Ok(()),
-        other => Err(Error::unsupported(format_args!("the dtype policy {other:?}; known is \"float32\""))),
+/// A layer inside of another's config, as wrappers have it: any kind, with its own name.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// The name of the wrapped layer.
+    pub name: String,
+    /// Its config.
+    pub config: Arc<dyn AnyConfig>,
+    /// Its serialized form.
+    pub json: Json,
+    /// Whether its variables may be trained.
+    pub trainable: bool,
+}
+
+impl Field for Child {
+    const EXPECTED: &'static str = "a layer";
+
+    fn read(json: &Json, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.registry().read_child(json, reader)
     }
+
+    fn write(&self) -> Json {
+        self.json.clone()
+    }
+}
+
+impl PartialEq for Child {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
+}
+
+/// Refuses layers inside of a layer that have another dtype policy, where only one counts.
+fn check_inner(config: &Map<String, Json>, policy: DtypePolicy) -> Result<()> {
+    let layers = config.iter().filter(|(key, _)| !key.ends_with("activation")).flat_map(|(key, json)| {
+        let items = json.as_array().map_or(std::slice::from_ref(json), Vec::as_slice);
+        items.iter().filter_map(Object::of).map(move |layer| (key, layer))
+    });
+    for (key, layer) in layers.filter(|(_, layer)| layer.text("module") == Some("keras.layers")) {
+        if DtypePolicy::read(layer.config.get("dtype")).is_ok_and(|inner| inner != policy) {
+            return Err(Error::unsupported("another dtype policy than that of the layer around it").at(key));
+        }
+    }
+    Ok(())
 }
 
 /// `; did you mean "x"?`, when something known is close to `unknown`.

@@ -41,7 +41,10 @@ impl Summary {
         let count =
             |shape: &[usize]| shape.iter().fold(1, |product: usize, size| product.saturating_mul(*size));
         let sum = |counts: &mut dyn Iterator<Item = usize>| counts.fold(0, usize::saturating_add);
-        let rows = graph.layers.iter().enumerate().map(|(index, layer)| {
+        // Arrays that stand in a call are no layers of Keras.
+        let layers =
+            graph.layers.iter().enumerate().filter(|(_, layer)| !layer.config.class().starts_with("__"));
+        let rows = layers.map(|(index, layer)| {
             let calls = || graph.nodes.iter().enumerate().filter(move |(_, node)| node.layer == index);
             let outputs =
                 calls().next().and_then(|(node, _)| specs.get(node)).map(Tree::leaves).unwrap_or_default();
@@ -49,7 +52,7 @@ impl Summary {
                 let source = &graph.layers[graph.nodes[at.node].layer];
                 (source.name.clone(), at.output)
             });
-            let own = variables.iter().filter(|variable| {
+            let own = variables.iter().filter(|variable| !variable.is_named).filter(|variable| {
                 let group = layer.group.as_deref();
                 group.is_some_and(|group| {
                     variable
@@ -67,7 +70,8 @@ impl Summary {
             }
         });
         let total = |trainable| {
-            let some = variables.iter().filter(|variable| variable.trainable == trainable);
+            let counted = variables.iter().filter(|variable| !variable.is_named);
+            let some = counted.filter(|variable| variable.trainable == trainable);
             sum(&mut some.map(|variable| count(&variable.shape)))
         };
         Self {

@@ -2,15 +2,18 @@
 //! lie in a Burn module. One declaration serves loading and saving.
 
 use burn::module::{Param, ParamId};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::config::Dtype;
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
+use crate::initializer::Initializer;
 use crate::module::State;
-use crate::value::burn_dtype;
+use crate::regularizer::Regularizer;
+use crate::value::{burn_dtype, held};
 
 /// One Keras variable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Variable {
     /// Keras' name of it: `kernel`.
     pub name: &'static str,
@@ -18,6 +21,8 @@ pub struct Variable {
     pub group: String,
     /// Its number in that group's `vars`.
     pub index: usize,
+    /// Whether it lies there under its name and not its number, and Keras does not count it.
+    pub is_named: bool,
     /// The shape in the file.
     pub shape: Vec<usize>,
     /// The path of the Burn parameter: `lstm.kernel`.
@@ -30,6 +35,14 @@ pub struct Variable {
     pub trainable: bool,
     /// Whether the parameter has all axes in one: for layers whose variables have any rank.
     pub is_flat: bool,
+    /// What it holds when it is fresh.
+    pub initializer: Initializer,
+    /// What is then done to the numbers of the initializer.
+    pub finish: Option<fn(&mut [f32])>,
+    /// What its values cost in training.
+    pub regularizer: Regularizer,
+    /// Where its values are brought back to in training.
+    pub constraint: Constraint,
     /// Groups and numbers under which the file has it again.
     pub copies: Vec<(String, usize)>,
 }
@@ -38,12 +51,18 @@ impl Variable {
     /// The path of the dataset in the weights file.
     #[must_use]
     pub fn dataset(&self) -> String {
-        dataset(&self.group, self.index)
+        self.dataset_in(&self.group, self.index)
+    }
+
+    fn dataset_in(&self, group: &str, index: usize) -> String {
+        let key = if self.is_named { self.name.to_owned() } else { index.to_string() };
+        join(group, &format!("vars/{key}"), '/')
     }
 
     /// The groups and paths of all its datasets: its own, and those that have it again.
     pub(crate) fn datasets(&self) -> impl Iterator<Item = (&str, String)> {
-        let copies = self.copies.iter().map(|(group, index)| (group.as_str(), dataset(group, *index)));
+        let copies =
+            self.copies.iter().map(|(group, index)| (group.as_str(), self.dataset_in(group, *index)));
         std::iter::once((self.group.as_str(), self.dataset())).chain(copies)
     }
 
@@ -64,14 +83,15 @@ impl Variable {
 
     /// From the order of the parameter to that of the file.
     pub(crate) fn to_file(&self, data: TensorData) -> Result<TensorData> {
+        reorder(data, &self.param_shape(), &self.inverse_axes(), &self.shape)
+    }
+
+    /// Which axis of the parameter each axis of the file is.
+    pub(crate) fn inverse_axes(&self) -> Vec<usize> {
         let mut back = vec![0; self.axes.len()];
         self.axes.iter().enumerate().for_each(|(at, axis)| back[*axis] = at);
-        reorder(data, &self.param_shape(), &back, &self.shape)
+        back
     }
-}
-
-fn dataset(group: &str, index: usize) -> String {
-    join(group, &format!("vars/{index}"), '/')
 }
 
 fn join(outer: &str, inner: &str, glue: char) -> String {
@@ -143,9 +163,33 @@ fn gather<const N: usize>(bytes: &[u8], shape: &[usize], strides: &[usize]) -> V
     out.into_flattened()
 }
 
+/// A file that a layer has in the archive beside its variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// Its file name: `vocabulary.txt`.
+    pub name: &'static str,
+    /// As in [`Variable::group`].
+    pub group: String,
+    /// The path of the module that is built with it, and its name.
+    pub param: String,
+}
+
+impl Asset {
+    /// Its path in the archive.
+    #[must_use]
+    pub fn member(&self) -> String {
+        join("assets", &join(&self.group, self.name, '/'), '/')
+    }
+}
+
 /// The variables of a layer, in Keras' order: those created as trainable first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Variables(Vec<Variable>);
+#[derive(Clone, Debug, Default)]
+pub struct Variables {
+    all: Vec<Variable>,
+    /// Whether the one just declared is left out, and what is said of it with it.
+    left_out: bool,
+    assets: Vec<Asset>,
+}
 
 impl Variables {
     /// Adds a trainable float variable; the Burn parameter has the same name.
@@ -154,10 +198,11 @@ impl Variables {
         self.add(name, shape.into(), Dtype::Float32, true)
     }
 
-    /// Adds a trainable float variable if the config asks for it.
+    /// Adds a trainable float variable if the config asks for it. Otherwise what is said of it next is
+    /// left out, too.
     #[must_use]
     pub fn trainable_if(self, present: bool, name: &'static str, shape: impl Into<Vec<usize>>) -> Self {
-        if present { self.trainable(name, shape) } else { self }
+        if present { self.trainable(name, shape) } else { Self { left_out: true, ..self } }
     }
 
     /// Adds a variable that no optimizer touches.
@@ -166,38 +211,69 @@ impl Variables {
         self.add(name, shape.into(), dtype, false)
     }
 
+    /// What the last variable holds when it is fresh: an initializer, or the name of one.
+    #[must_use]
+    pub fn initialized(self, initializer: impl Into<Initializer>) -> Self {
+        self.last(|variable| variable.initializer = initializer.into())
+    }
+
+    /// What is done to the numbers of the last variable's initializer.
+    #[must_use]
+    pub fn finished(self, finish: fn(&mut [f32])) -> Self {
+        self.last(|variable| variable.finish = Some(finish))
+    }
+
+    /// What the last variable holds when it is fresh, and what becomes of it in training.
+    #[must_use]
+    pub fn with(self, initializer: &Initializer, regularizer: &Regularizer, constraint: &Constraint) -> Self {
+        self.last(|variable| {
+            variable.initializer = initializer.clone();
+            variable.regularizer = regularizer.clone();
+            variable.constraint = constraint.clone();
+        })
+    }
+
     /// The last variable lies in the module with its axes in another order: axis `i` of the
     /// parameter is axis `axes[i]` of the file.
     #[must_use]
-    pub fn with_axes(mut self, axes: impl Into<Vec<usize>>) -> Self {
-        if let Some(variable) = self.0.last_mut() {
-            variable.axes = axes.into();
-        }
-        self
+    pub fn with_axes(self, axes: impl Into<Vec<usize>>) -> Self {
+        self.last(|variable| variable.axes = axes.into())
     }
 
     /// The last variable lies in the module as a vector, in the order of the file.
     #[must_use]
-    pub fn flat(mut self) -> Self {
-        if let Some(variable) = self.0.last_mut() {
-            variable.is_flat = true;
-        }
-        self
+    pub fn flat(self) -> Self {
+        self.last(|variable| variable.is_flat = true)
+    }
+
+    /// The last variable lies in the file under its name, as a few of Keras' layers have it.
+    #[must_use]
+    pub fn named(self) -> Self {
+        self.last(|variable| variable.is_named = true)
     }
 
     /// The last variable lies in a field of the module that holds several.
     #[must_use]
-    pub fn inside(mut self, field: &str) -> Self {
-        if let Some(variable) = self.0.last_mut() {
-            variable.param = join(field, &variable.param, '.');
-        }
+    pub fn inside(self, field: &str) -> Self {
+        self.last(|variable| variable.param = join(field, &variable.param, '.'))
+    }
+
+    /// Adds a file that the layer is built with.
+    #[must_use]
+    pub fn asset(mut self, name: &'static str) -> Self {
+        self.assets.push(Asset { name, group: String::new(), param: name.to_owned() });
         self
     }
 
     /// Adds the variables of an inner object: its HDF5 group, and the module field that holds it.
     #[must_use]
     pub fn with_child(mut self, group: &str, field: &str, child: Self, trainable: bool) -> Self {
-        self.0.extend(child.0.into_iter().map(|variable| Variable {
+        self.assets.extend(child.assets.into_iter().map(|asset| Asset {
+            group: join(group, &asset.group, '/'),
+            param: join(field, &asset.param, '.'),
+            ..asset
+        }));
+        self.all.extend(child.all.into_iter().map(|variable| Variable {
             group: join(group, &variable.group, '/'),
             param: join(field, &variable.param, '.'),
             trainable: variable.trainable && trainable,
@@ -211,28 +287,64 @@ impl Variables {
     #[must_use]
     pub fn with_copy(mut self, param: &str) -> Self {
         let index = self.own();
-        if let Some(variable) = self.0.iter_mut().find(|variable| variable.param == param) {
+        if let Some(variable) = self.all.iter_mut().find(|variable| variable.param == param) {
             variable.copies.push((String::new(), index));
         }
         self
     }
 
+    /// The same variables, those of `float32` that `chosen` picks in another type.
+    pub(crate) fn stored_as(mut self, dtype: Dtype, chosen: impl Fn(&Variable) -> bool) -> Self {
+        let floats = self.all.iter_mut().filter(|variable| variable.dtype == Dtype::Float32);
+        floats.filter(|variable| chosen(variable)).for_each(|variable| variable.dtype = dtype);
+        self
+    }
+
     /// How many datasets are the layer's own, and not those of an inner object.
     fn own(&self) -> usize {
-        self.0.iter().flat_map(Variable::datasets).filter(|(group, _)| group.is_empty()).count()
+        self.all.iter().flat_map(Variable::datasets).filter(|(group, _)| group.is_empty()).count()
     }
 
     fn add(mut self, name: &'static str, shape: Vec<usize>, dtype: Dtype, trainable: bool) -> Self {
         let index = self.own();
-        let (group, param, axes) = (String::new(), name.to_owned(), Vec::new());
-        let (is_flat, copies) = (false, Vec::new());
-        self.0.push(Variable { name, group, index, shape, param, axes, dtype, trainable, is_flat, copies });
+        self.left_out = false;
+        self.all.push(Variable {
+            name,
+            group: String::new(),
+            index,
+            shape,
+            param: name.to_owned(),
+            axes: Vec::new(),
+            dtype,
+            trainable,
+            is_flat: false,
+            is_named: false,
+            // As Keras, when a layer says nothing.
+            initializer: if dtype.is_float() { "glorot_uniform" } else { "zeros" }.into(),
+            finish: None,
+            regularizer: Regularizer::none(),
+            constraint: Constraint::none(),
+            copies: Vec::new(),
+        });
         self
+    }
+
+    fn last(mut self, change: impl FnOnce(&mut Variable)) -> Self {
+        if let Some(variable) = self.all.last_mut().filter(|_| !self.left_out) {
+            change(variable);
+        }
+        self
+    }
+
+    /// The files.
+    #[must_use]
+    pub fn assets(&self) -> &[Asset] {
+        &self.assets
     }
 
     /// The variables.
     pub fn iter(&self) -> std::slice::Iter<'_, Variable> {
-        self.0.iter()
+        self.all.iter()
     }
 }
 
@@ -252,11 +364,20 @@ pub trait WeightSource {
     /// # Errors
     /// When there is none, or it does not fit.
     fn read(&self, variable: &Variable) -> Result<TensorData>;
+
+    /// The text of `asset`.
+    ///
+    /// # Errors
+    /// When there is none, or it is no text.
+    fn text(&self, asset: &Asset) -> Result<String> {
+        Err(Error::weights("there is no file to read it from").at(asset.name))
+    }
 }
 
 /// Gives a layer under construction its variables, as Burn parameters.
 pub struct Weights<'a> {
     pub(crate) variables: &'a std::collections::HashMap<String, Variable>,
+    pub(crate) assets: &'a [Asset],
     pub(crate) source: &'a dyn WeightSource,
     pub(crate) device: &'a Device,
     pub(crate) path: String,
@@ -333,8 +454,18 @@ impl Weights<'_> {
     /// When the layer declares no such variable, or its value does not fit.
     pub fn int<const D: usize>(&self, name: &str) -> Result<Param<Tensor<D, Int>>> {
         let (_, data) = self.data(name)?.ok_or_else(|| self.undeclared(name))?;
-        let dtype = data.dtype();
+        let dtype = held(data.dtype(), self.device);
         Ok(Param::initialized(ParamId::new(), Tensor::from_data(data, (self.device, dtype))))
+    }
+
+    /// The text of the file of that name, if the layer declares one.
+    ///
+    /// # Errors
+    /// When it is no text.
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
+        let path = join(&self.path, name, '.');
+        let asset = self.assets.iter().find(|asset| asset.param == path);
+        asset.map(|asset| self.source.text(asset)).transpose()
     }
 
     fn tensor<const D: usize>(&self, name: &str) -> Result<Option<(&Variable, Tensor<D>)>> {
@@ -352,14 +483,17 @@ impl Weights<'_> {
     fn data(&self, name: &str) -> Result<Option<(&Variable, TensorData)>> {
         let Some(variable) = self.variables.get(&join(&self.path, name, '.')) else { return Ok(None) };
         let data = self.source.read(variable)?;
-        let dtype = burn_dtype(variable.dtype)?;
-        let data = if data.dtype() == dtype {
-            data
-        } else {
-            data.try_cast(dtype).map_err(|error| {
+        let cast = |data: TensorData, dtype| match data.dtype() == dtype {
+            true => Ok(data),
+            false => data.try_cast(dtype).map_err(|error| {
                 Error::weights(format_args!("cannot convert to {}: {error}", variable.dtype))
-            })?
+            }),
         };
+        let mut data = cast(data, burn_dtype(variable.dtype)?)?;
+        // Layers compute in one type, and training in fewer bits would lose small steps.
+        if variable.dtype.is_float() {
+            data = cast(data, DType::F32)?;
+        }
         Ok(Some((variable, variable.to_param(data)?)))
     }
 

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use burn::tensor::{DType, TensorData};
+use npz::Array;
 use serde_json::{Value as Json, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 #[path = "../src/bin/burn-keras/npz.rs"]
+#[allow(dead_code)]
 mod npz;
 
 fn program() -> Command {
@@ -47,7 +49,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-type Arrays = Vec<(String, TensorData)>;
+type Arrays = Vec<(String, Array)>;
 
 /// The inputs and the outputs of a case, each under its name.
 fn arrays(case: &str) -> (Arrays, Arrays) {
@@ -63,7 +65,8 @@ fn arrays(case: &str) -> (Arrays, Arrays) {
 }
 
 #[track_caller]
-fn assert_close(got: &TensorData, expected: &TensorData) {
+fn assert_close(got: &Array, expected: &Array) {
+    let (got, expected) = (got.clone().numbers().unwrap(), expected.clone().numbers().unwrap());
     assert_eq!(got.shape(), expected.shape());
     let (got, expected) = (got.as_slice::<f32>().unwrap(), expected.as_slice::<f32>().unwrap());
     let worst = got.iter().zip(expected).map(|(got, expected)| (got - expected).abs()).fold(0.0, f32::max);
@@ -137,11 +140,11 @@ fn predict_takes_single_arrays_of_any_name_and_type() {
     let folder = tempfile::tempdir().unwrap();
     let model = fixture("core/dense.keras");
     let (inputs, expected) = arrays("core/dense");
-    let double = inputs[0].1.clone().convert_dtype(DType::F64);
+    let double = inputs[0].1.clone().numbers().unwrap().convert_dtype(DType::F64);
     let single = folder.path().join("in.npy");
     npz::write(&single, &[(String::new(), inputs[0].1.clone())]).unwrap();
     let renamed = folder.path().join("renamed.npz");
-    npz::write(&renamed, &[("whatever".to_owned(), double)]).unwrap();
+    npz::write(&renamed, &[("whatever".to_owned(), double.into())]).unwrap();
     let to = folder.path().join("out.npy");
     for from in [&single, &renamed] {
         std::fs::write(&to, "an older result").unwrap();
@@ -149,6 +152,27 @@ fn predict_takes_single_arrays_of_any_name_and_type() {
         let got = npz::read(&to).unwrap();
         assert_close(&got[0].1, &expected[0].1);
     }
+}
+
+#[test]
+fn predict_takes_and_gives_strings() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = fixture("lookup/inverse.keras");
+    let (inputs, expected) = arrays("lookup/inverse");
+    let (from, to) = (folder.path().join("in.npy"), folder.path().join("out.npz"));
+    let predict = ["predict", text(&model), "--inputs", text(&from), "--outputs", text(&to)];
+    npz::write(&from, &inputs).unwrap();
+    for extra in [&[][..], &["--batch-size", "1"]] {
+        succeed(&[&predict, extra].concat());
+        assert_eq!(npz::read(&to).unwrap(), expected);
+    }
+    npz::write(&from, &[(String::new(), TensorData::zeros::<f32, _>([2, 3]).into())]).unwrap();
+    let error = fail(&predict);
+    assert!(error.contains("expected strings, got elements of float32"), "{error}");
+    npz::write(&from, &inputs).unwrap();
+    let model = fixture("core/dense.keras");
+    let error = fail(&["predict", text(&model), "--inputs", text(&from), "--outputs", text(&to)]);
+    assert!(error.contains("expected numbers, got strings"), "{error}");
 }
 
 #[test]
@@ -184,7 +208,7 @@ fn predict_says_what_is_wrong_with_its_inputs() {
         assert!(!to.exists());
         error
     };
-    let zeros = |shape: &[usize]| TensorData::zeros::<f32, _>(shape.to_vec());
+    let zeros = |shape: &[usize]| Array::from(TensorData::zeros::<f32, _>(shape.to_vec()));
 
     let error = predict("core/dense", vec![("x".to_owned(), zeros(&[2, 6]))]);
     assert!(error.contains("in.npz: input \"x\": expected the shape (None, 7), got [2, 6]"), "{error}");
@@ -463,7 +487,7 @@ fn npy(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn read_npy(bytes: &[u8]) -> burn_keras::Result<TensorData> {
+fn read_npy(bytes: &[u8]) -> burn_keras::Result<Array> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npy");
     std::fs::write(&path, bytes).unwrap();
@@ -481,7 +505,7 @@ fn arrays_of_every_kind_are_read() {
     for (descr, data) in [("<i2", &little), (">i2", &big)] {
         for version in [1, 2, 3] {
             let array = read_npy(&npy(version, &header(descr, "False", "(2, 3, 4)"), data)).unwrap();
-            assert_eq!(array, TensorData::new(expected.clone(), [2, 3, 4]));
+            assert_eq!(array, TensorData::new(expected.clone(), [2, 3, 4]).into());
         }
     }
     let array = read_npy(&npy(1, &header("<i2", "True", "(2, 3, 4)"), &little)).unwrap();
@@ -491,14 +515,26 @@ fn arrays_of_every_kind_are_read() {
             transposed.extend((0..4).map(|k| i + 2 * j + 6 * k));
         }
     }
-    assert_eq!(array, TensorData::new(transposed, [2, 3, 4]));
+    assert_eq!(array, TensorData::new(transposed, [2, 3, 4]).into());
 
     let array = read_npy(&npy(1, &header("<f8", "False", "()"), &1.5_f64.to_le_bytes())).unwrap();
-    assert_eq!(array, TensorData::new(vec![1.5_f64], [1]));
+    assert_eq!(array, TensorData::new(vec![1.5_f64], [1]).into());
     let array = read_npy(&npy(1, &header("|b1", "False", "(2,)"), &[0, 1])).unwrap();
-    assert_eq!(array, TensorData::new(vec![false, true], [2]));
+    assert_eq!(array, TensorData::new(vec![false, true], [2]).into());
     let array = read_npy(&npy(1, &header("<f4", "True", "(3, 0)"), &[])).unwrap();
-    assert_eq!(array.shape().to_vec(), [3, 0]);
+    assert_eq!(array.shape(), [3, 0]);
+}
+
+#[test]
+fn arrays_of_strings_are_read() {
+    let header = |descr: &str| format!("{{'descr': '{descr}', 'fortran_order': True, 'shape': (1, 2), }}\n");
+    let expected = Array::Strings(vec!["ü".to_owned(), "ab".to_owned()], vec![1, 2]);
+    let letters = [u32::from('ü'), 0, u32::from('a'), u32::from('b')];
+    let little: Vec<u8> = letters.into_iter().flat_map(u32::to_le_bytes).collect();
+    let big: Vec<u8> = letters.into_iter().flat_map(u32::to_be_bytes).collect();
+    for (descr, data) in [("<U2", &little[..]), (">U2", &big[..]), ("|S2", "üab".as_bytes())] {
+        assert_eq!(read_npy(&npy(1, &header(descr), data)).unwrap(), expected);
+    }
 }
 
 #[test]
@@ -506,9 +542,10 @@ fn arrays_are_written_as_they_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
     let arrays = vec![
-        ("a/b".to_owned(), TensorData::new(vec![1.5_f32, -2.0], [2])),
-        ("bits".to_owned(), TensorData::new(vec![true, false, true], [3, 1])),
-        ("ids".to_owned(), TensorData::new(vec![i64::MIN, 7], [1, 2])),
+        ("a/b".to_owned(), TensorData::new(vec![1.5_f32, -2.0], [2]).into()),
+        ("bits".to_owned(), TensorData::new(vec![true, false, true], [3, 1]).into()),
+        ("ids".to_owned(), TensorData::new(vec![i64::MIN, 7], [1, 2]).into()),
+        ("words".to_owned(), Array::Strings(vec!["grün".to_owned(), String::new()], vec![2, 1])),
     ];
     npz::write(&path, &arrays).unwrap();
     assert_eq!(npz::read(&path).unwrap(), arrays);
@@ -525,10 +562,14 @@ fn hostile_arrays_are_refused() {
     let header = |shape: &str| format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
     let data = [0; 16];
     for (bytes, expected) in [
-        (npy(1, &header("(4294967296, 4294967296, 4294967296)"), &data), "numbers for the shape"),
+        (npy(1, &header("(4294967296, 4294967296, 4294967296)"), &data), "elements for the shape"),
         (npy(1, &header("(4000000000000,)"), &data), "cannot be read"),
         (npy(1, &header("(-1,)"), &data), "cannot be read"),
-        (npy(1, &header("(4,)").replace("<f4", "|O8"), &data), "cannot be read"),
+        (npy(1, &header("(4,)").replace("<f4", "|O"), &data), "arrays of Python objects"),
+        (npy(1, &header("(4,)").replace("<f4", "|S4"), &[255; 16]), "cannot be read"),
+        (npy(1, &header("(4,)").replace("<f4", "<U1"), &[255; 16]), "cannot be read"),
+        (npy(1, &header("(4,)").replace("<f4", "|S0"), &data), "arrays of |S0"),
+        (npy(1, &header("(4,)").replace("<f4", "<U400000000000"), &data), "arrays of <U400000000000"),
         (npy(1, &header("(4,)").replace("'<f4'", "[('a', '<f4')]"), &data), "arrays of"),
         (npy(1, "{'descr': '<f4', 'shape': (4,)}\n", &data), "cannot be read"),
         (b"\x93NUMPY\x01".to_vec(), "cannot be read"),

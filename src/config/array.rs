@@ -6,6 +6,7 @@ use super::{Field, Object, Reader, json, refuse};
 use crate::value::MAX_RANK;
 
 /// An array of numbers: a single number, nested lists, or a NumPy array or tensor as Keras writes it.
+/// Booleans in an array count as 0 and 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
     shape: Vec<usize>,
@@ -41,7 +42,8 @@ impl Array {
     fn of(json: &Json, depth: usize) -> Option<Self> {
         let Json::Array(items) = json else {
             let number = json.as_f64().or_else(|| json::marked_number(json));
-            return number.map(Self::number);
+            let flag = json.as_bool().filter(|_| depth > 0).map(f64::from);
+            return number.or(flag).map(Self::number);
         };
         if depth == MAX_RANK {
             return None;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{Object, brief};
 use crate::error::{Error, Result};
-use crate::layer::{Args, Tree};
+use crate::layer::{AnyConfig, Args, Tree};
 
 /// A call whose tensors are still named by layer, call and output.
 pub(super) struct Call {
@@ -39,7 +39,7 @@ pub(super) fn read_history(items: &[Json]) -> Result<Named> {
 }
 
 /// Reads one entry of `inbound_nodes`, in the form of Keras 3 or the list form that it also takes.
-pub(super) fn read_call(json: &Json, names: &'static [&'static str]) -> Result<Call> {
+pub(super) fn read_call(json: &Json, config: &dyn AnyConfig) -> Result<Call> {
     let (positional, keywords) = match json {
         Json::Object(call) => {
             let args = call.get("args").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
@@ -55,8 +55,11 @@ pub(super) fn read_call(json: &Json, names: &'static [&'static str]) -> Result<C
     let parents = positional.iter().chain(keywords.iter().map(|(_, tree)| tree));
     let parents = parents.flat_map(Tree::leaves).cloned().collect();
     let (mut mask, mut training, mut others) = (None, None, Vec::new());
+    let is_operation = config.group_name().is_none();
     for (key, value) in keywords {
         match (key.as_str(), &value) {
+            // Keras gives masks to layers; to an operation it is an argument like any other.
+            ("mask", _) if is_operation => others.push((key, value)),
             ("mask", value) if is_nothing(value) => {}
             ("mask", value) if value.leaves().is_empty() => {
                 return Err(Error::unsupported("a mask that is no tensor"));
@@ -66,7 +69,7 @@ pub(super) fn read_call(json: &Json, names: &'static [&'static str]) -> Result<C
             _ => others.push((key, value)),
         }
     }
-    Ok(Call { args: Args::bind(names, positional, others)?, mask, training, parents })
+    Ok(Call { args: Args::bind(config.arg_names(), positional, others)?, mask, training, parents })
 }
 
 /// Whether an argument says nothing: Python's `None`, or only that in a structure.

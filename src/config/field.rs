@@ -288,6 +288,9 @@ pub fn read_key<T: Field>(
     })
 }
 
+/// A set of words, declared by [`keywords!`](crate::keywords!).
+pub trait Keyword: Field {}
+
 /// A set of words of which a key holds one, declared once for both directions.
 ///
 /// ```
@@ -304,6 +307,7 @@ macro_rules! keywords {
         pub enum $name {
             $(#[doc = concat!("`", $word, "`")] $(#[$variant_meta])* $variant),+
         }
+        impl $crate::config::Keyword for $name {}
         impl $crate::config::Field for $name {
             const EXPECTED: &'static str = concat!("one of", $(" ", $word),+);
 
@@ -324,7 +328,7 @@ macro_rules! keywords {
 /// Declares a config: the struct, its defaults, reading and writing, from one list of keys.
 ///
 /// A key without a default is required. The struct gets public fields and the
-/// [`Config`](crate::config::Config) trait.
+/// [`Config`](crate::config::Config) trait, and [`Default`] when nothing is required.
 ///
 /// ```
 /// burn_keras::config! {
@@ -340,6 +344,25 @@ macro_rules! keywords {
 #[macro_export]
 macro_rules! config {
     ($(#[$meta:meta])* pub struct $name:ident $(<const $generic:ident: usize>)? {
+        $($(#[$field_meta:meta])* $field:ident: $ty:ty = $default:expr,)*
+    }) => {
+        $crate::config! {
+            @declare $(#[$meta])* pub struct $name $(<const $generic: usize>)? {
+                $($(#[$field_meta])* $field: $ty = $default,)*
+            }
+        }
+        impl $(<const $generic: usize>)? Default for $name $(<$generic>)? {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    };
+    ($(#[$meta:meta])* pub struct $name:ident $(<const $generic:ident: usize>)? { $($fields:tt)* }) => {
+        $crate::config! {
+            @declare $(#[$meta])* pub struct $name $(<const $generic: usize>)? { $($fields)* }
+        }
+    };
+    (@declare $(#[$meta:meta])* pub struct $name:ident $(<const $generic:ident: usize>)? {
         $($(#[$field_meta:meta])* $field:ident: $ty:ty $(= $default:expr)?,)*
     }) => {
         $(#[$meta])*

@@ -1,18 +1,21 @@
 //! The graph of a model: layers, their calls, and how values flow. From `Sequential` and
 //! `Functional` configs.
 
-use std::collections::hash_map::Entry;
+mod order;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::activity::Activity;
 use super::call::{Call, Named, read_call, read_history, sorted};
 use super::{Object, Reader, brief, snake_case};
 use crate::error::{Error, Problems, Result};
-use crate::layer::{AnyConfig, Args, Spec, Tree};
+use crate::layer::{AnyConfig, Args, Registry, Spec, Tree};
 use crate::limits::Limits;
 use crate::value::MAX_RANK;
+use order::Order;
 
 /// One output of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +36,8 @@ pub(crate) struct GraphLayer {
     pub place: String,
     /// Its group in the weights file; operations have none.
     pub group: Option<String>,
+    /// What its outputs cost in training.
+    pub activity: Activity,
 }
 
 /// One call of a layer.
@@ -44,6 +49,12 @@ pub(crate) struct Node {
     pub mask: Option<Tree<TensorRef>>,
     /// A recorded `training` argument.
     pub training: Option<bool>,
+}
+
+impl Node {
+    fn without_arguments(layer: usize) -> Self {
+        Self { layer, args: Args::none(), mask: None, training: None }
+    }
 }
 
 /// Everything that a model's config says about its layers.
@@ -79,7 +90,7 @@ impl Graph {
             let result = match given {
                 Some(at) => self.input_spec(layer, inputs.and_then(|inputs| inputs.get(at))).map(Tree::Leaf),
                 None => match node.args.try_map(&mut |at| spec_of(&specs, *at)) {
-                    Ok(args) => check_ranks(layer, &args).and_then(|()| layer.config.outputs(&args)),
+                    Ok(args) => check_ranks(layer, &args).and_then(|()| layer.config.infer(&args)),
                     // The problem is with a layer before this one, and has been noted there.
                     Err(_) => {
                         specs.push(None);
@@ -94,11 +105,17 @@ impl Graph {
             specs.push(problems.note(result.map_err(|error| error.at(&layer.place))));
         }
         problems.finish()?;
-        Ok(specs.into_iter().flatten().collect())
+        let specs: Vec<_> = specs.into_iter().flatten().collect();
+        let outputs = self.outputs.try_map(&mut |at| spec_at(&specs, *at));
+        outputs.map_err(|error| error.at("output_layers"))?;
+        Ok(specs)
     }
 
     fn input_spec(&self, layer: &GraphLayer, given: Option<&Spec>) -> Result<Spec> {
-        given.cloned().or_else(|| layer.config.input()).or_else(|| self.implied.clone()).ok_or_else(|| {
+        let own = layer.config.input();
+        let dtype = own.as_ref().map(|own| own.dtype).filter(|dtype| dtype.is_float());
+        let given = given.map(|given| given.with_dtype(dtype.unwrap_or(given.dtype)));
+        given.or(own).or_else(|| self.implied.clone()).ok_or_else(|| {
             Error::config("the model was saved before it was built: the shape of its input is not known")
         })
     }
@@ -169,10 +186,37 @@ fn spec_of(specs: &[Option<Tree<Spec>>], at: TensorRef) -> Result<Spec> {
 struct Read<'a> {
     name: String,
     config: Arc<dyn AnyConfig>,
+    activity: Activity,
     trainable: bool,
     place: String,
     calls: Vec<Call>,
+    /// The arrays that it is called with, as layers of their own.
+    constants: Vec<Arc<dyn AnyConfig>>,
     inbound: Option<&'a Json>,
+}
+
+impl Read<'_> {
+    /// Notes the arrays of a call as values of the graph. Operations take them as they are.
+    fn take_constants(&mut self, call: Call, registry: &Registry) -> Result<Call> {
+        if self.config.group_name().is_none() {
+            return Ok(call);
+        }
+        let mut failed = Ok(());
+        let args = call.args.replace_constants(&mut |json| {
+            Object::of(json).filter(|object| matches!(object.class, "__tensor__" | "__numpy__"))?;
+            match registry.read_constant(json) {
+                Ok(config) => self.constants.push(config),
+                Err(error) => failed = Err(error),
+            }
+            let number = self.constants.len().saturating_sub(1);
+            Some(Tree::Leaf(Named { layer: constant_name(&self.name, number), call: 0, output: 0 }))
+        });
+        failed.map(|()| Call { args, ..call })
+    }
+}
+
+fn constant_name(layer: &str, number: usize) -> String {
+    format!("{layer}/constant_{number}")
 }
 
 /// Reads one layer of a model.
@@ -190,10 +234,12 @@ fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Opti
     })?;
     Some(Read {
         name,
+        activity: Activity::of(&object),
         config,
         trainable,
         place,
         calls: Vec::new(),
+        constants: Vec::new(),
         inbound: object.envelope.get("inbound_nodes"),
     })
 }
@@ -227,7 +273,8 @@ pub(crate) fn read_functional(config: &Map<String, Json>, reader: &mut Reader<'_
         for (index, json) in calls.iter().enumerate() {
             let place = format!("{}.inbound_nodes[{index}]", entry.place);
             let call = reader.at(place, |reader| {
-                let call = read_call(json, entry.config.arg_names());
+                let call = read_call(json, entry.config.as_ref());
+                let call = call.and_then(|call| entry.take_constants(call, reader.registry()));
                 reader.note(call)
             });
             sound &= call.is_some();
@@ -260,7 +307,12 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
         let taken = entries.iter().any(|entry| entry.name == "input_layer");
         let name = if taken { "input_layer_0" } else { "input_layer" }.to_owned();
         let place = "the implied input".to_owned();
-        entries.insert(0, Read { name, config, trainable: false, place, calls: Vec::new(), inbound: None });
+        let activity = Activity::of(&object);
+        let (calls, constants) = (Vec::new(), Vec::new());
+        entries.insert(
+            0,
+            Read { name, config, activity, trainable: false, place, calls, constants, inbound: None },
+        );
     }
     let mut before: Option<String> = None;
     for entry in &mut entries {
@@ -345,14 +397,28 @@ fn assemble(
         order.layers.iter().enumerate().map(|(at, layer)| (*layer, at)).collect();
     let node_of: HashMap<(usize, usize), usize> =
         order.nodes.iter().enumerate().map(|(at, node)| (*node, at)).collect();
+    let constants: Vec<(String, &Arc<dyn AnyConfig>)> = order
+        .layers
+        .iter()
+        .map(|layer| &entries[*layer])
+        .flat_map(|entry| {
+            let named = |(number, config)| (constant_name(&entry.name, number), config);
+            entry.constants.iter().enumerate().map(named)
+        })
+        .collect();
     let mut resolve = |named: &Named| -> Result<TensorRef> {
+        if let Some(node) = constants.iter().position(|(name, _)| *name == named.layer) {
+            return Ok(TensorRef { node, output: 0 });
+        }
         let node = names.get(named.layer.as_str()).and_then(|layer| node_of.get(&(*layer, named.call)));
         let node = node.ok_or_else(|| {
             Error::config(format_args!("refers to {}, which is no part of it", show(named)))
         })?;
-        Ok(TensorRef { node: *node, output: named.output })
+        Ok(TensorRef { node: constants.len() + node, output: named.output })
     };
-    let mut nodes = Vec::with_capacity(order.nodes.len());
+    let mut nodes = Vec::with_capacity(constants.len() + order.nodes.len());
+    let first = order.layers.len();
+    nodes.extend((first..first + constants.len()).map(Node::without_arguments));
     for (layer, call) in &order.nodes {
         let entry = &entries[*layer];
         nodes.push(match entry.calls.get(*call) {
@@ -362,7 +428,7 @@ fn assemble(
                 mask: call.mask.as_ref().map(|mask| mask.try_map(&mut resolve)).transpose()?,
                 training: call.training,
             },
-            None => Node { layer: place[layer], args: Args::none(), mask: None, training: None },
+            None => Node::without_arguments(place[layer]),
         });
     }
     let inputs = inputs.try_map(&mut |named| Ok(resolve(named)?.node))?;
@@ -374,15 +440,25 @@ fn assemble(
         let config = Arc::clone(&entry.config);
         let group = config.group_name().map(|base| numbered(&mut counts, base));
         let (name, place) = (entry.name.clone(), entry.place.clone());
-        GraphLayer { name, config, trainable: entry.trainable, place, group }
+        let activity = entry.activity.clone();
+        GraphLayer { name, config, trainable: entry.trainable, place, group, activity }
     });
+    // At the end, where they do not count as layers of the model.
+    let layers = layers.chain(constants.iter().map(|(name, config)| GraphLayer {
+        name: name.clone(),
+        config: Arc::clone(config),
+        trainable: false,
+        place: name.clone(),
+        group: None,
+        activity: Activity::default(),
+    }));
     let layers = layers.collect();
     let done = last_uses(&nodes, &outputs);
     Ok(Graph { layers, nodes, inputs, outputs, done, implied, activation_limit: limits.activation })
 }
 
 /// `layers/dense`, `layers/dense_1`, ...
-fn numbered(counts: &mut HashMap<String, usize>, base: String) -> String {
+pub(crate) fn numbered(counts: &mut HashMap<String, usize>, base: String) -> String {
     let count = counts.entry(base.clone()).or_default();
     let group = if *count == 0 { format!("layers/{base}") } else { format!("layers/{base}_{count}") };
     *count += 1;
@@ -407,116 +483,4 @@ fn last_uses(nodes: &[Node], outputs: &Tree<TensorRef>) -> Vec<Vec<usize>> {
 
 fn show(named: &Named) -> String {
     format!("output {} of call {} of {:?}", named.output, named.call, named.layer)
-}
-
-/// A call by layer and number.
-type Key = (usize, usize);
-
-/// The order of calls and layers.
-struct Order {
-    /// Calls, in the order in which Keras runs them: it shows where a layer takes masks off its inputs.
-    nodes: Vec<Key>,
-    /// Layers, in Keras' order of `model.layers`.
-    layers: Vec<usize>,
-}
-
-impl Order {
-    fn new(
-        entries: &[Read<'_>],
-        names: &HashMap<&str, usize>,
-        inputs: &Tree<Named>,
-        outputs: &Tree<Named>,
-    ) -> Result<Self> {
-        let key = |named: &Named| -> Result<Key> {
-            let known = names.get(named.layer.as_str()).copied().filter(|layer| {
-                let entry = &entries[*layer];
-                named.call < entry.calls.len() || (entry.config.is_input() && named.call == 0)
-            });
-            let layer = known.ok_or_else(|| Error::config(format_args!("no such call: {}", show(named))))?;
-            Ok((layer, named.call))
-        };
-        let parents = |node: Key| -> Result<Vec<Key>> {
-            let call = entries[node.0].calls.get(node.1);
-            let parents = call.map_or(&[][..], |call| call.parents.as_slice()).iter().map(key);
-            parents.collect::<Result<Vec<_>>>().map_err(|error| error.at(&entries[node.0].place))
-        };
-        let roots = outputs.leaves().into_iter().map(key).collect::<Result<Vec<_>>>()?;
-        let (mut nodes, mut index) = depth_first(&roots, &parents, entries)?;
-
-        let mut node_depth = Depths::default();
-        let mut depth: HashMap<usize, usize> = HashMap::new();
-        for node in nodes.iter().rev() {
-            let at = node_depth.at_least(*node, depth.get(&node.0).copied().unwrap_or(0));
-            depth.insert(node.0, at);
-            for parent in parents(*node)? {
-                node_depth.at_least(parent, at + 1);
-            }
-        }
-        nodes.sort_by_key(|node| node_depth.place(*node));
-        for input in inputs.leaves() {
-            let node = key(input)?;
-            if let Entry::Vacant(unreached) = depth.entry(node.0) {
-                unreached.insert(0);
-                index.insert(node.0, -1);
-                nodes.push(node);
-            }
-        }
-        let mut layers: Vec<usize> = depth.keys().copied().collect();
-        layers.sort_by_key(|layer| (std::cmp::Reverse(depth[layer]), index[layer]));
-        Ok(Self { nodes, layers })
-    }
-}
-
-/// How far from the outputs each call is, and in which order that was found out.
-#[derive(Default)]
-struct Depths(HashMap<Key, (usize, usize)>);
-
-impl Depths {
-    fn at_least(&mut self, node: Key, depth: usize) -> usize {
-        let number = self.0.len();
-        let (known, _) = self.0.entry(node).or_insert((0, number));
-        *known = depth.max(*known);
-        *known
-    }
-
-    /// The farthest come first.
-    fn place(&self, node: Key) -> (std::cmp::Reverse<usize>, usize) {
-        let (depth, number) = self.0.get(&node).copied().unwrap_or_default();
-        (std::cmp::Reverse(depth), number)
-    }
-}
-
-/// Post-order of calls from the outputs, and the pre-order number of every layer. Without recursion,
-/// since a file may be as deep as it likes.
-fn depth_first(
-    roots: &[Key],
-    parents: &impl Fn(Key) -> Result<Vec<Key>>,
-    entries: &[Read<'_>],
-) -> Result<(Vec<Key>, HashMap<usize, i64>)> {
-    let (mut post, mut index) = (Vec::new(), HashMap::new());
-    let (mut open, mut closed) = (HashSet::new(), HashSet::new());
-    let mut stack: Vec<(Key, std::vec::IntoIter<Key>)> = Vec::new();
-    for root in roots {
-        let mut next = Some(*root);
-        loop {
-            if let Some(node) = next.take().filter(|node| !closed.contains(node)) {
-                if !open.insert(node) {
-                    return Err(Error::config("the graph has a loop").at(&entries[node.0].place));
-                }
-                let number = index.len() as i64;
-                index.entry(node.0).or_insert(number);
-                stack.push((node, parents(node)?.into_iter()));
-            }
-            let Some((node, rest)) = stack.last_mut() else { break };
-            match rest.next() {
-                Some(parent) => next = Some(parent),
-                None => {
-                    closed.insert(*node);
-                    post.push(*node);
-                    stack.pop();
-                }
-            }
-        }
-    }
-    Ok((post, index))
 }

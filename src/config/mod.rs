@@ -1,19 +1,27 @@
 //! The tree of a model description, to and from typed values. Knows Keras' JSON; no tensors.
 
+mod activity;
 mod array;
 mod call;
 mod data_format;
+mod described;
 mod dtype;
 mod field;
 pub(crate) mod graph;
 pub mod json;
 mod object;
+mod policy;
 
 pub use array::Array;
 pub use data_format::DataFormat;
+#[doc(hidden)]
+pub use described::check_keys;
+pub(crate) use described::classes;
+pub use described::{Class, Described};
 pub use dtype::Dtype;
-pub use field::{Axes, Config, Field, Kept, PerAxis, brief, read_key, refuse, resolve_axis};
+pub use field::{Axes, Config, Field, Kept, Keyword, PerAxis, brief, read_key, refuse, resolve_axis};
 pub use object::{Object, snake_case};
+pub use policy::{Borders, DtypePolicy};
 #[doc(hidden)]
 pub use serde_json::{Map, Value as Json};
 

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `Activation`: applies a function.
     ///
     /// # Shapes

@@ -9,16 +9,19 @@ use burn::tensor::Tensor;
 
 use super::support::like_input;
 use crate::config::{Axes, Dtype, Kept};
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
-use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::initializer::Initializer;
+use crate::layer::{Args, Borders, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::module::{State, Training};
+use crate::regularizer::Regularizer;
 use crate::value::{Order, Value};
 use crate::{by_rank, map_float};
 
 /// `keras.backend.epsilon()`
 const EPSILON: f64 = 1e-7;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `BatchNormalization`.
     pub struct BatchNormalizationConfig {
         /// The axis of the channels.
@@ -32,27 +35,27 @@ crate::config! {
         /// Whether there is a `gamma`.
         scale: bool = true,
         /// For fresh weights.
-        beta_initializer: Kept,
+        beta_initializer: Initializer = "zeros".into(),
         /// For fresh weights.
-        gamma_initializer: Kept,
+        gamma_initializer: Initializer = "ones".into(),
         /// For fresh weights.
-        moving_mean_initializer: Kept,
+        moving_mean_initializer: Initializer = "zeros".into(),
         /// For fresh weights.
-        moving_variance_initializer: Kept,
+        moving_variance_initializer: Initializer = "ones".into(),
         /// For training.
-        beta_regularizer: Kept,
+        beta_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        gamma_regularizer: Kept,
+        gamma_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        beta_constraint: Kept,
+        beta_constraint: Constraint = Constraint::none(),
         /// For training.
-        gamma_constraint: Kept,
+        gamma_constraint: Constraint = Constraint::none(),
         /// Whether the batch spans all devices.
         synchronized: bool = false,
         /// Whether training corrects the statistics of the batch by moving ones.
         renorm: bool = false,
         /// For training with `renorm`.
-        renorm_clipping: Kept,
+        renorm_clipping: Kept = Kept::default(),
         /// For training with `renorm`.
         renorm_momentum: f64 = 0.99,
     }
@@ -70,6 +73,7 @@ impl BatchNormalizationConfig {
 impl LayerConfig for BatchNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["BatchNormalization"];
     const MASK: MaskRule = MaskRule::Pass;
+    const BORDERS: Borders = Borders::Stored;
 
     type Layer = BatchNormalization;
 
@@ -82,17 +86,22 @@ impl LayerConfig for BatchNormalizationConfig {
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         let input = args.input()?;
         let channels = [input.known(self.channel_axis(input.rank())?)?];
-        let fixed = |variables: Variables, name| variables.fixed(name, channels, Dtype::Float32);
-        let variables = Variables::default().trainable_if(self.scale, "gamma", channels).trainable_if(
-            self.center,
-            "beta",
-            channels,
-        );
-        let variables = ["moving_mean", "moving_variance"].into_iter().fold(variables, fixed);
-        Ok(match self.renorm {
-            true => ["moving_stddev", "renorm_mean", "renorm_stddev"].into_iter().fold(variables, fixed),
-            false => variables,
-        })
+        let (mean, variance) = (&self.moving_mean_initializer, &self.moving_variance_initializer);
+        let fixed = |variables: Variables, name, initializer: &Initializer| {
+            variables.fixed(name, channels, Dtype::Float32).initialized(initializer.clone())
+        };
+        let variables = Variables::default()
+            .trainable_if(self.scale, "gamma", channels)
+            .with(&self.gamma_initializer, &self.gamma_regularizer, &self.gamma_constraint)
+            .trainable_if(self.center, "beta", channels)
+            .with(&self.beta_initializer, &self.beta_regularizer, &self.beta_constraint);
+        let variables = fixed(fixed(variables, "moving_mean", mean), "moving_variance", variance);
+        if !self.renorm {
+            return Ok(variables);
+        }
+        let root = |numbers: &mut [f32]| numbers.iter_mut().for_each(|x| *x = x.sqrt());
+        let variables = fixed(variables, "moving_stddev", variance).finished(root);
+        Ok(fixed(fixed(variables, "renorm_mean", mean), "renorm_stddev", variance).finished(root))
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<BatchNormalization> {
@@ -192,7 +201,7 @@ impl BatchNormalization {
         let shape = x.shape();
         let counted = mask.map(|mask| mask.expand_dims(shape.len() - 1)?.broadcast_to(&shape)).transpose()?;
         let rank = x.rank();
-        let (stored, order) = x.into_stored_float();
+        let (stored, order) = x.into_stored_float()?;
         by_rank!(rank, D => {
             let x = Tensor::<D>::from_bridge(stored);
             let (mean, variance) = match counted {

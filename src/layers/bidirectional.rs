@@ -3,9 +3,12 @@
 use burn::module::Module;
 use serde_json::{Map, Value as Json};
 
-use crate::config::{Field, Object, Reader};
+use super::recurrent::unpack;
+use crate::config::{Field, Reader};
 use crate::error::{Error, Result};
-use crate::layer::{Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{
+    Args, Borders, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights,
+};
 use crate::module::AnyLayer;
 use crate::value::{Binary, Value};
 
@@ -34,6 +37,16 @@ pub struct BidirectionalConfig {
     json: Map<String, Json>,
 }
 
+crate::build::settings! {
+    [BidirectionalConfig] [] []
+    /// The recurrent layer that sees time forwards.
+    layer: Child,
+    /// How the outputs of both directions become one.
+    merge_mode: Option<MergeMode> = None,
+    /// The layer that sees time backwards, if it is not the same the other way round.
+    backward_layer: Option<Child> = None,
+}
+
 /// A setting of a recurrent layer out of its config.
 fn flag(layer: &Json, key: &str) -> bool {
     layer.get("config").and_then(|config| config.get(key)).and_then(Json::as_bool).unwrap_or(false)
@@ -52,6 +65,15 @@ fn direction(layer: &Json, backwards: Option<bool>) -> Json {
     layer
 }
 
+fn read_recurrent(json: &Json, reader: &mut Reader<'_>) -> Option<Child> {
+    let layer = Child::read(json, reader)?;
+    if layer.config.write().contains_key("return_sequences") {
+        return Some(layer);
+    }
+    reader.push(Error::unsupported(format_args!("a {} is no recurrent layer", layer.config.class())));
+    None
+}
+
 impl crate::config::Config for BidirectionalConfig {
     const KEYS: &'static [&'static str] = &["merge_mode", "layer", "backward_layer"];
 
@@ -62,15 +84,6 @@ impl crate::config::Config for BidirectionalConfig {
         let given = json.get("backward_layer").filter(|layer| !layer.is_null());
         let backward = given.map_or_else(|| direction(layer, Some(true)), |layer| direction(layer, None));
         let forward = direction(layer, None);
-        let is_recurrent = |layer: &Json| {
-            Object::of(layer).is_none_or(|layer| layer.config.contains_key("return_sequences"))
-        };
-        for (key, layer) in [("layer", &forward), ("backward_layer", &backward)] {
-            if !is_recurrent(layer) {
-                reader.push(Error::unsupported("expected a recurrent layer").at(key));
-                return None;
-            }
-        }
         for key in ["return_sequences", "return_state", "stateful"] {
             if flag(&forward, key) != flag(&backward, key) {
                 reader.push(Error::config(format_args!("{key} must be the same in both directions")));
@@ -81,8 +94,8 @@ impl crate::config::Config for BidirectionalConfig {
         }
         let (return_sequences, return_state) =
             (flag(&forward, "return_sequences"), flag(&forward, "return_state"));
-        let forward = reader.at("layer", |reader| Child::read(&forward, reader));
-        let backward = reader.at("backward_layer", |reader| Child::read(&backward, reader));
+        let forward = reader.at("layer", |reader| read_recurrent(&forward, reader));
+        let backward = reader.at("backward_layer", |reader| read_recurrent(&backward, reader));
         Some(Self {
             merge_mode: merge_mode?,
             forward: forward?,
@@ -102,23 +115,23 @@ impl crate::config::Config for BidirectionalConfig {
 impl BidirectionalConfig {
     /// The arguments of each direction: of the initial states it gets its half.
     fn split<T: Clone>(args: &Args<T>) -> Result<[Args<T>; 2]> {
-        let sequences = args.input()?;
-        if matches!(args.get("initial_state"), Some(Tree::Constant(_))) {
-            return Err(Error::unsupported("an initial state that is no tensor"));
-        }
-        let states = args.get("initial_state").map(Tree::leaves).unwrap_or_default();
-        if !states.len().is_multiple_of(2) {
-            let message = format_args!("expected initial states for both directions, got {}", states.len());
-            return Err(Error::config(message));
-        }
-        let half = states.len() / 2;
-        let bind = |states: &[&T]| {
-            let states =
-                (!states.is_empty()).then(|| Tree::list(states.iter().map(|state| (*state).clone())));
-            let given = states.map(|states| ("initial_state".to_owned(), states)).into_iter().collect();
-            Args::bind(<Self as LayerConfig>::ARGS, vec![Tree::Leaf(sequences.clone())], given)
+        let args = unpack(args)?;
+        let states = match args.get("initial_state") {
+            None => &[][..],
+            Some(Tree::List(states)) if states.len().is_multiple_of(2) => states,
+            Some(_) => return Err(Error::config("expected initial states for both directions")),
         };
-        Ok([bind(&states[..half])?, bind(&states[half..])?])
+        let (forward, backward) = states.split_at(states.len() / 2);
+        let bind = |states: &[Tree<T>]| {
+            let states = (!states.is_empty()).then(|| ("initial_state", Tree::List(states.to_vec())));
+            let mask = args.get("mask").map(|mask| ("mask", mask.clone()));
+            let given =
+                states.into_iter().chain(mask).map(|(name, value)| (name.to_owned(), value)).collect();
+            let bound =
+                Args::bind(<Self as LayerConfig>::ARGS, vec![Tree::Leaf(args.input()?.clone())], given)?;
+            Ok(bound.with_masks_passing_by(args.masks_pass_by()))
+        };
+        Ok([bind(forward)?, bind(backward)?])
     }
 
     fn merge_shape(&self, forward: &Spec, backward: &Spec) -> Result<Vec<Spec>> {
@@ -143,8 +156,9 @@ impl BidirectionalConfig {
 
 impl LayerConfig for BidirectionalConfig {
     const CLASSES: &'static [&'static str] = &["Bidirectional"];
-    const ARGS: &'static [&'static str] = &["sequences", "initial_state"];
+    const ARGS: &'static [&'static str] = &["sequences", "initial_state", "mask"];
     const MASK: MaskRule = MaskRule::Own;
+    const BORDERS: Borders = Borders::Wrapper;
 
     type Layer = Bidirectional;
 
@@ -228,7 +242,7 @@ impl Layer for Bidirectional {
     }
 
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
-        let mask = args.input()?.mask().cloned().filter(|_| self.return_sequences);
+        let mask = args.inputs().first().and_then(|x| x.mask()).cloned().filter(|_| self.return_sequences);
         let [forward, backward] = BidirectionalConfig::split(&args)?;
         drop(args);
         let mut forward = self.forward_layer.call(forward, cx)?.into_leaves();

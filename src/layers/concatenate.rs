@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `Concatenate`: joins its inputs along an axis.
     ///
     /// The mask of the result joins those of the inputs, which count as true where they have none.
@@ -44,7 +44,7 @@ impl Concatenate {
 }
 
 impl Function for Concatenate {
-    const CLASSES: &'static [&'static str] = &["Concatenate"];
+    const CLASSES: &'static [&'static str] = &["Concatenate", "TFDConcat"];
     const MASK: MaskRule = MaskRule::Own;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

@@ -8,11 +8,14 @@ use burn::tensor::ops::ConvOptions;
 use super::spatial::{Padding, Windows, channel_axis, give, lengths, pad_zeros, take, with_sizes};
 use crate::activation::Activation;
 use crate::config::{DataFormat, Kept, PerAxis};
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
+use crate::initializer::Initializer;
 use crate::layer::{Args, Context, Layer, LayerConfig, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Conv1D`, `Conv2D` and `Conv3D`, by the rank of the inputs.
     pub struct ConvConfig<const D: usize> {
         /// Channels of the output.
@@ -34,33 +37,33 @@ crate::config! {
         /// Whether there is a bias.
         use_bias: bool = true,
         /// For fresh weights.
-        kernel_initializer: Kept,
+        kernel_initializer: Initializer = "glorot_uniform".into(),
         /// For fresh weights.
-        bias_initializer: Kept,
+        bias_initializer: Initializer = "zeros".into(),
         /// For training.
-        kernel_regularizer: Kept,
+        kernel_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        bias_regularizer: Kept,
+        bias_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        activity_regularizer: Kept,
+        activity_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        kernel_constraint: Kept,
+        kernel_constraint: Constraint = Constraint::none(),
         /// For training.
-        bias_constraint: Kept,
+        bias_constraint: Constraint = Constraint::none(),
         /// The rank of a low-rank adaptation, which is part of the kernel in a file.
-        lora_rank: Kept,
+        lora_rank: Kept = Kept::default(),
         /// Its weight.
-        lora_alpha: Kept,
+        lora_alpha: Kept = Kept::default(),
     }
 }
 
 /// The order of axes from Keras' `[spatial..., in, out]` to Burn's `[out, in, spatial...]`.
-pub(super) fn kernel_axes<const D: usize>() -> Vec<usize> {
+pub(crate) fn kernel_axes<const D: usize>() -> Vec<usize> {
     [D - 1, D - 2].into_iter().chain(0..D - 2).collect()
 }
 
 /// Convolves `[batch, channels, spatial...]` with `[out, in / groups, spatial...]`.
-pub(super) fn convolve<const D: usize>(
+pub(crate) fn convolve<const D: usize>(
     x: Tensor<D>,
     kernel: Tensor<D>,
     bias: Option<Tensor<1>>,
@@ -134,11 +137,12 @@ impl<const D: usize> LayerConfig for ConvConfig<D> {
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         let mut shape = self.kernel_size.positive(D - 2).map_err(|error| error.at("kernel_size"))?;
         shape.extend([self.channels(args.input()?)? / self.groups, self.filters.get()]);
-        Ok(Variables::default().trainable("kernel", shape).with_axes(kernel_axes::<D>()).trainable_if(
-            self.use_bias,
-            "bias",
-            [self.filters.get()],
-        ))
+        Ok(Variables::default()
+            .trainable("kernel", shape)
+            .with_axes(kernel_axes::<D>())
+            .with(&self.kernel_initializer, &self.kernel_regularizer, &self.kernel_constraint)
+            .trainable_if(self.use_bias, "bias", [self.filters.get()])
+            .with(&self.bias_initializer, &self.bias_regularizer, &self.bias_constraint))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Conv<D>> {

@@ -12,12 +12,15 @@ use super::spatial::{
     with_sizes,
 };
 use crate::activation::Activation;
-use crate::config::{DataFormat, Kept, PerAxis};
+use crate::config::{DataFormat, PerAxis};
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
+use crate::initializer::Initializer;
 use crate::layer::{Args, Context, Layer, LayerConfig, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Conv1DTranspose`, `Conv2DTranspose` and `Conv3DTranspose`, by the rank of the inputs.
     pub struct ConvTransposeConfig<const D: usize> {
         /// Channels of the output.
@@ -39,19 +42,19 @@ crate::config! {
         /// Whether there is a bias.
         use_bias: bool = true,
         /// For fresh weights.
-        kernel_initializer: Kept,
+        kernel_initializer: Initializer = "glorot_uniform".into(),
         /// For fresh weights.
-        bias_initializer: Kept,
+        bias_initializer: Initializer = "zeros".into(),
         /// For training.
-        kernel_regularizer: Kept,
+        kernel_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        bias_regularizer: Kept,
+        bias_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        activity_regularizer: Kept,
+        activity_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        kernel_constraint: Kept,
+        kernel_constraint: Constraint = Constraint::none(),
         /// For training.
-        bias_constraint: Kept,
+        bias_constraint: Constraint = Constraint::none(),
     }
 }
 
@@ -161,11 +164,12 @@ impl<const D: usize> LayerConfig for ConvTransposeConfig<D> {
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         let mut shape = self.kernel_size.positive(D - 2).map_err(|error| error.at("kernel_size"))?;
         shape.extend([self.filters.get(), self.channels(args.input()?)?]);
-        Ok(Variables::default().trainable("kernel", shape).with_axes(kernel_axes::<D>()).trainable_if(
-            self.use_bias,
-            "bias",
-            [self.filters.get()],
-        ))
+        Ok(Variables::default()
+            .trainable("kernel", shape)
+            .with_axes(kernel_axes::<D>())
+            .with(&self.kernel_initializer, &self.kernel_regularizer, &self.kernel_constraint)
+            .trainable_if(self.use_bias, "bias", [self.filters.get()])
+            .with(&self.bias_initializer, &self.bias_regularizer, &self.bias_constraint))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<ConvTranspose<D>> {

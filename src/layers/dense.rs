@@ -7,11 +7,14 @@ use burn::tensor::module::linear;
 use crate::activation::Activation;
 use crate::by_rank;
 use crate::config::Kept;
+use crate::constraint::Constraint;
 use crate::error::Result;
+use crate::initializer::Initializer;
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Dense`.
     pub struct DenseConfig {
         /// Size of the last axis of the output.
@@ -21,25 +24,25 @@ crate::config! {
         /// Whether there is a bias.
         use_bias: bool = true,
         /// For fresh weights.
-        kernel_initializer: Kept,
+        kernel_initializer: Initializer = "glorot_uniform".into(),
         /// For fresh weights.
-        bias_initializer: Kept,
+        bias_initializer: Initializer = "zeros".into(),
         /// For training.
-        kernel_regularizer: Kept,
+        kernel_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        bias_regularizer: Kept,
+        bias_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        activity_regularizer: Kept,
+        activity_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        kernel_constraint: Kept,
+        kernel_constraint: Constraint = Constraint::none(),
         /// For training.
-        bias_constraint: Kept,
+        bias_constraint: Constraint = Constraint::none(),
         /// What a dtype policy of few bits adds.
-        quantization_config: Kept,
+        quantization_config: Kept = Kept::default(),
         /// The rank of a low-rank adaptation, which is part of the kernel in a file.
-        lora_rank: Kept,
+        lora_rank: Kept = Kept::default(),
         /// Its weight.
-        lora_alpha: Kept,
+        lora_alpha: Kept = Kept::default(),
     }
 }
 
@@ -66,11 +69,11 @@ impl LayerConfig for DenseConfig {
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        Ok(Variables::default().trainable("kernel", self.kernel_shape(args)?).trainable_if(
-            self.use_bias,
-            "bias",
-            [self.units.get()],
-        ))
+        Ok(Variables::default()
+            .trainable("kernel", self.kernel_shape(args)?)
+            .with(&self.kernel_initializer, &self.kernel_regularizer, &self.kernel_constraint)
+            .trainable_if(self.use_bias, "bias", [self.units.get()])
+            .with(&self.bias_initializer, &self.bias_regularizer, &self.bias_constraint))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Dense> {

@@ -7,12 +7,15 @@ use burn::tensor::Tensor;
 use super::conv::convolve;
 use super::spatial::{Padding, Windows, channel_axis, give, lengths, take, with_sizes};
 use crate::activation::Activation;
-use crate::config::{DataFormat, Kept, PerAxis};
+use crate::config::{DataFormat, PerAxis};
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
+use crate::initializer::Initializer;
 use crate::layer::{Args, Context, Layer, LayerConfig, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `DepthwiseConv1D` and `DepthwiseConv2D`, by the rank of the inputs.
     pub struct DepthwiseConvConfig<const D: usize> {
         /// Filters for each channel.
@@ -32,24 +35,24 @@ crate::config! {
         /// Whether there is a bias.
         use_bias: bool = true,
         /// For fresh weights.
-        depthwise_initializer: Kept,
+        depthwise_initializer: Initializer = "glorot_uniform".into(),
         /// For fresh weights.
-        bias_initializer: Kept,
+        bias_initializer: Initializer = "zeros".into(),
         /// For training.
-        depthwise_regularizer: Kept,
+        depthwise_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        bias_regularizer: Kept,
+        bias_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        activity_regularizer: Kept,
+        activity_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        depthwise_constraint: Kept,
+        depthwise_constraint: Constraint = Constraint::none(),
         /// For training.
-        bias_constraint: Kept,
+        bias_constraint: Constraint = Constraint::none(),
     }
 }
 
 /// The number of channels of the input, and of the output of a depthwise convolution.
-pub(super) fn depthwise_channels(
+pub(crate) fn depthwise_channels(
     input: &Spec,
     data_format: Option<DataFormat>,
     depth_multiplier: std::num::NonZeroUsize,
@@ -61,7 +64,7 @@ pub(super) fn depthwise_channels(
 }
 
 /// The windows of a depthwise convolution over an input of rank `D`.
-pub(super) fn depthwise_windows<const D: usize>(
+pub(crate) fn depthwise_windows<const D: usize>(
     kernel_size: &PerAxis,
     strides: &PerAxis,
     dilation_rate: &PerAxis,
@@ -74,7 +77,7 @@ pub(super) fn depthwise_windows<const D: usize>(
 }
 
 /// The shape in the file of the kernel of a depthwise convolution.
-pub(super) fn depthwise_shape<const D: usize>(
+pub(crate) fn depthwise_shape<const D: usize>(
     kernel_size: &PerAxis,
     channels: usize,
     depth_multiplier: std::num::NonZeroUsize,
@@ -86,12 +89,12 @@ pub(super) fn depthwise_shape<const D: usize>(
 
 /// The order of axes from Keras' `[spatial..., channels, multiplier]` to
 /// `[channels, multiplier, spatial...]`, which [`convolve_depthwise`] takes.
-pub(super) fn depthwise_axes<const D: usize>() -> Vec<usize> {
+pub(crate) fn depthwise_axes<const D: usize>() -> Vec<usize> {
     [D - 2, D - 1].into_iter().chain(0..D - 2).collect()
 }
 
 /// Convolves `[batch, channels, spatial...]` with `[channels, multiplier, spatial...]`.
-pub(super) fn convolve_depthwise<const D: usize>(
+pub(crate) fn convolve_depthwise<const D: usize>(
     x: Tensor<D>,
     kernel: Tensor<D>,
     bias: Option<Tensor<1>>,
@@ -129,11 +132,12 @@ impl<const D: usize> LayerConfig for DepthwiseConvConfig<D> {
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         let (channels, filters) = depthwise_channels(args.input()?, self.data_format, self.depth_multiplier)?;
         let shape = depthwise_shape::<D>(&self.kernel_size, channels, self.depth_multiplier)?;
-        Ok(Variables::default().trainable("kernel", shape).with_axes(depthwise_axes::<D>()).trainable_if(
-            self.use_bias,
-            "bias",
-            [filters],
-        ))
+        Ok(Variables::default()
+            .trainable("kernel", shape)
+            .with_axes(depthwise_axes::<D>())
+            .with(&self.depthwise_initializer, &self.depthwise_regularizer, &self.depthwise_constraint)
+            .trainable_if(self.use_bias, "bias", [filters])
+            .with(&self.bias_initializer, &self.bias_regularizer, &self.bias_constraint))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<DepthwiseConv<D>> {

@@ -10,7 +10,7 @@ use crate::value::Value;
 /// `keras.backend.epsilon()`
 const LEAST: f64 = 1e-7;
 
-crate::config! {
+crate::layer_config! {
     /// `Dot`: a dot product over one axis of each input.
     ///
     /// # Shapes

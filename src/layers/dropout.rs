@@ -7,8 +7,9 @@ use burn::module::Module;
 use burn::tensor::{Distribution, Tensor};
 
 use super::support::like_input;
-use crate::config::{DataFormat, Kept};
+use crate::config::DataFormat;
 use crate::error::{Error, Result};
+use crate::initializer::Seed;
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Weights};
 use crate::map_float;
 use crate::module::Training;
@@ -73,13 +74,13 @@ pub(super) fn uniform<const D: usize>(x: &Tensor<D>, sizes: [usize; D]) -> Tenso
     noise.expand(x.dims())
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Dropout`.
     pub struct DropoutConfig {
         /// The share of inputs that become zero.
         rate: f64,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
         /// The shape of what is decided at random, which broadcasts to the inputs; null in it for the
         /// size of the inputs.
         noise_shape: Option<Vec<Option<std::num::NonZeroUsize>>> = None,
@@ -154,13 +155,13 @@ impl Layer for Dropout {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `SpatialDropout1D`.
     pub struct SpatialDropout1DConfig {
         /// The share of channels that become zero.
         rate: f64,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -188,13 +189,13 @@ impl LayerConfig for SpatialDropout1DConfig {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `SpatialDropout2D` and `SpatialDropout3D`, by the rank of the inputs.
     pub struct SpatialDropoutConfig<const D: usize> {
         /// The share of channels that become zero.
         rate: f64,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
         /// Where the channels are.
         data_format: Option<DataFormat> = None,
     }

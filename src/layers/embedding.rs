@@ -4,11 +4,14 @@ use burn::module::{Module, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
 
 use crate::config::{Dtype, Kept};
+use crate::constraint::Constraint;
 use crate::error::Result;
-use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::initializer::Initializer;
+use crate::layer::{Args, Borders, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::{Compare, Value};
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Embedding`.
     pub struct EmbeddingConfig {
         /// The number of rows.
@@ -18,25 +21,26 @@ crate::config! {
         /// Whether index 0 is masked.
         mask_zero: bool = false,
         /// For fresh weights.
-        embeddings_initializer: Kept,
+        embeddings_initializer: Initializer = "uniform".into(),
         /// For training.
-        embeddings_regularizer: Kept,
+        embeddings_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        activity_regularizer: Kept,
+        activity_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        embeddings_constraint: Kept,
+        embeddings_constraint: Constraint = Constraint::none(),
         /// What a dtype policy of few bits adds.
-        quantization_config: Kept,
+        quantization_config: Kept = Kept::default(),
         /// The rank of a low-rank adaptation, which is part of the table in a file.
-        lora_rank: Kept,
+        lora_rank: Kept = Kept::default(),
         /// Its weight.
-        lora_alpha: Kept,
+        lora_alpha: Kept = Kept::default(),
     }
 }
 
 impl LayerConfig for EmbeddingConfig {
     const CLASSES: &'static [&'static str] = &["Embedding"];
     const MASK: MaskRule = MaskRule::Own;
+    const BORDERS: Borders = Borders::Uncast;
 
     type Layer = Embedding;
 
@@ -47,7 +51,11 @@ impl LayerConfig for EmbeddingConfig {
     }
 
     fn variables(&self, _: &Args<Spec>) -> Result<Variables> {
-        Ok(Variables::default().trainable("embeddings", [self.input_dim.get(), self.output_dim.get()]))
+        Ok(Variables::default().trainable("embeddings", [self.input_dim.get(), self.output_dim.get()]).with(
+            &self.embeddings_initializer,
+            &self.embeddings_regularizer,
+            &self.embeddings_constraint,
+        ))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Embedding> {

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::{Order, Value};
 
-crate::config! {
+crate::layer_config! {
     /// `GlobalMaxPooling1D`, `GlobalMaxPooling2D` and `GlobalMaxPooling3D`, by the rank of the inputs.
     ///
     /// # Shapes
@@ -23,7 +23,7 @@ crate::config! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `GlobalAveragePooling1D`, `GlobalAveragePooling2D` and `GlobalAveragePooling3D`, by the rank of the
     /// inputs.
     ///
@@ -110,14 +110,15 @@ impl<const D: usize> Function for GlobalAveragePooling<D> {
         4 => &["GlobalAveragePooling2D", "GlobalAvgPool2D"],
         _ => &["GlobalAveragePooling3D", "GlobalAvgPool3D"],
     };
+    const ARGS: &'static [&'static str] = if D == 3 { &["inputs", "mask"] } else { &["inputs"] };
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         Ok(output::<D>(args.input()?, self.data_format, self.keepdims)?.into())
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        let mask = args.mask().filter(|_| D == 3).cloned();
         let x = args.into_input()?;
-        let mask = x.mask().filter(|_| D == 3).cloned();
         let y = reduce::<D>(x, self.data_format, self.keepdims, |x, axis| match mask {
             Some(mask) => masked_mean(x, mask, axis),
             None => Ok(x.mean_dim(axis)),

@@ -5,12 +5,15 @@ use burn::tensor::Tensor;
 
 use super::support::like_input;
 use crate::by_rank;
-use crate::config::{Kept, resolve_axis};
+use crate::config::resolve_axis;
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
-use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::initializer::Initializer;
+use crate::layer::{Args, Borders, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `GroupNormalization`.
     pub struct GroupNormalizationConfig {
         /// Into how many groups the channels fall; -1 for one group per channel.
@@ -24,17 +27,17 @@ crate::config! {
         /// Whether there is a `gamma`.
         scale: bool = true,
         /// For fresh weights.
-        beta_initializer: Kept,
+        beta_initializer: Initializer = "zeros".into(),
         /// For fresh weights.
-        gamma_initializer: Kept,
+        gamma_initializer: Initializer = "ones".into(),
         /// For training.
-        beta_regularizer: Kept,
+        beta_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        gamma_regularizer: Kept,
+        gamma_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        beta_constraint: Kept,
+        beta_constraint: Constraint = Constraint::none(),
         /// For training.
-        gamma_constraint: Kept,
+        gamma_constraint: Constraint = Constraint::none(),
     }
 }
 
@@ -63,6 +66,7 @@ impl GroupNormalizationConfig {
 impl LayerConfig for GroupNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["GroupNormalization"];
     const MASK: MaskRule = MaskRule::Pass;
+    const BORDERS: Borders = Borders::Uncast;
 
     type Layer = GroupNormalization;
 
@@ -74,11 +78,11 @@ impl LayerConfig for GroupNormalizationConfig {
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         let (_, channels) = self.channels(args.input()?)?;
-        Ok(Variables::default().trainable_if(self.scale, "gamma", [channels]).trainable_if(
-            self.center,
-            "beta",
-            [channels],
-        ))
+        Ok(Variables::default()
+            .trainable_if(self.scale, "gamma", [channels])
+            .with(&self.gamma_initializer, &self.gamma_regularizer, &self.gamma_constraint)
+            .trainable_if(self.center, "beta", [channels])
+            .with(&self.beta_initializer, &self.beta_regularizer, &self.beta_constraint))
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<GroupNormalization> {

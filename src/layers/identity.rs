@@ -2,9 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
+use crate::regularizer::{L1L2, Regularizer};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `Identity`: gives what it gets, be it one tensor or a structure of them.
     ///
     /// # Shapes
@@ -14,7 +15,7 @@ crate::config! {
 }
 
 impl Function for Identity {
-    const CLASSES: &'static [&'static str] = &["Identity"];
+    const CLASSES: &'static [&'static str] = &["Identity", "TFDIdentity"];
     const MASK: MaskRule = MaskRule::Own;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
@@ -26,7 +27,7 @@ impl Function for Identity {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `ActivityRegularization`: adds `(l1 · Σ|x| + l2 · Σx²) / batch` to the loss of a training in
     /// Keras. It gives what it gets.
     ///
@@ -44,6 +45,10 @@ crate::config! {
 impl Function for ActivityRegularization {
     const CLASSES: &'static [&'static str] = &["ActivityRegularization"];
     const MASK: MaskRule = MaskRule::Pass;
+
+    fn activity_regularizer(&self, _: &Regularizer) -> Result<Regularizer> {
+        Ok(L1L2 { l1: self.l1, l2: self.l2 }.into())
+    }
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         Ok(args.input()?.clone().into())

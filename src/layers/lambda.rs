@@ -19,7 +19,7 @@ use crate::value::Value;
 
 /// `Lambda`: a closure of the registry, or a function of `keras.activations`.
 ///
-/// The masks of the outputs are what a closure leaves of them; functions drop them.
+/// The masks of the outputs are what a closure leaves of them; functions drop them, but for `linear`.
 ///
 /// # Shapes
 /// - inputs: what the function takes
@@ -192,6 +192,8 @@ impl Function for Lambda {
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
         let outputs = match &self.meaning {
             Meaning::Closure(closure) => return tree((closure.call)(args.into_inputs())?),
+            // What it gives is the very tensor that it got, with its mask.
+            Meaning::Plain(Activation::Linear) => return Ok(args.into_input()?.into()),
             Meaning::Plain(function) => function.apply(args.into_input()?)?.into(),
             Meaning::ReLU(function) => function.call(args, cx)?,
             Meaning::LeakyReLU(function) => function.call(args, cx)?,

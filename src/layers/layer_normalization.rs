@@ -4,13 +4,16 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::support::{aligned, like_input};
-use crate::config::{Axes, Kept};
+use crate::config::Axes;
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
-use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::initializer::Initializer;
+use crate::layer::{Args, Borders, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::map_float;
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `LayerNormalization`.
     pub struct LayerNormalizationConfig {
         /// The axes over which it normalizes.
@@ -24,17 +27,17 @@ crate::config! {
         /// Whether to divide by the standard deviation without moving the mean to zero.
         rms_scaling: bool = false,
         /// For fresh weights.
-        beta_initializer: Kept,
+        beta_initializer: Initializer = "zeros".into(),
         /// For fresh weights.
-        gamma_initializer: Kept,
+        gamma_initializer: Initializer = "ones".into(),
         /// For training.
-        beta_regularizer: Kept,
+        beta_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        gamma_regularizer: Kept,
+        gamma_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        beta_constraint: Kept,
+        beta_constraint: Constraint = Constraint::none(),
         /// For training.
-        gamma_constraint: Kept,
+        gamma_constraint: Constraint = Constraint::none(),
     }
 }
 
@@ -65,6 +68,7 @@ fn normalized(axes: &Axes, input: &Spec) -> Result<Normalized> {
 impl LayerConfig for LayerNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["LayerNormalization"];
     const MASK: MaskRule = MaskRule::Pass;
+    const BORDERS: Borders = Borders::Uncast;
 
     type Layer = LayerNormalization;
 
@@ -77,10 +81,18 @@ impl LayerConfig for LayerNormalizationConfig {
         let sizes = normalized(&self.axis, args.input()?)?.sizes;
         let mut variables = Variables::default();
         if self.scale || self.rms_scaling {
-            variables = variables.trainable("gamma", sizes.clone()).flat();
+            variables = variables.trainable("gamma", sizes.clone()).flat().with(
+                &self.gamma_initializer,
+                &self.gamma_regularizer,
+                &self.gamma_constraint,
+            );
         }
         if self.center && !self.rms_scaling {
-            variables = variables.trainable("beta", sizes).flat();
+            variables = variables.trainable("beta", sizes).flat().with(
+                &self.beta_initializer,
+                &self.beta_regularizer,
+                &self.beta_constraint,
+            );
         }
         Ok(variables)
     }
@@ -150,7 +162,7 @@ impl Layer for LayerNormalization {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `RMSNormalization`.
     pub struct RMSNormalizationConfig {
         /// The axes over which it normalizes.
@@ -187,7 +199,8 @@ impl LayerConfig for RMSNormalizationConfig {
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        Ok(Variables::default().trainable("scale", self.checked(args.input()?)?.sizes).flat())
+        let sizes = self.checked(args.input()?)?.sizes;
+        Ok(Variables::default().trainable("scale", sizes).flat().initialized("ones"))
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<RMSNormalization> {

@@ -59,7 +59,7 @@ impl Field for Margins {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `ZeroPadding1D`, `ZeroPadding2D` and `ZeroPadding3D`, by the rank of the inputs.
     ///
     /// # Shapes
@@ -104,7 +104,7 @@ impl<const D: usize> Function for ZeroPadding<D> {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `Cropping1D`.
     ///
     /// # Shapes
@@ -116,7 +116,7 @@ crate::config! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `Cropping2D` and `Cropping3D`, by the rank of the inputs.
     ///
     /// # Shapes

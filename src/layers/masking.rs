@@ -7,7 +7,7 @@ use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
 use crate::layers::support::like_input;
 use crate::value::{Compare, Value};
 
-crate::config! {
+crate::layer_config! {
     /// `Masking`.
     ///
     /// # Shapes

@@ -166,7 +166,7 @@ fn extreme(inputs: Vec<Value>, op: Binary) -> Result<Value> {
 
 macro_rules! merges {
     ($($name:ident: $what:literal),+ $(,)?) => {$(
-        crate::config! {
+        crate::layer_config! {
             #[doc = concat!("`", stringify!($name), "`: ", $what, ".")]
             ///
             /// Keras masks the result where all inputs are masked.

@@ -6,23 +6,30 @@ mod applications;
 mod attention;
 mod batch_normalization;
 mod bidirectional;
+mod categorical;
 mod concatenate;
-mod conv;
+mod constant;
+pub(crate) mod conv;
+mod conv_lstm;
 mod conv_transpose;
 mod dense;
-mod depthwise_conv;
+pub(crate) mod depthwise_conv;
 mod dot;
 mod dropout;
 mod einsum_dense;
 mod embedding;
+mod encoding;
 mod global_pooling;
 mod group_normalization;
+mod hashing;
 mod identity;
+pub(crate) mod image;
 mod input;
 mod keras2;
 mod lambda;
 mod layer_normalization;
 mod locally_connected;
+mod lookup;
 mod margins;
 mod masking;
 mod merge;
@@ -31,36 +38,42 @@ mod noise;
 mod normalization;
 #[cfg(test)]
 mod order_tests;
-mod pooling;
+mod pipeline;
+pub(crate) mod pooling;
 mod prelu;
 mod quantized;
 mod recurrent;
 mod relu;
 mod rescaling;
 mod reshape;
-mod resize;
 mod reversible_embedding;
 mod separable_conv;
 mod softmax;
-mod spatial;
+pub(crate) mod spatial;
 #[cfg(test)]
 mod spatial_tests;
 mod spectral_normalization;
+mod spectrogram;
 mod support;
 #[cfg(test)]
 mod testing;
+mod text_vectorization;
 mod time_distributed;
 mod unit_normalization;
 mod up_sampling;
 
+pub use crate::image::resize::Interpolation;
 pub use activation::Activation;
 pub use adaptive_pooling::{AdaptiveAveragePooling, AdaptiveMaxPooling};
 pub use applications::{CustomScaleLayer, LayerScale, LayerScaleConfig, StochasticDepthConfig};
 pub use attention::{AdditiveAttentionConfig, Attention, AttentionConfig, ScoreMode};
 pub use batch_normalization::{BatchNormalization, BatchNormalizationConfig};
 pub use bidirectional::{Bidirectional, BidirectionalConfig, MergeMode};
+pub use categorical::{OutputDtype, OutputMode};
 pub use concatenate::Concatenate;
+pub(crate) use constant::ConstantConfig;
 pub use conv::{Conv, ConvConfig};
+pub use conv_lstm::{ConvLSTMCell, ConvLSTMConfig};
 pub use conv_transpose::{ConvTranspose, ConvTransposeConfig};
 pub use dense::{Dense, DenseConfig};
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConvConfig};
@@ -68,9 +81,19 @@ pub use dot::Dot;
 pub use dropout::{Dropout, DropoutConfig, SpatialDropout1DConfig, SpatialDropoutConfig};
 pub use einsum_dense::{EinsumDense, EinsumDenseConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
+pub use encoding::{Boundaries, CategoryEncoding, Discretization};
 pub use global_pooling::{GlobalAveragePooling, GlobalMaxPooling};
 pub use group_normalization::{GroupNormalization, GroupNormalizationConfig};
+pub use hashing::{HashedCrossing, Hashing, Salt};
 pub use identity::{ActivityRegularization, Identity};
+pub use image::{
+    AugMix, Augmented, AutoContrast, CenterCrop, ColorRange, ContrastLimitedAdaptiveHistogramEqualization,
+    CutMix, Equalization, Factor, FlipMode, MaxNumBoundingBoxes, MixUp, RandAugment, RandomBrightness,
+    RandomColorDegeneration, RandomColorJitter, RandomContrast, RandomCrop, RandomElasticTransform,
+    RandomErasing, RandomFlip, RandomGaussianBlur, RandomGrayscale, RandomHue, RandomInvert,
+    RandomPerspective, RandomPosterization, RandomRotation, RandomSaturation, RandomSharpness, RandomShear,
+    RandomTranslation, RandomZoom, Resizing, Solarization,
+};
 pub use input::InputLayerConfig;
 pub use keras2::{SlicingOpLambda, TFOpLambda, TensorFlowOpLayer};
 pub use lambda::Lambda;
@@ -78,28 +101,34 @@ pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
 };
 pub use locally_connected::{LocallyConnected, LocallyConnectedConfig};
+pub use lookup::{IntegerLookupConfig, Lookup, OovMethod, StringLookupConfig, Token, Vocabulary};
 pub use margins::{Cropping, Cropping1D, Margins, ZeroPadding};
 pub use masking::Masking;
 pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
 pub use multi_head_attention::{GroupQueryAttentionConfig, MultiHeadAttention, MultiHeadAttentionConfig};
 pub use noise::{AlphaDropoutConfig, GaussianDropoutConfig, GaussianNoiseConfig, Noise};
 pub use normalization::{Normalization, NormalizationConfig};
+pub use pipeline::{Pipeline, PipelineConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
 pub use quantized::{
     Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEmbedding,
     QuantizedEmbeddingConfig, QuantizedKernel,
 };
-pub use recurrent::{GRUConfig, LSTMConfig, Recurrent, SimpleRNNConfig};
+pub use recurrent::{
+    CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
+    RNNConfig, Recurrent, SimpleRNNCellConfig, SimpleRNNConfig, StackedRNNCells, StackedRNNCellsConfig,
+};
 pub use relu::{ELU, LeakyReLU, ReLU, ThresholdedReLU};
 pub use rescaling::Rescaling;
 pub use reshape::{Flatten, Permute, RepeatVector, Reshape};
-pub use resize::Interpolation;
 pub use reversible_embedding::{ReversibleEmbedding, ReversibleEmbeddingConfig};
 pub use separable_conv::{SeparableConv, SeparableConvConfig};
 pub use softmax::Softmax;
 pub use spatial::Padding;
 pub use spectral_normalization::{SpectralNormalization, SpectralNormalizationConfig};
+pub use spectrogram::{FrameWindow, MelSpectrogram, STFTSpectrogram, STFTSpectrogramConfig, SpectrogramMode};
+pub use text_vectorization::{Ngrams, Split, Standardize, TextVectorization, TextVectorizationConfig};
 pub use time_distributed::{TimeDistributed, TimeDistributedConfig};
 pub use unit_normalization::UnitNormalization;
 pub use up_sampling::{UpSampling1D, UpSampling2D, UpSampling3D};
@@ -138,6 +167,16 @@ pub static LAYERS: &[Row] = &[
     row::<SlicingOpLambda>(),
     row::<TensorFlowOpLayer>(),
     row::<Rescaling>(),
+    row::<PipelineConfig>(),
+    row::<STFTSpectrogramConfig>(),
+    row::<MelSpectrogram>(),
+    row::<CategoryEncoding>(),
+    row::<Hashing>(),
+    row::<HashedCrossing>(),
+    row::<StringLookupConfig>(),
+    row::<IntegerLookupConfig>(),
+    row::<TextVectorizationConfig>(),
+    row::<Discretization>(),
     row::<NormalizationConfig>(),
     row::<BatchNormalizationConfig>(),
     row::<LayerNormalizationConfig>(),
@@ -202,13 +241,54 @@ pub static LAYERS: &[Row] = &[
     row::<UpSampling1D>(),
     row::<UpSampling2D>(),
     row::<UpSampling3D>(),
+    row::<Resizing>(),
+    row::<CenterCrop>(),
+    row::<AutoContrast>(),
+    row::<ContrastLimitedAdaptiveHistogramEqualization>(),
+    row::<RandomCrop>(),
+    row::<RandomFlip>(),
+    row::<RandomRotation>(),
+    row::<RandomTranslation>(),
+    row::<RandomZoom>(),
+    row::<RandomShear>(),
+    row::<RandomPerspective>(),
+    row::<RandomElasticTransform>(),
+    row::<RandomBrightness>(),
+    row::<RandomContrast>(),
+    row::<RandomHue>(),
+    row::<RandomSaturation>(),
+    row::<RandomColorJitter>(),
+    row::<RandomColorDegeneration>(),
+    row::<RandomGrayscale>(),
+    row::<RandomInvert>(),
+    row::<RandomPosterization>(),
+    row::<Solarization>(),
+    row::<Equalization>(),
+    row::<RandomSharpness>(),
+    row::<RandomGaussianBlur>(),
+    row::<RandomErasing>(),
+    row::<MixUp>(),
+    row::<CutMix>(),
+    row::<RandAugment>(),
+    row::<AugMix>(),
+    row::<MaxNumBoundingBoxes>(),
     row::<EmbeddingConfig>(),
     row::<QuantizedEmbeddingConfig>(),
     row::<ReversibleEmbeddingConfig>(),
     row::<Masking>(),
+    row::<RNNConfig>(),
     row::<SimpleRNNConfig>(),
     row::<LSTMConfig>(),
     row::<GRUConfig>(),
+    row::<SimpleRNNCellConfig>(),
+    row::<LSTMCellConfig>(),
+    row::<GRUCellConfig>(),
+    row::<StackedRNNCellsConfig>(),
+    row::<ConvLSTMConfig<3>>(),
+    row::<ConvLSTMConfig<4>>(),
+    row::<ConvLSTMConfig<5>>(),
+    row::<CuDNNLSTMConfig>(),
+    row::<CuDNNGRUConfig>(),
     row::<BidirectionalConfig>(),
     row::<TimeDistributedConfig>(),
 ];

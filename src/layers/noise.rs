@@ -7,40 +7,40 @@ use burn::tensor::{Distribution, Tensor};
 
 use super::dropout::{NoiseShape, check_rate, uniform};
 use super::support::like_input;
-use crate::config::Kept;
 use crate::error::{Error, Result};
+use crate::initializer::Seed;
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Weights};
 use crate::map_float;
 use crate::module::Training;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `GaussianNoise`.
     pub struct GaussianNoiseConfig {
         /// The standard deviation of the noise.
         stddev: f64,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `GaussianDropout`.
     pub struct GaussianDropoutConfig {
         /// The rate of a `Dropout` of the same variance.
         rate: f64,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `AlphaDropout`.
     pub struct AlphaDropoutConfig {
         /// The share of inputs that become SELU's negative limit.
         rate: f64,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
         /// The shape of what is decided at random, which broadcasts to the inputs; null in it for the
         /// size of the inputs.
         noise_shape: Option<Vec<Option<usize>>> = None,

@@ -14,7 +14,7 @@ use crate::value::Value;
 /// `keras.backend.epsilon()`
 const EPSILON: f64 = 1e-7;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Normalization`.
     pub struct NormalizationConfig {
         /// The axes along which there are separate statistics; none for a single mean and variance.
@@ -96,8 +96,10 @@ impl LayerConfig for NormalizationConfig {
         Ok(Variables::default()
             .fixed("mean", shape.clone(), Dtype::Float32)
             .flat()
+            .initialized("zeros")
             .fixed("variance", shape, Dtype::Float32)
             .flat()
+            .initialized("ones")
             .fixed("count", [], Dtype::Int32))
     }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `MaxPooling1D`, `MaxPooling2D` and `MaxPooling3D`, by the rank of the inputs.
     ///
     /// # Shapes
@@ -29,7 +29,7 @@ crate::config! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `AveragePooling1D`, `AveragePooling2D` and `AveragePooling3D`, by the rank of the inputs.
     ///
     /// # Shapes
@@ -49,8 +49,10 @@ crate::config! {
 
 /// What becomes of the entries of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pool {
+pub(crate) enum Pool {
+    /// Only the largest stays.
     Max,
+    /// Only their mean stays.
     Average,
 }
 
@@ -94,7 +96,7 @@ impl Pool {
     }
 
     /// Pools `[batch, channels, spatial...]`.
-    fn forward<const D: usize>(self, x: Tensor<D>, windows: &Windows) -> Result<Tensor<D>> {
+    pub(crate) fn forward<const D: usize>(self, x: Tensor<D>, windows: &Windows) -> Result<Tensor<D>> {
         let pads = windows.pads(&x)?;
         let axes = windows.axes.iter().copied().zip(pads);
         let x = x.into_bridge();

@@ -5,21 +5,24 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
 use super::support::{aligned, like_input};
-use crate::config::{Axes, Kept};
+use crate::config::Axes;
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
+use crate::initializer::Initializer;
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::map_float;
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `PReLU`.
     pub struct PReLUConfig {
         /// For fresh weights.
-        alpha_initializer: Kept,
+        alpha_initializer: Initializer = "zeros".into(),
         /// For training.
-        alpha_regularizer: Kept,
+        alpha_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        alpha_constraint: Kept,
+        alpha_constraint: Constraint = Constraint::none(),
         /// The axes, the first after the batch being 1, along which `alpha` is the same.
         shared_axes: Option<Axes> = None,
     }
@@ -60,7 +63,11 @@ impl LayerConfig for PReLUConfig {
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        Ok(Variables::default().trainable("alpha", self.alpha_shape(args.input()?)?).flat())
+        Ok(Variables::default().trainable("alpha", self.alpha_shape(args.input()?)?).flat().with(
+            &self.alpha_initializer,
+            &self.alpha_regularizer,
+            &self.alpha_constraint,
+        ))
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<PReLU> {

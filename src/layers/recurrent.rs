@@ -1,198 +1,126 @@
-//! `SimpleRNN`, `LSTM` and `GRU`: layers that carry state along the time axis.
-//!
-//! Parameters are fused as in Keras: the gates stand beside each other in the last axis, `i f c o` in
-//! an LSTM and `z r h` in a GRU.
+//! Recurrent layers. A *cell* does one step in time: a layer that takes `inputs` and `states` and gives an
+//! output and new states. [`Recurrent`] takes one along a sequence, whatever the cell: `RNN` any, `SimpleRNN`,
+//! `LSTM`, `GRU` and their like one of their own.
 
-mod run;
+mod cell;
+mod cudnn;
+mod gates;
+mod stacked;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::module::{Module, Param};
-use burn::tensor::{Bool, Distribution, Tensor};
+use burn::module::Module;
+use burn::tensor::{DType, Tensor};
 
-use crate::activation::Activation;
-use crate::config::Kept;
+use super::conv_lstm::ConvLSTMCell;
+use super::support::step_of;
 use crate::error::{Error, Result};
-use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
-use crate::layers::dropout::check_rate;
-use crate::module::Training;
+use crate::layer::{Args, Child, Context, Layer, Spec, Tree, Variables, Weights};
+use crate::map_float;
+use crate::module::AnyLayer;
 use crate::value::Value;
-use run::{Block, Run};
 
-/// How one step goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cell {
-    Simple,
-    Lstm,
-    Gru { reset_after: bool },
+pub(super) use cell::remember;
+pub use cell::{
+    GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig, SimpleRNNCellConfig, SimpleRNNConfig,
+};
+pub use cudnn::{CuDNNGRUConfig, CuDNNLSTMConfig};
+pub(super) use gates::{dropped, lstm, pieces};
+pub use stacked::{StackedRNNCells, StackedRNNCellsConfig};
+
+/// The arguments of a recurrent layer.
+pub(super) const ARGS: &[&str] = &["sequences", "initial_state", "mask"];
+/// The arguments of a cell.
+const CELL_ARGS: &[&str] = &["inputs", "states"];
+
+/// A cell before it is built.
+pub(super) trait CellConfig {
+    /// The output and the states, for the inputs of one step.
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>>;
+    /// Its variables.
+    fn variables(&self, args: &Args<Spec>) -> Result<Variables>;
+    /// The cell.
+    fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer>;
 }
 
-impl Cell {
-    fn gates(self) -> usize {
-        match self {
-            Self::Simple => 1,
-            Self::Lstm => 4,
-            Self::Gru { .. } => 3,
-        }
-    }
-
-    fn states(self) -> usize {
-        if self == Self::Lstm { 2 } else { 1 }
-    }
-}
-
-/// What the three kinds have in common.
-#[derive(Clone, Debug)]
-struct Settings {
-    cell: Cell,
-    units: usize,
-    activation: Activation,
-    recurrent_activation: Activation,
-    use_bias: bool,
-    return_sequences: bool,
-    return_state: bool,
-    go_backwards: bool,
-    stateful: bool,
-    unroll: bool,
-    zero_output_for_mask: bool,
-    dropout: f64,
-    recurrent_dropout: f64,
-}
-
-/// Declares a config with the keys that all recurrent layers have, and those of one.
-macro_rules! recurrent {
-    ($class:literal, $config:ident, cell $cell:expr, recurrent activation $recurrent:expr, { $($own:tt)* }) => {
-        crate::config! {
-            #[doc = concat!("Config of `", $class, "`.")]
-            pub struct $config {
-                /// Size of the state and of the output.
-                units: std::num::NonZeroUsize,
-                /// What is applied to a new state.
-                activation: Activation = Activation::Tanh,
-                /// Whether there is a bias.
-                use_bias: bool = true,
-                /// Whether the output has every step, or only the last.
-                return_sequences: bool = false,
-                /// Whether the last state is an output, too.
-                return_state: bool = false,
-                /// Whether the last step comes first; the output is then in that order.
-                go_backwards: bool = false,
-                /// Whether a batch starts with the state in which the one before ended.
-                stateful: bool = false,
-                /// Whether Keras unrolls its loop. It matters only to what stands for masked steps.
-                unroll: bool = false,
-                /// Whether the output of masked steps is zero, and not that of the step before.
-                zero_output_for_mask: bool = false,
-                /// The share of inputs dropped in training.
-                dropout: f64 = 0.0,
-                /// The share of the state dropped in training.
-                recurrent_dropout: f64 = 0.0,
-                /// For Keras' own random numbers.
-                seed: Kept,
-                /// For fresh weights.
-                kernel_initializer: Kept,
-                /// For fresh weights.
-                recurrent_initializer: Kept,
-                /// For fresh weights.
-                bias_initializer: Kept,
-                /// For training.
-                kernel_regularizer: Kept,
-                /// For training.
-                recurrent_regularizer: Kept,
-                /// For training.
-                bias_regularizer: Kept,
-                /// For training.
-                activity_regularizer: Kept,
-                /// For training.
-                kernel_constraint: Kept,
-                /// For training.
-                recurrent_constraint: Kept,
-                /// For training.
-                bias_constraint: Kept,
-                $($own)*
-            }
-        }
-
-        impl $config {
-            fn settings(&self) -> Settings {
-                let cell: fn(&Self) -> Cell = $cell;
-                let recurrent_activation: fn(&Self) -> Activation = $recurrent;
-                Settings {
-                    cell: cell(self),
-                    units: self.units.get(),
-                    activation: self.activation.clone(),
-                    recurrent_activation: recurrent_activation(self),
-                    use_bias: self.use_bias,
-                    return_sequences: self.return_sequences,
-                    return_state: self.return_state,
-                    go_backwards: self.go_backwards,
-                    stateful: self.stateful,
-                    unroll: self.unroll,
-                    zero_output_for_mask: self.zero_output_for_mask,
-                    dropout: self.dropout,
-                    recurrent_dropout: self.recurrent_dropout,
-                }
-            }
-        }
-
-        impl LayerConfig for $config {
-            const CLASSES: &'static [&'static str] = &[$class];
-            const ARGS: &'static [&'static str] = &["sequences", "initial_state"];
-            const MASK: MaskRule = MaskRule::Own;
-
-            type Layer = Recurrent;
-
-            fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-                self.settings().outputs(args)
-            }
-
-            fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-                Ok(Variables::default().with_child("cell", "", self.settings().variables(args)?, true))
-            }
-
-            fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Recurrent> {
-                Ok(Recurrent {
-                    kernel: weights.param("kernel")?,
-                    recurrent_kernel: weights.param("recurrent_kernel")?,
-                    bias: weights.maybe("bias")?,
-                    training: Training::default(),
-                    carried: Carried::default(),
-                    settings: self.settings(),
-                })
-            }
-        }
-    };
-}
-
-recurrent!("SimpleRNN", SimpleRNNConfig, cell |_| Cell::Simple, recurrent activation |_| Activation::Linear, {});
-
-recurrent!("LSTM", LSTMConfig, cell |_| Cell::Lstm, recurrent activation |config| config.recurrent_activation.clone(), {
-    /// What is applied to the gates.
-    recurrent_activation: Activation = Activation::Sigmoid,
-    /// For fresh weights: whether the bias of the forget gate starts at one.
-    unit_forget_bias: bool = true,
-});
-
-recurrent!(
-    "GRU",
-    GRUConfig,
-    cell |config| Cell::Gru { reset_after: config.reset_after },
-    recurrent activation |config| config.recurrent_activation.clone(),
-    {
-        /// What is applied to the gates.
-        recurrent_activation: Activation = Activation::Sigmoid,
-        /// Whether the reset gate is applied after the product with the recurrent kernel.
-        reset_after: bool = true,
-    }
-);
-
-impl Settings {
+impl CellConfig for Child {
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        check_rate("dropout", self.dropout)?;
-        check_rate("recurrent_dropout", self.recurrent_dropout)?;
+        if self.config.arg_names() != CELL_ARGS {
+            let message = format_args!("a {} is no recurrent cell", self.config.class());
+            return Err(Error::unsupported(message));
+        }
+        self.config.outputs(args)
+    }
+
+    fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
+        Ok(Variables::default().with_child("", "", self.config.variables(args)?, self.trainable))
+    }
+
+    fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer> {
+        self.config.build(args, &mut weights.child("").frozen_unless(self.trainable))
+    }
+}
+
+/// What a cell gives for the inputs of one step: the output and the states.
+fn signature(cell: &dyn CellConfig, inputs: Spec) -> Result<(Spec, Vec<Spec>)> {
+    let mut leaves = cell.outputs(&Args::one(inputs))?.into_leaves();
+    if leaves.len() < 2 {
+        return Err(Error::config("the cell has no states"));
+    }
+    Ok((leaves.remove(0), leaves))
+}
+
+/// Refuses states that are none of a cell's.
+fn check_states(given: Option<&Tree<Spec>>, states: &[Spec]) -> Result<()> {
+    let Some(given) = given else { return Ok(()) };
+    let leaves = given.leaves();
+    if leaves.len() != states.len() {
+        let message = format_args!("expected {} states, got {}", states.len(), leaves.len());
+        return Err(Error::config(message));
+    }
+    for (given, state) in leaves.into_iter().zip(states) {
+        if given.rank() != state.rank() || given.shape[1..] != state.shape[1..] {
+            return Err(Error::config(format_args!("expected a state of {state}, got {given}")));
+        }
+    }
+    Ok(())
+}
+
+/// The arguments with the states apart: Keras 2 has them in one list with the sequences.
+pub(super) fn unpack<T: Clone>(args: &Args<T>) -> Result<Args<T>> {
+    let Some(Tree::List(inputs)) = args.get("sequences") else { return Ok(args.clone()) };
+    let (sequences, states) = inputs.split_at(inputs.len().min(1));
+    if !states.is_empty() && args.get("initial_state").is_some() {
+        return Err(Error::config("initial states are given twice"));
+    }
+    let states = if states.is_empty() {
+        args.get("initial_state").cloned()
+    } else {
+        Some(Tree::List(states.to_vec()))
+    };
+    let others = [("initial_state", states), ("mask", args.get("mask").cloned())];
+    let others = others.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    Ok(Args::bind(ARGS, sequences.to_vec(), others)?.with_masks_passing_by(args.masks_pass_by()))
+}
+
+/// How a recurrent layer goes over a sequence.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Course {
+    pub return_sequences: bool,
+    pub return_state: bool,
+    pub go_backwards: bool,
+    pub stateful: bool,
+    pub unroll: bool,
+    pub zero_output_for_mask: bool,
+    pub takes_masks: bool,
+}
+
+impl Course {
+    pub(super) fn outputs(&self, cell: &dyn CellConfig, args: &Args<Spec>) -> Result<Tree<Spec>> {
         let input = args.input()?;
-        input.expect_rank(3)?;
-        input.known(2)?;
+        let (mut output, states) = signature(cell, step_of(input)?).map_err(|error| error.at("cell"))?;
         let (batch, time) = (input.shape[0], input.shape[1]);
         if self.unroll && time.is_none() {
             return Err(Error::config("the number of time steps must be known").at("unroll"));
@@ -203,322 +131,369 @@ impl Settings {
         if time == Some(0) {
             return Err(Error::config(format_args!("expected time steps, got the shape {input}")));
         }
-        for activation in [&self.activation, &self.recurrent_activation] {
-            let state = input.float(vec![batch, Some(self.units)]);
-            if activation.output(state.clone())? != state {
-                let message = format_args!("{} changes the shape of a state", activation.name());
-                return Err(Error::unsupported(message).at("activation"));
-            }
+        check_states(args.get("initial_state"), &states).map_err(|error| error.at("initial_state"))?;
+        if self.return_sequences {
+            output.shape.insert(1, time);
         }
-        let state = input.float(vec![batch, Some(self.units)]);
-        if matches!(args.get("initial_state"), Some(Tree::Constant(_))) {
-            return Err(Error::unsupported("an initial state that is no tensor"));
-        }
-        let given = args.get("initial_state").map(Tree::leaves).unwrap_or_default();
-        if !given.is_empty() && given.len() != self.cell.states() {
-            let message = format_args!("expected {} initial states, got {}", self.cell.states(), given.len());
-            return Err(Error::config(message));
-        }
-        for given in given {
-            if given.rank() != 2 || given.shape[1] != Some(self.units) {
-                return Err(Error::config(format_args!("expected an initial state of {state}, got {given}")));
-            }
-        }
-        let output = match self.return_sequences {
-            true => input.float(vec![batch, time, Some(self.units)]),
-            false => state.clone(),
-        };
         Ok(match self.return_state {
-            true => Tree::list(std::iter::once(output).chain(std::iter::repeat_n(state, self.cell.states()))),
+            true => Tree::list(std::iter::once(output).chain(states)),
             false => output.into(),
         })
     }
 
-    fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        let features = args.input()?.known(2)?;
-        let width = self.cell.gates() * self.units;
-        let variables = Variables::default()
-            .trainable("kernel", [features, width])
-            .trainable("recurrent_kernel", [self.units, width]);
-        Ok(match (self.use_bias, self.cell) {
-            (false, _) => variables,
-            (true, Cell::Gru { reset_after: true }) => variables.trainable("bias", [2, width]).flat(),
-            (true, _) => variables.trainable("bias", [width]),
+    pub(super) fn variables(&self, cell: &dyn CellConfig, args: &Args<Spec>) -> Result<Variables> {
+        cell.variables(&Args::one(step_of(args.input()?)?))
+    }
+
+    pub(super) fn build(
+        self,
+        cell: &dyn CellConfig,
+        args: &Args<Spec>,
+        weights: &Weights<'_>,
+    ) -> Result<Recurrent> {
+        let step = step_of(args.input()?)?;
+        let (_, states) = signature(cell, step.clone())?;
+        let sizes = |state: Spec| (1..state.rank()).map(|axis| state.known(axis)).collect();
+        Ok(Recurrent {
+            cell: cell.build(&Args::one(step), &mut weights.child("cell"))?,
+            states: states.into_iter().map(sizes).collect::<Result<_>>()?,
+            carried: Carried::default(),
+            course: self,
         })
     }
+}
+
+/// Declares the config of a recurrent layer: the keys that all have, and its own; `$cell` gives its
+/// [`CellConfig`], whose variables lie in `$group`.
+macro_rules! over_time {
+    ($(#[$meta:meta])* pub struct $name:ident $(<const $d:ident: usize>)?, $classes:expr, group $group:literal,
+     cell $cell:expr, course $course:expr, { $($keys:tt)* }) => {
+        crate::layer_config! {
+            $(#[$meta])*
+            pub struct $name $(<const $d: usize>)? {
+                /// Whether the output has every step, or only the last.
+                return_sequences: bool = false,
+                /// Whether the last state is an output, too.
+                return_state: bool = false,
+                /// Whether the last step comes first; the output is then in that order.
+                go_backwards: bool = false,
+                /// Whether a batch starts with the state in which the one before ended.
+                stateful: bool = false,
+                $($keys)*
+            }
+        }
+
+        impl $(<const $d: usize>)? $name $(<$d>)? {
+            fn cell(&self) -> impl crate::layers::recurrent::CellConfig {
+                let cell: fn(&Self) -> _ = $cell;
+                cell(self)
+            }
+
+            fn course(&self) -> crate::layers::recurrent::Course {
+                let adapt: fn(&Self, &mut crate::layers::recurrent::Course) = $course;
+                let mut course = crate::layers::recurrent::Course {
+                    return_sequences: self.return_sequences,
+                    return_state: self.return_state,
+                    go_backwards: self.go_backwards,
+                    stateful: self.stateful,
+                    unroll: false,
+                    zero_output_for_mask: false,
+                    takes_masks: true,
+                };
+                adapt(self, &mut course);
+                course
+            }
+        }
+
+        impl $(<const $d: usize>)? crate::layer::LayerConfig for $name $(<$d>)? {
+            const CLASSES: &'static [&'static str] = $classes;
+            const ARGS: &'static [&'static str] = crate::layers::recurrent::ARGS;
+            const MASK: crate::layer::MaskRule = crate::layer::MaskRule::Own;
+
+            type Layer = crate::layers::Recurrent;
+
+            fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+                self.course().outputs(&self.cell(), &crate::layers::recurrent::unpack(args)?)
+            }
+
+            fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
+                let args = crate::layers::recurrent::unpack(args)?;
+                let variables = self.course().variables(&self.cell(), &args)?;
+                Ok(Variables::default().with_child($group, "cell", variables, true))
+            }
+
+            fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Self::Layer> {
+                self.course().build(&self.cell(), &crate::layers::recurrent::unpack(args)?, weights)
+            }
+        }
+    };
+}
+pub(super) use over_time;
+
+over_time! {
+    /// Config of `RNN`.
+    pub struct RNNConfig, &["RNN"], group "cell",
+    cell |config| config.cell.clone(),
+    course |config, course| {
+        course.unroll = config.unroll;
+        course.zero_output_for_mask = config.zero_output_for_mask;
+    }, {
+        /// Whether Keras unrolls its loop. It matters only to what stands for masked steps.
+        unroll: bool = false,
+        /// Whether the output of masked steps is zero, and not that of the step before.
+        zero_output_for_mask: bool = false,
+        /// What does a step: a layer of `inputs` and `states` that gives an output and new states.
+        cell: Child,
+    }
+}
+
+/// A cell along a sequence, with everything done that does not depend on its states.
+pub(super) trait Steps {
+    /// The output of a step, and the states after it.
+    fn step(&self, at: usize, states: &[Value]) -> Result<(Value, Vec<Value>)>;
+}
+
+/// The steps of a cell along `[batch, time, ...]`.
+fn steps<'a>(cell: &'a AnyLayer, x: Value, cx: &Context) -> Result<Box<dyn Steps + 'a>> {
+    if let Some(cell) = cell.downcast_ref::<GatedCell>() {
+        return cell.steps(x, cx);
+    }
+    if let Some(cell) = cell.downcast_ref::<ConvLSTMCell<3>>() {
+        return cell.steps(x, cx);
+    }
+    if let Some(cell) = cell.downcast_ref::<ConvLSTMCell<4>>() {
+        return cell.steps(x, cx);
+    }
+    if let Some(cell) = cell.downcast_ref::<ConvLSTMCell<5>>() {
+        return cell.steps(x, cx);
+    }
+    Ok(Box::new(Calls { cell, x, cx: *cx }))
+}
+
+/// The steps of a cell that is called for each.
+struct Calls<'a> {
+    cell: &'a AnyLayer,
+    x: Value,
+    cx: Context,
+}
+
+impl Steps for Calls<'_> {
+    fn step(&self, at: usize, states: &[Value]) -> Result<(Value, Vec<Value>)> {
+        let x = self.x.clone().narrow(1, at, 1)?.squeeze(&[1])?;
+        call_cell(self.cell, x, states, &self.cx)
+    }
+}
+
+/// The output and the new states of a cell.
+fn call_cell(cell: &AnyLayer, x: Value, states: &[Value], cx: &Context) -> Result<(Value, Vec<Value>)> {
+    let states = Tree::list(states.iter().cloned());
+    let args = Args::bind(CELL_ARGS, vec![Tree::Leaf(x), states], Vec::new())?;
+    let mut outputs = cell.call(args, cx)?.into_leaves();
+    if outputs.is_empty() {
+        return Err(Error::config("the cell gives nothing"));
+    }
+    Ok((outputs.remove(0), outputs))
+}
+
+/// What a cell gives when it is called as a layer.
+pub(super) fn cell_outputs<T>(output: T, states: Vec<T>) -> Tree<T> {
+    Tree::List(vec![Tree::Leaf(output), Tree::list(states)])
+}
+
+/// Zeros in the shape of a state, for a batch like that of `x`.
+pub(super) fn zero_state(sizes: &[usize], x: &Value) -> Result<Value> {
+    let shape: Vec<usize> = [x.shape()[0]].iter().chain(sizes).copied().collect();
+    let zeros = Tensor::<1>::zeros([shape.iter().product::<usize>()], (&x.device(), DType::F32));
+    Value::from(zeros).reshape(&shape)
 }
 
 /// States that outlive a call.
 #[derive(Clone, Debug, Default)]
-struct Carried(Arc<Mutex<Vec<Tensor<2>>>>);
+struct Carried(Arc<Mutex<Vec<Value>>>);
 
 impl Carried {
-    fn get(&self) -> Vec<Tensor<2>> {
+    fn get(&self) -> Vec<Value> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, states: Vec<Tensor<2>>) {
+    fn set(&self, states: Vec<Value>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = states;
     }
 }
 
-/// A recurrent layer: `SimpleRNN`, `LSTM` or `GRU`.
+/// Takes a cell along a sequence.
 ///
 /// # Shapes
-/// - sequences: `[batch, time, features]`
-/// - initial state: `[batch, units]`, twice for an LSTM
+/// - sequences: `[batch, time, ...]`
+/// - initial state: one value for each state of the cell
 /// - mask: `[batch, time]`
-/// - outputs: `[batch, units]`, or `[batch, time, units]` with `return_sequences`; then the states
-///   with `return_state`
+/// - outputs: what the cell gives at the last step, or `[batch, time, ...]` with `return_sequences`; then
+///   the last states with `return_state`
 #[derive(Module, Debug)]
 pub struct Recurrent {
-    /// `[features, gates · units]`
-    pub kernel: Param<Tensor<2>>,
-    /// `[units, gates · units]`
-    pub recurrent_kernel: Param<Tensor<2>>,
-    /// `[gates · units]`; twice that in a GRU with `reset_after`: first the input's, then the state's.
-    pub bias: Option<Param<Tensor<1>>>,
-    training: Training,
+    /// What does a step: a [`GatedCell`], [`StackedRNNCells`], [`ConvLSTMCell`] or a user's own.
+    pub cell: AnyLayer,
+    /// The sizes of the states, less the batch.
+    #[module(skip)]
+    states: Vec<Vec<usize>>,
     #[module(skip)]
     carried: Carried,
     #[module(skip)]
-    settings: Settings,
+    course: Course,
 }
 
 impl Recurrent {
-    fn initial(&self, given: Vec<Value>, x: &Tensor<3>) -> Result<Vec<Tensor<2>>> {
-        let [batch, _, _] = x.dims();
-        let shape = [batch, self.settings.units];
-        let count = self.settings.cell.states();
-        let carried = if self.settings.stateful { self.carried.get() } else { Vec::new() };
+    fn initial(&self, given: Vec<Value>, x: &Value) -> Result<Vec<Value>> {
+        let carried = if self.course.stateful { self.carried.get() } else { Vec::new() };
         let states = match (given.is_empty(), carried.is_empty()) {
-            (false, _) => given.into_iter().map(Value::float).collect::<Result<Vec<_>>>()?,
-            (true, false) => carried.into_iter().map(|state| state.to_device(&x.device())).collect(),
-            (true, true) => vec![Tensor::zeros(shape, (&x.device(), x.dtype())); count],
-        };
-        match states.iter().find(|state| state.dims() != shape) {
-            Some(state) => {
-                Err(Error::input(format_args!("expected a state of {shape:?}, got {:?}", state.dims())))
+            (false, _) => given,
+            (true, false) => {
+                carried.into_iter().map(|state| state.to_device(&x.device())).collect::<Result<_>>()?
             }
-            None => Ok(states),
+            (true, true) => self.states.iter().map(|sizes| zero_state(sizes, x)).collect::<Result<_>>()?,
+        };
+        let batch = x.shape()[0];
+        let fits = |(state, sizes): (&Value, &Vec<usize>)| {
+            state.shape()[0] == batch && state.shape()[1..] == **sizes
+        };
+        match states.len() == self.states.len() && states.iter().zip(&self.states).all(fits) {
+            true => Ok(states),
+            false => {
+                let got: Vec<_> = states.iter().map(Value::shape).collect();
+                let expected = &self.states;
+                Err(Error::input(format_args!(
+                    "expected states of {expected:?} for {batch} examples, got {got:?}"
+                )))
+            }
         }
     }
 
-    fn prepare(&self, x: &Tensor<3>, training: bool) -> Run<'_> {
-        let settings = &self.settings;
-        let (units, gates) = (settings.units, settings.cell.gates());
-        let [batch, _, features] = x.dims();
-        let drop = |rate: f64, count: usize, size: usize| -> Vec<Tensor<2>> {
-            let count = if training && rate > 0.0 && rate < 1.0 { count } else { 0 };
-            let mask = |_| {
-                let kept = Distribution::Bernoulli(1.0 - rate);
-                Tensor::random([batch, size], kept, (&x.device(), x.dtype())) / (1.0 - rate)
-            };
-            (0..count).map(mask).collect()
+    /// The mask as `[batch, time]`: a step counts if any of it does.
+    fn mask(&self, mask: Option<Value>, x: &Value) -> Result<Option<Value>> {
+        let Some(mask) = mask else { return Ok(None) };
+        if !self.course.takes_masks {
+            return Err(Error::unsupported("a mask"));
+        }
+        let shape = mask.shape();
+        let mask = match shape.as_slice() {
+            [_, _] => mask,
+            [_, _, entries] if x.rank() == 3 && (*entries == 1 || !self.course.unroll) => mask.any(2)?,
+            _ => return Err(Error::unsupported(format_args!("a mask of {shape:?}"))),
         };
-        // Keras drops for every gate on its own as soon as the state is dropped, too.
-        let masks = if settings.recurrent_dropout > 0.0 { gates } else { 1 };
-        let (inputs, states) =
-            (drop(settings.dropout, masks, features), drop(settings.recurrent_dropout, masks, units));
-        let apart = inputs.len() > 1 || states.len() > 1;
-        let input_gates = if apart { vec![1; gates] } else { vec![gates] };
-        let state_gates = match settings.cell {
-            Cell::Gru { reset_after: false } if !apart => vec![2, 1],
-            _ => input_gates.clone(),
-        };
-        let width = gates * units;
-        let bias = self.bias.as_ref().map(Param::val);
-        let (input_bias, state_bias) = match (bias, settings.cell) {
-            (Some(bias), Cell::Gru { reset_after: true }) => {
-                (Some(bias.clone().narrow(0, 0, width)), Some(bias.narrow(0, width, width)))
+        match mask.shape() == x.shape()[..2] {
+            true => Ok(Some(mask)),
+            false => {
+                Err(Error::input(format_args!("expected a mask of {:?}, got {shape:?}", &x.shape()[..2])))
             }
-            (bias, _) => (bias, None),
-        };
-        let (kernel, recurrent) = (self.kernel.val(), self.recurrent_kernel.val());
-        Run {
-            settings,
-            inputs: Block::cut(&kernel, input_bias.as_ref(), &inputs, &input_gates, units),
-            states: Block::cut(&recurrent, state_bias.as_ref(), &states, &state_gates, units),
         }
     }
 
-    /// Runs over a sequence; gives the outputs in the order of processing, and the last states.
-    fn run(
+    /// Goes over the steps of one cell: the outputs, if not `every` only the last, and the last states.
+    fn walk(
         &self,
-        x: &Tensor<3>,
-        mut states: Vec<Tensor<2>>,
-        mask: Option<Tensor<2, Bool>>,
-        training: bool,
-    ) -> (Vec<Tensor<2>>, Vec<Tensor<2>>) {
-        let settings = &self.settings;
-        let run = self.prepare(x, training);
-        let [batch, time, _] = x.dims();
-        let projected: Vec<Vec<Tensor<2>>> = run.inputs.iter().map(|block| block.products(x)).collect();
-        let mut outputs: Vec<Tensor<2>> =
-            Vec::with_capacity(if settings.return_sequences { time } else { 1 });
-        for step in 0..time {
-            let at = if settings.go_backwards { time - 1 - step } else { step };
-            let input = projected.iter().map(|steps| steps[at].clone()).collect();
-            let mut new = run.step(input, &states);
-            let mut output = new[0].clone();
-            if let Some(mask) = &mask {
-                let masked = mask.clone().narrow(1, at, 1).bool_not().expand([batch, settings.units]);
-                let instead = match (settings.unroll, settings.zero_output_for_mask) {
-                    (true, _) => outputs.last().cloned().unwrap_or_else(|| output.zeros_like()),
-                    (false, true) => output.zeros_like(),
-                    (false, false) => states[0].clone(),
+        steps: &dyn Steps,
+        mut states: Vec<Value>,
+        (time, mask, every): (usize, Option<&Value>, bool),
+    ) -> Result<(Vec<Value>, Vec<Value>)> {
+        let mut outputs: Vec<Value> = Vec::with_capacity(if every { time } else { 1 });
+        for at in 0..time {
+            let (mut output, mut new) = steps.step(at, &states)?;
+            if let Some(mask) = mask {
+                let kept = mask.clone().narrow(1, at, 1)?;
+                let instead = match (self.course.unroll, self.course.zero_output_for_mask) {
+                    (true, _) => outputs.last().cloned(),
+                    (false, true) => None,
+                    (false, false) => states.first().cloned(),
                 };
-                output = output.mask_where(masked.clone(), instead);
-                let kept = new.into_iter().zip(states);
-                new = kept.map(|(new, old)| new.mask_where(masked.clone(), old)).collect();
+                output = hold(output, &kept, instead)?;
+                let held = new.into_iter().zip(states).map(|(new, old)| hold(new, &kept, Some(old)));
+                new = held.collect::<Result<_>>()?;
             }
             states = new;
-            if !settings.return_sequences {
+            if !every {
                 outputs.clear();
             }
             outputs.push(output);
         }
-        (outputs, states)
+        Ok((outputs, states))
     }
+}
+
+/// The value where a step is kept; elsewhere what stands in for it, or zero.
+fn hold(value: Value, kept: &Value, instead: Option<Value>) -> Result<Value> {
+    let instead = match instead {
+        Some(instead) => instead,
+        None => map_float!(value.clone(), x => x.zeros_like())?,
+    };
+    if instead.shape() != value.shape() {
+        let (value, instead) = (value.shape(), instead.shape());
+        return Err(Error::unsupported(format_args!("a mask, where {instead:?} would stand for {value:?}")));
+    }
+    let mut shape = vec![1; value.rank()];
+    shape[0] = value.shape()[0];
+    value.select(kept.clone().reshape(&shape)?, instead)
+}
+
+/// A cell that does a step by itself, with the number of its states: all that are inside of a stack.
+fn single_cells(cell: &AnyLayer, states: usize) -> Vec<(&AnyLayer, usize)> {
+    match cell.downcast_ref::<StackedRNNCells>() {
+        Some(stack) => stack.cells().flat_map(|(cell, states)| single_cells(cell, states)).collect(),
+        None => vec![(cell, states)],
+    }
+}
+
+/// One value out of those of all steps.
+fn join(outputs: Vec<Value>) -> Result<Value> {
+    Value::concat(outputs.into_iter().map(|output| output.expand_dims(1)).collect::<Result<_>>()?, 1)
 }
 
 impl Layer for Recurrent {
     fn reset_state(&self) {
+        self.cell.reset_state();
         self.carried.set(Vec::new());
     }
 
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
-        let given = args.get("initial_state").cloned().map_or_else(Vec::new, Tree::into_leaves);
-        let sequences = args.into_input()?;
-        let mask = sequences.mask().cloned();
-        let training = self.training.is_on(&sequences.device(), cx);
-        let x = sequences.float::<3>()?;
-        let [batch, time, features] = x.dims();
-        if time == 0 || features != self.kernel.val().dims()[0] {
-            return Err(Error::input(format_args!(
-                "expected sequences that fit the kernel, got {:?}",
-                x.dims()
-            )));
+        let args = unpack(&args)?;
+        let (given, mask) = (args.get("initial_state").cloned(), args.mask().cloned());
+        let mut x = args.into_input()?;
+        let (passed, time) = (x.mask().cloned(), x.shape().get(1).copied().unwrap_or(0));
+        if time == 0 {
+            return Err(Error::input(format_args!("expected time steps, got {:?}", x.shape())));
         }
-        let bools = mask.clone().map(Value::bool::<2>).transpose()?;
-        if let Some(mask) = bools.as_ref().filter(|mask| mask.dims() != [batch, time]) {
-            let (expected, got) = ([batch, time], mask.dims());
-            return Err(Error::input(format_args!("expected a mask of {expected:?}, got {got:?}")));
+        let mut mask = self.mask(mask, &x)?;
+        let cells = single_cells(&self.cell, self.states.len());
+        // Keras takes the first of all states for the output before, unless each cell has a list of its own.
+        let is_flat =
+            matches!(&given, Some(Tree::List(states)) if matches!(states.first(), Some(Tree::Leaf(_))));
+        if is_flat && cells.len() > 1 && mask.is_some() {
+            return Err(Error::unsupported("a mask, where the states of stacked cells are no lists"));
         }
-        let states = self.initial(given, &x)?;
-        let (outputs, states) = self.run(&x, states, bools, training);
-        if self.settings.stateful {
-            self.carried.set(states.iter().map(|state| state.clone().detach()).collect());
+        let mut states = self.initial(given.map_or_else(Vec::new, Tree::into_leaves), &x)?;
+        if self.course.go_backwards {
+            x = x.flip(1)?;
+            mask = mask.map(|mask| mask.flip(1)).transpose()?;
         }
-        let output = match self.settings.return_sequences {
-            true => Value::from(Tensor::stack::<3>(outputs, 1)).with_mask(mask),
-            false => {
-                outputs.into_iter().next_back().map(Value::from).ok_or_else(|| Error::input("no steps"))?
-            }
+        let (mut outputs, mut last) = (Vec::new(), Vec::new());
+        for (index, (cell, count)) in cells.iter().enumerate() {
+            let every = self.course.return_sequences || index + 1 < cells.len();
+            let own = states.drain(..(*count).min(states.len())).collect();
+            let x = if index == 0 { x.clone() } else { join(std::mem::take(&mut outputs))? };
+            let (given, new) = self.walk(&*steps(cell, x, cx)?, own, (time, mask.as_ref(), every))?;
+            outputs = given;
+            last.extend(new);
+        }
+        if self.course.stateful {
+            let detached = last.iter().map(|state| map_float!(state.clone(), x => x.detach()));
+            self.carried.set(detached.collect::<Result<_>>()?);
+        }
+        let output = match self.course.return_sequences {
+            true => join(outputs)?.with_mask(passed),
+            false => outputs.pop().ok_or_else(|| Error::input("no steps"))?,
         };
-        Ok(match self.settings.return_state {
-            true => Tree::list(std::iter::once(output).chain(states.into_iter().map(Value::from))),
+        Ok(match self.course.return_state {
+            true => Tree::list(std::iter::once(output).chain(last)),
             false => output.into(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Config, Reader};
-    use crate::layer::Registry;
-    use crate::limits::Limits;
-    use burn::tensor::{Device, Int, Tolerance};
-
-    fn numbers<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-        let count = shape.iter().product::<usize>() as i64;
-        (Tensor::<1, Int>::arange(0..count, device).float() * 12.9898).sin().reshape(shape) * 0.7
-    }
-
-    /// A layer of 4 units over 3 features.
-    fn layer<C: Config>(json: serde_json::Value, settings: fn(&C) -> Settings, device: &Device) -> Recurrent {
-        let (registry, limits) = (Registry::new(), Limits::default());
-        let mut reader = Reader::new(&registry, &limits);
-        let config = C::read(json.as_object().unwrap(), &mut reader).unwrap();
-        let settings = settings(&config);
-        let width = 4 * settings.cell.gates();
-        Recurrent {
-            kernel: Param::from_tensor(numbers([3, width], device)),
-            recurrent_kernel: Param::from_tensor(numbers([4, width], device)),
-            bias: settings.use_bias.then(|| Param::from_tensor(numbers([width], device))),
-            training: Training::default(),
-            carried: Carried::default(),
-            settings,
-        }
-    }
-
-    fn call(layer: &Recurrent, x: Tensor<3>, training: bool) -> Tensor<3> {
-        let cx = Context { training: Some(training) };
-        let mut outputs = layer.call(Args::one(x.into()), &cx).unwrap().into_leaves();
-        outputs.remove(0).float().unwrap()
-    }
-
-    #[test]
-    fn a_state_goes_on_with_the_next_batch_until_it_is_reset() {
-        let device = Device::flex();
-        for stateful in [true, false] {
-            let json = serde_json::json!({"units": 4, "return_sequences": true, "stateful": stateful});
-            let layer = layer(json, LSTMConfig::settings, &device);
-            let x = numbers([2, 6, 3], &device);
-            let whole = call(&layer, x.clone(), false);
-            Layer::reset_state(&layer);
-            let first = call(&layer, x.clone().narrow(1, 0, 4), false);
-            // The state of a training step is of use to a prediction.
-            let second = call(&layer, x.clone().to_device(&device.clone().autodiff()).narrow(1, 4, 2), false);
-            let parts = Tensor::cat(vec![first, second.inner()], 1);
-            let off = (whole.clone() - parts).abs().max().into_scalar::<f32>();
-            assert_eq!(off < 1e-6, stateful, "off by {off}");
-            Layer::reset_state(&layer);
-            call(&layer, x, false)
-                .into_data()
-                .assert_approx_eq::<f32>(&whole.into_data(), Tolerance::default());
-        }
-    }
-
-    #[test]
-    fn dropped_inputs_are_the_same_at_every_step_and_only_in_training() {
-        let device = Device::flex();
-        let json = serde_json::json!({
-            "units": 4, "activation": "linear", "use_bias": false, "return_sequences": true, "dropout": 0.5,
-        });
-        let mut layer = layer(json, SimpleRNNConfig::settings, &device);
-        let eye = Tensor::<2>::eye(4, &device);
-        layer.kernel = Param::from_tensor(eye.clone().narrow(0, 0, 3));
-        layer.recurrent_kernel = Param::from_tensor(eye * 0.0);
-        let ones = Tensor::<3>::ones([50, 7, 3], &device);
-        let kept = |training| call(&layer, ones.clone(), training).narrow(2, 0, 3);
-        assert_eq!(kept(false).into_data(), ones.clone().into_data());
-        let dropped = kept(true);
-        let first = dropped.clone().narrow(1, 0, 1).expand([50, 7, 3]);
-        assert_eq!(dropped.clone().into_data(), first.into_data());
-        let counts =
-            [0.0, 2.0].map(|value| dropped.clone().equal_elem(value).int().sum().into_scalar::<i64>());
-        assert_eq!(counts.iter().sum::<i64>(), 50 * 7 * 3);
-        assert!(counts.iter().all(|count| *count > 200), "{counts:?}");
-    }
-
-    #[test]
-    fn dropping_of_every_gate_on_its_own_keeps_the_mean() {
-        let device = Device::flex();
-        let rates = serde_json::json!({
-            "units": 4, "dropout": 0.3, "recurrent_dropout": 0.2, "return_sequences": true,
-            "reset_after": false, "activation": "linear", "recurrent_activation": "linear",
-        });
-        let mut layer = layer(rates, GRUConfig::settings, &device);
-        // Small weights make the layer nearly linear in what is dropped.
-        let small = |param: &Param<Tensor<2>>| Param::from_tensor(param.val() * 0.05);
-        (layer.kernel, layer.recurrent_kernel) = (small(&layer.kernel), small(&layer.recurrent_kernel));
-        let x = numbers([1, 3, 3], &device).expand([20_000, 3, 3]);
-        let (expected, dropped) = (call(&layer, x.clone(), false), call(&layer, x, true));
-        let spread = (dropped.clone() - expected.clone()).abs().max().into_scalar::<f32>();
-        assert!(spread > 1e-3, "nothing is dropped");
-        let off = (dropped - expected).mean_dim(0).abs().max().into_scalar::<f32>();
-        assert!(off < 3e-3, "off by {off}");
     }
 }

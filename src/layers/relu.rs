@@ -18,7 +18,7 @@ fn check_positive(key: &str, number: f64) -> Result<()> {
     Err(Error::config(format_args!("expected a number from 0, got {number}")).at(key))
 }
 
-crate::config! {
+crate::layer_config! {
     /// `ReLU`: `x` above the threshold and up to the maximum, `negative_slope · (x - threshold)` below.
     ///
     /// # Shapes
@@ -68,7 +68,7 @@ impl Function for ReLU {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `LeakyReLU`: `x` above zero, `negative_slope · x` below.
     ///
     /// # Shapes
@@ -94,7 +94,7 @@ impl Function for LeakyReLU {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `ELU`: `x` above zero, `alpha · (eˣ - 1)` below.
     ///
     /// # Shapes

@@ -8,7 +8,7 @@ use crate::value::{Binary, Value};
 
 use super::support::{array_value, like_input};
 
-crate::config! {
+crate::layer_config! {
     /// `Rescaling`: `x · scale + offset`.
     ///
     /// # Shapes

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `Flatten`: all axes after the batch become one.
     ///
     /// # Shapes
@@ -50,7 +50,7 @@ fn product(sizes: &[Option<usize>]) -> Option<usize> {
     sizes.iter().try_fold(1_usize, |product, size| size.map(|size| product.saturating_mul(size)))
 }
 
-crate::config! {
+crate::layer_config! {
     /// `Reshape`: another shape after the batch.
     ///
     /// # Shapes
@@ -116,7 +116,7 @@ impl Function for Reshape {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `Permute`: the axes after the batch in another order.
     ///
     /// # Shapes
@@ -160,7 +160,7 @@ impl Function for Permute {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `RepeatVector`: the same vector at every step of a sequence.
     ///
     /// # Shapes

@@ -10,12 +10,15 @@ use super::depthwise_conv::{
 };
 use super::spatial::{Padding, Windows, give, lengths, take, with_sizes};
 use crate::activation::Activation;
-use crate::config::{DataFormat, Kept, PerAxis};
+use crate::config::{DataFormat, PerAxis};
+use crate::constraint::Constraint;
 use crate::error::Result;
+use crate::initializer::Initializer;
 use crate::layer::{Args, Context, Layer, LayerConfig, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `SeparableConv1D` and `SeparableConv2D`, by the rank of the inputs.
     pub struct SeparableConvConfig<const D: usize> {
         /// Filters for each channel in the first convolution.
@@ -37,25 +40,25 @@ crate::config! {
         /// Whether there is a bias.
         use_bias: bool = true,
         /// For fresh weights.
-        depthwise_initializer: Kept,
+        depthwise_initializer: Initializer = "glorot_uniform".into(),
         /// For fresh weights.
-        pointwise_initializer: Kept,
+        pointwise_initializer: Initializer = "glorot_uniform".into(),
         /// For fresh weights.
-        bias_initializer: Kept,
+        bias_initializer: Initializer = "zeros".into(),
         /// For training.
-        depthwise_regularizer: Kept,
+        depthwise_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        pointwise_regularizer: Kept,
+        pointwise_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        bias_regularizer: Kept,
+        bias_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        activity_regularizer: Kept,
+        activity_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        depthwise_constraint: Kept,
+        depthwise_constraint: Constraint = Constraint::none(),
         /// For training.
-        pointwise_constraint: Kept,
+        pointwise_constraint: Constraint = Constraint::none(),
         /// For training.
-        bias_constraint: Kept,
+        bias_constraint: Constraint = Constraint::none(),
     }
 }
 
@@ -90,9 +93,12 @@ impl<const D: usize> LayerConfig for SeparableConvConfig<D> {
         Ok(Variables::default()
             .trainable("depthwise_kernel", depthwise)
             .with_axes(depthwise_axes::<D>())
+            .with(&self.depthwise_initializer, &self.depthwise_regularizer, &self.depthwise_constraint)
             .trainable("pointwise_kernel", pointwise)
             .with_axes(kernel_axes::<D>())
-            .trainable_if(self.use_bias, "bias", [self.filters.get()]))
+            .with(&self.pointwise_initializer, &self.pointwise_regularizer, &self.pointwise_constraint)
+            .trainable_if(self.use_bias, "bias", [self.filters.get()])
+            .with(&self.bias_initializer, &self.bias_regularizer, &self.bias_constraint))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<SeparableConv<D>> {

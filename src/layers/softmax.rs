@@ -1,8 +1,7 @@
 //! `Softmax`: over one axis or several, where a mask allows it.
 
-use burn::tensor::{Tensor, activation};
-
 use super::support::like_input;
+use crate::activation::softmax;
 use crate::by_rank;
 use crate::config::Axes;
 use crate::error::{Error, Result};
@@ -13,7 +12,7 @@ use crate::value::Value;
 /// What a masked entry counts as before the exponential.
 const MASKED: f64 = -1e9;
 
-crate::config! {
+crate::layer_config! {
     /// `Softmax`: `eˣ / Σ eˣ`.
     ///
     /// Masked entries are left out of the sum and give zero. The mask broadcasts to the inputs.
@@ -36,17 +35,6 @@ impl Softmax {
             false => Ok(axes),
         }
     }
-}
-
-/// The softmax over some axes together.
-fn softmax<const D: usize>(x: Tensor<D>, axes: &[usize]) -> Tensor<D> {
-    if let [axis] = axes {
-        return activation::softmax(x, *axis);
-    }
-    let highest = axes.iter().fold(x.clone(), |x, axis| x.max_dim(*axis));
-    let powers = (x - highest.detach()).exp();
-    let sum = axes.iter().fold(powers.clone(), |x, axis| x.sum_dim(*axis));
-    powers / sum
 }
 
 /// The softmax over some axes together, of the entries that a mask has; the others give zero.
@@ -83,10 +71,9 @@ impl Function for Softmax {
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
-        let given = args.get("mask").and_then(|mask| mask.leaves().first().map(|mask| (*mask).clone()));
+        let mask = args.mask().cloned();
         let x = args.into_input()?;
         let axes = self.axes(x.rank())?;
-        let mask = given.or_else(|| x.mask().cloned());
         Ok(masked_softmax(x, mask, &axes)?.into())
     }
 }

@@ -23,17 +23,17 @@ crate::keywords! {
 }
 
 /// Where the axis of the channels is.
-pub(super) fn channel_axis(format: Option<DataFormat>, rank: usize) -> usize {
+pub(crate) fn channel_axis(format: Option<DataFormat>, rank: usize) -> usize {
     if format == Some(DataFormat::ChannelsFirst) { 1 } else { rank.saturating_sub(1) }
 }
 
 /// Where the spatial axes are.
-pub(super) fn spatial_axes(format: Option<DataFormat>, rank: usize) -> Range<usize> {
+pub(crate) fn spatial_axes(format: Option<DataFormat>, rank: usize) -> Range<usize> {
     if format == Some(DataFormat::ChannelsFirst) { 2..rank } else { 1..rank.saturating_sub(1) }
 }
 
 /// The sizes of the spatial axes of an input of rank `D`.
-pub(super) fn lengths<const D: usize>(
+pub(crate) fn lengths<const D: usize>(
     input: &Spec,
     format: Option<DataFormat>,
 ) -> Result<Vec<Option<usize>>> {
@@ -42,7 +42,7 @@ pub(super) fn lengths<const D: usize>(
 }
 
 /// The shape of an input with other channels and lengths.
-pub(super) fn with_sizes(
+pub(crate) fn with_sizes(
     input: &Spec,
     format: Option<DataFormat>,
     channels: Option<usize>,
@@ -55,7 +55,7 @@ pub(super) fn with_sizes(
 }
 
 /// A value as `[batch, channels, spatial...]`.
-pub(super) fn take<const D: usize>(value: Value, format: Option<DataFormat>) -> Result<Tensor<D>> {
+pub(crate) fn take<const D: usize>(value: Value, format: Option<DataFormat>) -> Result<Tensor<D>> {
     match format {
         Some(DataFormat::ChannelsFirst) => value.float(),
         _ => value.channels_first(),
@@ -63,7 +63,7 @@ pub(super) fn take<const D: usize>(value: Value, format: Option<DataFormat>) -> 
 }
 
 /// The value of `[batch, channels, spatial...]`.
-pub(super) fn give<const D: usize>(tensor: Tensor<D>, format: Option<DataFormat>) -> Value {
+pub(crate) fn give<const D: usize>(tensor: Tensor<D>, format: Option<DataFormat>) -> Value {
     match format {
         Some(DataFormat::ChannelsFirst) => Value::from(tensor),
         _ => Value::from_channels_first(tensor),
@@ -71,31 +71,31 @@ pub(super) fn give<const D: usize>(tensor: Tensor<D>, format: Option<DataFormat>
 }
 
 /// The sizes of the spatial axes of `[batch, channels, spatial...]`.
-pub(super) fn lengths_of<const D: usize>(tensor: &Tensor<D>) -> Vec<usize> {
+pub(crate) fn lengths_of<const D: usize>(tensor: &Tensor<D>) -> Vec<usize> {
     tensor.dims().into_iter().skip(2).collect()
 }
 
 /// Refuses sizes, of one example, that no machine can hold. Those of a file are looked at by the graph;
 /// these are the ones that turn up while running, as padding or where a size was left open.
-pub(super) fn check_elements(what: &str, sizes: impl IntoIterator<Item = usize>) -> Result<()> {
+pub(crate) fn check_elements(what: &str, sizes: impl IntoIterator<Item = usize>) -> Result<()> {
     let elements = sizes.into_iter().fold(1_u64, |product, size| product.saturating_mul(size as u64));
     Limits::check(what, elements, Limits::default().activation)
 }
 
 /// An array of what there is one of for every axis.
-pub(super) fn array<T: Copy + Default, const N: usize>(items: impl IntoIterator<Item = T>) -> [T; N] {
+pub(crate) fn array<T: Copy + Default, const N: usize>(items: impl IntoIterator<Item = T>) -> [T; N] {
     let mut items = items.into_iter();
     std::array::from_fn(|_| items.next().unwrap_or_default())
 }
 
 /// Pads the last axes with zeros.
-pub(super) fn pad_zeros<const D: usize>(x: Tensor<D>, pads: &[(usize, usize)]) -> Tensor<D> {
+pub(crate) fn pad_zeros<const D: usize>(x: Tensor<D>, pads: &[(usize, usize)]) -> Tensor<D> {
     if pads.iter().all(|pad| *pad == (0, 0)) { x } else { x.pad(pads, PadMode::Constant(0.0)) }
 }
 
 /// What moves along one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
+pub(crate) struct Window {
     /// The number of entries that it sees.
     pub size: usize,
     /// How far it moves at a time.
@@ -118,7 +118,7 @@ impl Window {
     }
 
     /// The number of its places.
-    fn places(self, padding: Padding, length: usize) -> usize {
+    pub fn places(self, padding: Padding, length: usize) -> usize {
         match padding {
             Padding::Valid => length.checked_sub(self.reach()).map_or(0, |rest| rest / self.stride + 1),
             Padding::Same | Padding::Causal => length.div_ceil(self.stride),
@@ -126,7 +126,7 @@ impl Window {
     }
 
     /// What is added before and after the axis.
-    fn pads(self, padding: Padding, length: usize) -> (usize, usize) {
+    pub fn pads(self, padding: Padding, length: usize) -> (usize, usize) {
         match padding {
             Padding::Valid => (0, 0),
             Padding::Causal => (self.reach() - 1, 0),
@@ -141,7 +141,7 @@ impl Window {
 
 /// What moves along the spatial axes, one window for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Windows {
+pub(crate) struct Windows {
     pub axes: Vec<Window>,
     pub padding: Padding,
 }

@@ -13,6 +13,16 @@ pub(super) fn like_input(args: &Args<Spec>) -> Result<Tree<Spec>> {
     Ok(input.float(input.shape.clone()).into())
 }
 
+/// The input of one step of a sequence `[batch, time, ...]`.
+pub(super) fn step_of(input: &Spec) -> Result<Spec> {
+    if input.rank() < 3 {
+        return Err(Error::config(format_args!("expected an input with time and features, got {input}")));
+    }
+    let mut shape = input.shape.clone();
+    shape.remove(1);
+    Ok(Spec::new(shape, input.dtype))
+}
+
 /// A shape with axes of size 1 before it, up to `D` axes.
 pub(super) fn aligned<const D: usize>(shape: &[usize]) -> [usize; D] {
     std::array::from_fn(|axis| (axis + shape.len()).checked_sub(D).map_or(1, |at| shape[at]))

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use crate::config::{Object, Reader};
 use crate::error::Result;
-use crate::layer::{AnyConfig, Args, Registry, Spec, Variable, Weights};
+use crate::layer::{AnyConfig, Args, Asset, Registry, Spec, Variable, Weights};
 use crate::module::AnyLayer;
 use crate::variables::WeightSource;
 
@@ -20,6 +20,10 @@ impl WeightSource for Made {
         let shape = if variable.shape.is_empty() { vec![1] } else { variable.shape.clone() };
         let numbers = (0..shape.iter().product::<usize>()).map(|n| 0.5 + (n as f32 * 1.7).sin().abs());
         Ok(TensorData::new(numbers.collect::<Vec<_>>(), shape))
+    }
+
+    fn text(&self, _: &Asset) -> Result<String> {
+        Ok("[UNK]\na\nb".to_owned())
     }
 }
 
@@ -35,10 +39,16 @@ pub(super) fn read(class: &str, config: &Json) -> Arc<dyn AnyConfig> {
 
 /// The layer for inputs of some specs.
 pub(super) fn build(config: &dyn AnyConfig, specs: &Args<Spec>, device: &Device) -> Result<AnyLayer> {
-    let variables = config.variables(specs)?;
+    let declared = config.variables(specs)?;
     let variables: HashMap<String, Variable> =
-        variables.iter().map(|variable| (variable.param.clone(), variable.clone())).collect();
-    let mut weights =
-        Weights { variables: &variables, source: &Made, device, path: String::new(), trainable: true };
+        declared.iter().map(|variable| (variable.param.clone(), variable.clone())).collect();
+    let mut weights = Weights {
+        variables: &variables,
+        assets: declared.assets(),
+        source: &Made,
+        device,
+        path: String::new(),
+        trainable: true,
+    };
     config.build(specs, &mut weights)
 }

@@ -3,27 +3,20 @@
 use burn::module::Module;
 use serde_json::Value as Json;
 
+use super::support::step_of;
 use crate::error::{Error, Result};
-use crate::layer::{Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{
+    Args, Borders, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights,
+};
 use crate::module::AnyLayer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `TimeDistributed`.
     pub struct TimeDistributedConfig {
         /// The layer.
         layer: Child,
     }
-}
-
-/// The input of one step.
-fn step(input: &Spec) -> Result<Spec> {
-    if input.rank() < 3 {
-        return Err(Error::config(format_args!("expected an input with time and features, got {input}")));
-    }
-    let mut shape = input.shape.clone();
-    shape.remove(1);
-    Ok(Spec::new(shape, input.dtype))
 }
 
 /// Whether a layer, or one inside of it, carries state from call to call.
@@ -40,12 +33,13 @@ fn is_stateful(layer: &Json) -> bool {
 impl LayerConfig for TimeDistributedConfig {
     const CLASSES: &'static [&'static str] = &["TimeDistributed"];
     const MASK: MaskRule = MaskRule::Pass;
+    const BORDERS: Borders = Borders::Wrapper;
 
     type Layer = TimeDistributed;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         let input = args.input()?;
-        let Tree::Leaf(mut output) = self.layer.config.outputs(&Args::one(step(input)?))? else {
+        let Tree::Leaf(mut output) = self.layer.config.outputs(&Args::one(step_of(input)?))? else {
             return Err(Error::unsupported("a layer with several outputs in TimeDistributed"));
         };
         output.shape.insert(1, input.shape[1]);
@@ -53,7 +47,7 @@ impl LayerConfig for TimeDistributedConfig {
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        let inner = self.layer.config.variables(&Args::one(step(args.input()?)?))?;
+        let inner = self.layer.config.variables(&Args::one(step_of(args.input()?)?))?;
         Ok(Variables::default().with_child("layer", "layer", inner, self.layer.trainable))
     }
 
@@ -61,7 +55,12 @@ impl LayerConfig for TimeDistributedConfig {
         let mut weights = weights.child("layer").frozen_unless(self.layer.trainable);
         Ok(TimeDistributed {
             is_stateful: is_stateful(&self.layer.json),
-            layer: self.layer.config.build(&Args::one(step(args.input()?)?), &mut weights)?,
+            // Keras runs it in the type of the wrapper.
+            layer: self
+                .layer
+                .config
+                .build(&Args::one(step_of(args.input()?)?), &mut weights)?
+                .without_border(),
         })
     }
 }

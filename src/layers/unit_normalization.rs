@@ -12,7 +12,7 @@ use crate::value::Value;
 /// What the norm is at least.
 const LEAST: f64 = 1e-12;
 
-crate::config! {
+crate::layer_config! {
     /// `UnitNormalization`: divides by the Euclidean norm over some axes.
     ///
     /// # Shapes

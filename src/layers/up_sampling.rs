@@ -2,16 +2,16 @@
 
 use std::num::NonZeroUsize;
 
-use super::resize::{Interpolation, resize};
 use super::spatial::{
     channel_axis, check_elements, give, lengths, lengths_of, spatial_axes, take, with_sizes,
 };
 use crate::config::{DataFormat, PerAxis};
 use crate::error::Result;
+use crate::image::resize::{Interpolation, resize};
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `UpSampling1D`: repeats every step.
     ///
     /// # Shapes
@@ -23,7 +23,7 @@ crate::config! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `UpSampling2D`: enlarges images.
     ///
     /// # Shapes
@@ -40,7 +40,7 @@ crate::config! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `UpSampling3D`: repeats every place.
     ///
     /// # Shapes
@@ -116,7 +116,7 @@ impl Function for UpSampling2D {
         let x = take::<4>(x, self.data_format)?;
         let lengths = lengths_of(&x).into_iter().zip(factors).map(|(length, factor)| length * factor);
         let size = super::spatial::array(lengths);
-        Ok(give(resize(x, size, self.interpolation), self.data_format).into())
+        Ok(give(resize(x, size, self.interpolation, false)?, self.data_format).into())
     }
 }
 

@@ -12,18 +12,40 @@ use burn::module::{
 };
 use burn::tensor::{Bool, Device, Int, Tensor};
 
+use super::border::Border;
 use crate::error::Result;
 use crate::layer::{Args, Context, Layer, Tree};
 use crate::value::Value;
 
 /// A built layer of any kind.
 #[derive(Debug)]
-pub struct AnyLayer(Box<dyn DynLayer>);
+pub struct AnyLayer {
+    layer: Box<dyn DynLayer>,
+    border: Option<Border>,
+}
 
 impl AnyLayer {
     /// Erases the kind of a layer.
     pub fn new(layer: impl Layer) -> Self {
-        Self(Box::new(layer))
+        Self { layer: Box::new(layer), border: None }
+    }
+
+    /// The layer with its floats cast as a dtype policy says.
+    pub(crate) fn with_border(self, border: Border) -> Self {
+        Self { border: Some(border), ..self }
+    }
+
+    /// The layer without regard to its dtype policy.
+    pub(crate) fn without_border(self) -> Self {
+        Self { border: None, ..self }
+    }
+
+    fn with_layer(&self, layer: Box<dyn DynLayer>) -> Self {
+        Self { layer, border: self.border.clone() }
+    }
+
+    fn change(self, change: Change<'_>) -> Self {
+        Self { layer: self.layer.change(change), ..self }
     }
 
     /// Runs the layer.
@@ -31,51 +53,56 @@ impl AnyLayer {
     /// # Errors
     /// When the inputs do not fit.
     pub fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
-        self.0.call(args, cx)
+        let Some(border) = &self.border else { return self.layer.call(args, cx) };
+        let args = border.enter(args)?;
+        border.leave(match border.rounds_variables() {
+            true => border.round(Self { border: None, ..self.clone() }).layer.call(args, cx)?,
+            false => self.layer.call(args, cx)?,
+        })
     }
 
     /// [`Layer::reset_state`].
     pub fn reset_state(&self) {
-        self.0.reset_state();
+        self.layer.reset_state();
     }
 
     /// The layer as its own type.
     #[must_use]
     pub fn downcast_ref<L: Layer>(&self) -> Option<&L> {
-        self.0.as_any().downcast_ref()
+        self.layer.as_any().downcast_ref()
     }
 }
 
 impl Clone for AnyLayer {
     fn clone(&self) -> Self {
-        Self(self.0.clone_box())
+        self.with_layer(self.layer.clone_box())
     }
 }
 
 impl Module for AnyLayer {
     fn collect_devices(&self, devices: Devices) -> Devices {
-        self.0.devices(devices)
+        self.layer.devices(devices)
     }
     fn fork(self, device: &Device) -> Self {
-        Self(self.0.change(Change::Fork(device)))
+        self.change(Change::Fork(device))
     }
     fn to_device(self, device: &Device) -> Self {
-        Self(self.0.change(Change::ToDevice(device)))
+        self.change(Change::ToDevice(device))
     }
     fn train(self) -> Self {
-        Self(self.0.change(Change::Train))
+        self.change(Change::Train)
     }
     fn valid(&self) -> Self {
-        Self(self.0.valid())
+        self.with_layer(self.layer.valid())
     }
     fn materialize(self) -> Self {
-        Self(self.0.change(Change::Materialize))
+        self.change(Change::Materialize)
     }
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        self.0.visit(&mut Restore(visitor));
+        self.layer.visit(&mut Restore(visitor));
     }
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-        Self(self.0.map(&mut Restore(mapper)))
+        Self { layer: self.layer.map(&mut Restore(mapper)), ..self }
     }
 }
 

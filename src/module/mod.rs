@@ -1,10 +1,12 @@
 //! Burn modules: layers of any kind, state that layers update, and the graph that runs them.
 
+mod border;
 mod erased;
 mod network;
 mod state;
 
+pub(crate) use border::Governed;
 pub use erased::AnyLayer;
-pub(crate) use network::graph_of;
 pub use network::{FunctionalConfig, Network, SequentialConfig};
+pub(crate) use network::{call_layer, graph_of};
 pub use state::{State, Training};

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
 };
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde_json::{Map, Value as Json};
 
 use super::AnyLayer;
-use crate::config::graph::{Graph, TensorRef, read_functional, read_sequential, spec_at};
+use crate::by_rank;
+use crate::config::graph::{Graph, GraphLayer, TensorRef, read_functional, read_sequential, spec_at};
 use crate::config::{Config, Object, Reader};
 use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
-use crate::value::Value;
+use crate::value::{Value, burn_dtype};
 
 /// Built layers and the graph that connects them.
 ///
@@ -40,7 +41,17 @@ impl Network {
     /// # Errors
     /// When the inputs do not fit.
     pub fn run(&self, inputs: Vec<Value>, cx: &Context) -> Result<Tree<Value>> {
-        self.run_until(inputs, cx, &self.graph.outputs)
+        self.run_until(inputs, cx, &self.graph.outputs, None)
+    }
+
+    /// Runs the graph, and adds what its layers' outputs cost in training to `losses`.
+    pub(crate) fn run_with_losses(
+        &self,
+        inputs: Vec<Value>,
+        cx: &Context,
+        losses: &mut Vec<Tensor<1>>,
+    ) -> Result<Tree<Value>> {
+        self.run_until(inputs, cx, &self.graph.outputs, Some(losses))
     }
 
     /// Runs the graph and gives the values at `wanted`.
@@ -49,6 +60,7 @@ impl Network {
         inputs: Vec<Value>,
         cx: &Context,
         wanted: &Tree<TensorRef>,
+        mut losses: Option<&mut Vec<Tensor<1>>>,
     ) -> Result<Tree<Value>> {
         let input_nodes = self.graph.inputs.leaves();
         if inputs.len() != input_nodes.len() {
@@ -58,7 +70,11 @@ impl Network {
         let kept = wanted.leaves();
         let mut values: Vec<Vec<Value>> = self.graph.nodes.iter().map(|_| Vec::new()).collect();
         for (node, value) in input_nodes.into_iter().zip(inputs) {
-            values[*node] = vec![value];
+            let spec = self.graph.layers[self.graph.nodes[*node].layer].config.input();
+            values[*node] = vec![match spec.filter(|spec| spec.dtype.is_float()) {
+                Some(spec) => value.cast(burn_dtype(spec.dtype)?)?,
+                None => value,
+            }];
         }
         for (index, node) in self.graph.nodes.iter().enumerate() {
             if values[index].is_empty() {
@@ -66,9 +82,10 @@ impl Network {
                 let mut args = node.args.try_map(&mut |at| value_at(&values, *at))?;
                 if let Some(masks) = &node.mask {
                     args = with_masks(args, &masks.try_map(&mut |at| value_at(&values, *at))?)?;
-                } else if args.tensor_arguments() > 1 {
-                    // Keras finds the mask of an argument among others only when it has a name for it.
-                    args = args.try_map_unmasked(&mut |value| Ok(value.clone().with_mask(None)))?;
+                } else {
+                    // Keras finds the mask of an argument by itself only when there is no other.
+                    let several = args.tensor_arguments() > 1;
+                    args = args.with_masks_passing_by(several);
                 }
                 for done in &self.graph.done[index] {
                     if !kept.iter().any(|at| at.node == *done) {
@@ -76,8 +93,8 @@ impl Network {
                     }
                 }
                 let cx = Context { training: cx.training.or(node.training.filter(|training| *training)) };
-                let result = call(layer.config.mask_rule(), &self.layers[node.layer], args, &cx);
-                values[index] = result.map_err(|error| error.at(&layer.place))?.into_leaves();
+                let outputs = self.call(node.layer, args, &cx, losses.as_deref_mut());
+                values[index] = outputs.map_err(|error| error.at(&layer.place))?;
                 if layer.config.takes_masks() {
                     for at in node.args.leaves() {
                         if let Some(value) = values[at.node].get_mut(at.output) {
@@ -90,9 +107,47 @@ impl Network {
         wanted.try_map(&mut |at| value_at(&values, *at))
     }
 
+    /// Calls a layer, and adds what its outputs cost in training to `losses`.
+    fn call(
+        &self,
+        layer: usize,
+        args: Args<Value>,
+        cx: &Context,
+        losses: Option<&mut Vec<Tensor<1>>>,
+    ) -> Result<Vec<Value>> {
+        let (entry, layer) = (&self.graph.layers[layer], &self.layers[layer]);
+        let Some(losses) = losses else {
+            return Ok(call_layer(entry.config.mask_rule(), layer, args, cx)?.into_leaves());
+        };
+        let outputs = match layer.downcast_ref::<Self>() {
+            Some(model) => model.run_with_losses(args.into_inputs(), cx, losses)?,
+            None => call_layer(entry.config.mask_rule(), layer, args, cx)?,
+        };
+        let outputs = outputs.into_leaves();
+        penalize(entry, &outputs, losses)?;
+        Ok(outputs)
+    }
+
     fn change(self, mut change: impl FnMut(AnyLayer) -> AnyLayer) -> Self {
         Self { layers: self.layers.into_iter().map(&mut change).collect(), ..self }
     }
+}
+
+/// Adds the penalties on the outputs of one call, for a single example as Keras has it.
+fn penalize(layer: &GraphLayer, outputs: &[Value], losses: &mut Vec<Tensor<1>>) -> Result<()> {
+    if layer.activity.is_hidden {
+        return Err(Error::unsupported("activity regularizers of layers inside of a layer"));
+    }
+    let regularizer = layer.config.activity_regularizer(&layer.activity.given)?;
+    if regularizer.is_none() {
+        return Ok(());
+    }
+    for output in outputs.iter().filter(|output| output.is_float()) {
+        let loss = by_rank!(output.rank(), D => regularizer.penalty(output.clone().float::<D>()?))?;
+        let batch = output.shape().first().copied().unwrap_or(1).max(1);
+        losses.push(loss.map_err(|error| error.at("activity_regularizer"))? / batch as f64);
+    }
+    Ok(())
 }
 
 fn value_at(values: &[Vec<Value>], at: TensorRef) -> Result<Value> {
@@ -101,7 +156,12 @@ fn value_at(values: &[Vec<Value>], at: TensorRef) -> Result<Value> {
 }
 
 /// Calls a layer and settles what becomes of masks.
-fn call(rule: MaskRule, layer: &AnyLayer, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
+pub(crate) fn call_layer(
+    rule: MaskRule,
+    layer: &AnyLayer,
+    args: Args<Value>,
+    cx: &Context,
+) -> Result<Tree<Value>> {
     let mask = match rule {
         MaskRule::Own => return layer.call(args, cx),
         MaskRule::Pass => args.inputs().first().and_then(|input| input.mask()).cloned(),
@@ -281,6 +341,7 @@ macro_rules! model_config {
 
         impl LayerConfig for $name {
             const CLASSES: &'static [&'static str] = $classes;
+            const STRINGS: bool = true;
             const FIRST_CALL: usize = $first;
             const MASK: MaskRule = MaskRule::Own;
             type Layer = Network;

@@ -10,7 +10,7 @@ use crate::value::{Binary, Compare, Value, burn_dtype};
 use crate::{by_rank, map_float};
 
 /// The operations of this file.
-pub static ROWS: &[Row] = &[
+pub(super) static ROWS: &[Row] = &[
     row::<Add>(),
     row::<Subtract>(),
     row::<Multiply>(),
@@ -243,7 +243,7 @@ impl Function for LogicalNot {
 }
 
 crate::config! {
-    /// The operation `Cast`. To `float32`, integers and booleans only.
+    /// The operation `Cast`.
     pub struct Cast {
         /// The element type.
         dtype: Dtype,
@@ -257,8 +257,8 @@ impl Function for Cast {
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         match self.dtype {
-            // Layers compute in `float32`, and no backend mixes types.
-            Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float64 | Dtype::String => {
+            // Keras on JAX makes `float32` of it; other backends do not.
+            Dtype::Float64 | Dtype::String => {
                 Err(Error::unsupported(format_args!("a cast to {}", self.dtype)).at("dtype"))
             }
             dtype => Ok(args.input()?.with_dtype(dtype).into()),

@@ -84,6 +84,14 @@ pub(crate) fn float_of(dtype: Dtype) -> Dtype {
     if dtype.is_float() { dtype } else { Dtype::Float32 }
 }
 
+/// Refuses integers and booleans, of which Keras does not compute a function of floats, or rounds it.
+pub(crate) fn floats(input: &Spec) -> Result<Spec> {
+    match input.dtype.is_float() {
+        true => Ok(input.clone()),
+        false => Err(Error::unsupported(format_args!("expected floats, got {}", input.dtype))),
+    }
+}
+
 /// What stands for an operand: its spec before there are values, and then the value.
 pub(crate) trait Operand: Clone {
     /// Its element type.
@@ -145,6 +153,18 @@ pub(crate) fn operand<T: Operand>(args: &Args<T>, name: &str, device: Option<&De
     found.map_err(|error| error.at(name))
 }
 
+/// The operand of that name, if it is given.
+///
+/// # Errors
+/// When it is neither a tensor nor a constant.
+pub(crate) fn maybe<T: Operand>(
+    args: &Args<T>,
+    name: &str,
+    device: Option<&Device>,
+) -> Result<Option<Typed<T>>> {
+    args.get(name).map(|_| operand(args, name, device)).transpose()
+}
+
 /// Every operand of an argument that is a list.
 ///
 /// # Errors
@@ -179,6 +199,7 @@ pub(crate) fn device(args: &Args<Value>) -> Result<Device> {
 }
 
 /// A number or an array of a graph.
+#[derive(Debug)]
 pub(crate) struct Constant {
     pub array: Array,
     kind: Kind,
@@ -206,7 +227,13 @@ impl Constant {
             (Some(Dtype::Int64), _) => Kind::Typed(Dtype::Int32),
             (Some(dtype), _) => Kind::Typed(dtype),
             (None, Json::Number(number)) if !number.is_f64() => Kind::WeakInt,
-            (None, Json::Array(_)) if whole(json) => Kind::Typed(Dtype::Int32),
+            (None, Json::Array(_)) if every(json, &|item| item.is_number() && !item.is_f64()) => {
+                Kind::Typed(Dtype::Int32)
+            }
+            (None, Json::Array(_)) if every(json, &Json::is_boolean) => Kind::Typed(Dtype::Bool),
+            (None, Json::Array(_)) if !every(json, &|item| !item.is_boolean()) => {
+                return Err(Error::unsupported("an array of numbers and booleans"));
+            }
             (None, Json::Array(_)) => Kind::Typed(Dtype::Float32),
             _ => Kind::WeakFloat,
         };
@@ -233,11 +260,11 @@ impl Constant {
     }
 }
 
-fn whole(json: &Json) -> bool {
+/// Whether a test holds for all that is in nested lists.
+fn every(json: &Json, test: &impl Fn(&Json) -> bool) -> bool {
     match json {
-        Json::Array(items) => items.iter().all(whole),
-        Json::Number(number) => !number.is_f64(),
-        _ => false,
+        Json::Array(items) => items.iter().all(|item| every(item, test)),
+        item => test(item),
     }
 }
 

@@ -6,10 +6,13 @@ mod create;
 mod diagonal;
 mod elementwise;
 mod form;
+mod image;
 mod index;
 mod join;
 mod kit;
 mod linalg;
+pub(crate) mod kit;
+pub mod nn;
 mod product;
 mod scatter;
 mod shape;
@@ -18,6 +21,7 @@ pub use arrange::*;
 pub use create::*;
 pub use diagonal::*;
 pub use elementwise::*;
+pub use image::*;
 pub(crate) use form::Form;
 pub use index::*;
 pub use join::*;
@@ -31,6 +35,15 @@ use crate::layer::Row;
 /// Every operation that this crate knows, one table per file.
 pub static OPERATIONS: &[&[Row]] = &[
     elementwise::ROWS,
+    image::ROWS,
+    nn::activation::ROWS,
+    nn::attention::ROWS,
+    nn::conv::ROWS,
+    nn::ctc::ROWS,
+    nn::loss::ROWS,
+    nn::normalization::ROWS,
+    nn::patches::ROWS,
+    nn::pooling::ROWS,
     shape::ROWS,
     arrange::ROWS,
     join::ROWS,

@@ -1,14 +1,17 @@
 //! Values of a graph: tensors whose rank, element type and memory order are known at run time.
 
 mod batch;
+pub(crate) mod dft;
 mod ops;
 mod pick;
+mod strings;
 
 use burn::tensor::kind::{Basic, BridgeTensor};
 use burn::tensor::{Bool, BoolStore, DType, Device, Int, Tensor, TensorData};
 
 pub use batch::{Inputs, Outputs};
 pub use ops::{Binary, Compare, Reduce};
+use strings::Strings;
 
 use crate::config::Dtype;
 use crate::error::{Error, Result};
@@ -88,11 +91,13 @@ use on_tensor;
 #[macro_export]
 macro_rules! map_float {
     ($value:expr, $x:ident => $body:expr) => {{
-        let (tensor, order) = $crate::Value::into_stored_float($value);
-        $crate::by_rank!(tensor.rank(), D => {
-            let $x = burn::tensor::Tensor::<D>::from_bridge(tensor);
-            $crate::Value::from_stored(burn::tensor::Tensor::<D>::into_bridge($body), order)
-        })
+        match $crate::Value::into_stored_float($value) {
+            Ok((tensor, order)) => $crate::by_rank!(tensor.rank(), D => {
+                let $x = burn::tensor::Tensor::<D>::from_bridge(tensor);
+                $crate::Value::from_stored(burn::tensor::Tensor::<D>::into_bridge($body), order)
+            }),
+            Err(error) => Err(error),
+        }
     }};
 }
 
@@ -139,15 +144,21 @@ impl Order {
     }
 }
 
-/// A tensor of any rank and element type, perhaps with a Keras mask.
+/// A tensor of any rank and element type, or strings, perhaps with a Keras mask.
 ///
 /// Its shape is always Keras' own. Spatial layers keep the data channels-first between each other
 /// without saying so in the shape; everything else sees plain tensors.
 #[derive(Clone, Debug)]
 pub struct Value {
-    tensor: BridgeTensor,
+    data: Data,
     order: Order,
     mask: Option<Box<Value>>,
+}
+
+#[derive(Clone, Debug)]
+enum Data {
+    Tensor(BridgeTensor),
+    Strings(Strings),
 }
 
 impl<const D: usize, K: Basic> From<Tensor<D, K>> for Value {
@@ -164,14 +175,21 @@ impl Value {
             Order::ChannelsFirst if tensor.rank() < 3 => Order::Plain,
             order => order,
         };
-        Self { tensor: ops::truly_bool(tensor), order, mask: None }
+        Self { data: Data::Tensor(ops::truly_bool(tensor)), order, mask: None }
     }
 
     #[doc(hidden)]
-    #[must_use]
-    pub fn into_stored_float(self) -> (BridgeTensor, Order) {
+    pub fn into_stored_float(self) -> Result<(BridgeTensor, Order)> {
         let order = self.order;
-        (ops::to_float(self.tensor), order)
+        Ok((ops::to_float(self.tensor()?), order))
+    }
+
+    /// The tensor as it is stored.
+    fn tensor(self) -> Result<BridgeTensor> {
+        match self.data {
+            Data::Tensor(tensor) => Ok(tensor),
+            Data::Strings(_) => Err(Error::input("expected numbers, got strings")),
+        }
     }
 
     /// A value of `[batch, channels, spatial...]` data whose shape is `[batch, spatial..., channels]`.
@@ -185,7 +203,7 @@ impl Value {
     /// # Errors
     /// When the rank is above [`MAX_RANK`].
     pub fn from_data(data: TensorData, device: &Device) -> Result<Self> {
-        let (dtype, order) = (data.dtype(), Order::of(data.shape()));
+        let (dtype, order) = (held(data.dtype(), device), Order::of(data.shape()));
         let data = if order == Order::Scalar { with_shape(data, &[1]) } else { data };
         let tensor = by_rank!(data.shape().len(), D => {
             if dtype.is_float() {
@@ -199,13 +217,13 @@ impl Value {
         Ok(Self::from_stored(tensor, order))
     }
 
-    /// Copies the value to the host, in row-major order.
+    /// Copies the value to the host, in row-major order. Strings are no such data and give none: ask
+    /// [`strings`](Self::strings).
     #[must_use]
     pub fn into_data(self) -> TensorData {
         let shape = self.shape();
-        let data = self.plain().and_then(|value| {
-            let (is_float, is_int) = (value.tensor.is_float(), value.tensor.is_int());
-            let tensor = value.tensor;
+        let data = self.plain().and_then(Self::tensor).and_then(|tensor| {
+            let (is_float, is_int) = (tensor.is_float(), tensor.is_int());
             by_rank!(tensor.rank(), D => {
                 if is_float {
                     Tensor::<D>::from_bridge(tensor).into_data()
@@ -223,7 +241,10 @@ impl Value {
     /// The shape, as Keras sees it.
     #[must_use]
     pub fn shape(&self) -> Vec<usize> {
-        let mut shape = self.tensor.shape().to_vec();
+        let mut shape = match &self.data {
+            Data::Tensor(tensor) => tensor.shape().to_vec(),
+            Data::Strings(strings) => strings.shape().to_vec(),
+        };
         match self.order {
             Order::Plain => {}
             Order::ChannelsFirst => shape[1..].rotate_left(1),
@@ -235,19 +256,27 @@ impl Value {
     /// The number of axes.
     #[must_use]
     pub fn rank(&self) -> usize {
-        if self.order == Order::Scalar { 0 } else { self.tensor.rank() }
+        match &self.data {
+            _ if self.order == Order::Scalar => 0,
+            Data::Tensor(tensor) => tensor.rank(),
+            Data::Strings(strings) => strings.shape().len(),
+        }
     }
 
-    /// The element type.
+    /// The element type. Burn has none for strings: theirs is that of their bytes.
     #[must_use]
     pub fn dtype(&self) -> DType {
-        self.tensor.dtype()
+        match &self.data {
+            Data::Tensor(tensor) => tensor.dtype(),
+            Data::Strings(_) => DType::U8,
+        }
     }
 
     /// The element type under Keras' name.
     #[must_use]
     pub fn keras_dtype(&self) -> Dtype {
         match self.dtype() {
+            _ if self.is_string() => Dtype::String,
             DType::F64 => Dtype::Float64,
             DType::F16 => Dtype::Float16,
             DType::BF16 => Dtype::Bfloat16,
@@ -267,7 +296,7 @@ impl Value {
     /// Whether the elements are floating-point numbers.
     #[must_use]
     pub fn is_float(&self) -> bool {
-        self.tensor.is_float()
+        matches!(&self.data, Data::Tensor(tensor) if tensor.is_float())
     }
 
     /// How the data lies in memory.
@@ -300,7 +329,7 @@ impl Value {
         let mut axes: Vec<usize> = (0..self.rank()).collect();
         axes[1..].rotate_left(1);
         let mask = self.mask;
-        let plain = Self { tensor: self.tensor, order: Order::Plain, mask: None }.permute(&axes)?;
+        let plain = Self { data: self.data, order: Order::Plain, mask: None }.permute(&axes)?;
         Ok(Self { mask, ..plain })
     }
 
@@ -310,7 +339,7 @@ impl Value {
     /// When the rank is another.
     pub fn float<const D: usize>(self) -> Result<Tensor<D>> {
         self.expect_rank(D)?;
-        Ok(Tensor::from_bridge(ops::to_float(self.plain()?.tensor)))
+        Ok(Tensor::from_bridge(ops::to_float(self.plain()?.tensor()?)))
     }
 
     /// The value as integers of rank `D`. Floats lose their fraction; booleans convert.
@@ -319,7 +348,7 @@ impl Value {
     /// When the rank is another.
     pub fn int<const D: usize>(self) -> Result<Tensor<D, Int>> {
         self.expect_rank(D)?;
-        Ok(Tensor::from_bridge(ops::to_int(self.plain()?.tensor)))
+        Ok(Tensor::from_bridge(ops::to_int(self.plain()?.tensor()?)))
     }
 
     /// The value as booleans of rank `D`: true where it is not zero.
@@ -328,7 +357,7 @@ impl Value {
     /// When the rank is another.
     pub fn bool<const D: usize>(self) -> Result<Tensor<D, Bool>> {
         self.expect_rank(D)?;
-        Ok(Tensor::from_bridge(ops::to_bool(self.plain()?.tensor)))
+        Ok(Tensor::from_bridge(ops::to_bool(self.plain()?.tensor()?)))
     }
 
     /// The value `[batch, spatial..., channels]` as floats `[batch, channels, spatial...]`.
@@ -338,7 +367,7 @@ impl Value {
     pub fn channels_first<const D: usize>(self) -> Result<Tensor<D>> {
         self.expect_rank(D)?;
         let order = self.order;
-        let tensor = Tensor::from_bridge(ops::to_float(self.tensor));
+        let tensor = Tensor::from_bridge(ops::to_float(self.tensor()?));
         if order == Order::ChannelsFirst {
             return Ok(tensor);
         }
@@ -350,7 +379,10 @@ impl Value {
     /// The device of the data.
     #[must_use]
     pub fn device(&self) -> Device {
-        let tensor = self.tensor.clone();
+        let tensor = match &self.data {
+            Data::Tensor(tensor) => tensor.clone(),
+            Data::Strings(strings) => return strings.device().clone(),
+        };
         if tensor.is_float() {
             Tensor::<1>::from_bridge(tensor).device()
         } else if tensor.is_int() {
@@ -366,8 +398,11 @@ impl Value {
     /// When the rank is above [`MAX_RANK`].
     pub fn to_device(self, device: &Device) -> Result<Self> {
         let mask = self.mask.map(|mask| mask.to_device(device)).transpose()?;
-        let tensor = on_tensor!(self.tensor, x => x.to_device(device))?;
-        Ok(Self { tensor, order: self.order, mask: mask.map(Box::new) })
+        let data = match self.data {
+            Data::Tensor(tensor) => Data::Tensor(on_tensor!(tensor, x => x.to_device(device))?),
+            Data::Strings(strings) => Data::Strings(strings.to_device(device)),
+        };
+        Ok(Self { data, order: self.order, mask: mask.map(Box::new) })
     }
 
     fn expect_rank(&self, rank: usize) -> Result<()> {
@@ -375,6 +410,18 @@ impl Value {
             return Ok(());
         }
         Err(Error::input(format_args!("expected a value of rank {rank}, got the shape {:?}", self.shape())))
+    }
+}
+
+/// The type in which a device holds elements of another. Some have no integers of 8 and 16 bits, or no
+/// floats of 16.
+pub(crate) fn held(dtype: DType, device: &Device) -> DType {
+    let is_narrow = matches!(dtype, DType::I8 | DType::I16 | DType::U8 | DType::U16);
+    let is_half = matches!(dtype, DType::F16 | DType::BF16);
+    match device.supports_dtype(dtype) {
+        false if is_narrow => DType::I32,
+        false if is_half => DType::F32,
+        _ => dtype,
     }
 }
 

@@ -4,7 +4,7 @@ use burn::tensor::kind::BridgeTensor;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Bool, DType, Int, Tensor};
 
-use super::{Order, Value, on_tensor};
+use super::{Data, Order, Value, held, on_tensor};
 use crate::error::{Error, Result};
 use crate::{by_rank, map_float};
 
@@ -113,7 +113,11 @@ impl Value {
         if from != to {
             return Err(Error::input(format_args!("cannot reshape {:?} to {shape:?}", self.shape())));
         }
-        let flat = on_tensor!(self.plain()?.tensor, x => x.reshape::<1, _>([from]))?;
+        let plain = match self.plain()?.data {
+            Data::Strings(strings) => return Ok(Self::of_strings(strings.reshape(shape))),
+            Data::Tensor(tensor) => tensor,
+        };
+        let flat = on_tensor!(plain, x => x.reshape::<1, _>([from]))?;
         if shape.is_empty() {
             return Ok(Self::from_stored(flat, Order::Scalar));
         }
@@ -144,7 +148,7 @@ impl Value {
         if self.order == Order::Scalar {
             return Ok(self);
         }
-        let plain = self.plain()?.tensor;
+        let plain = self.plain()?.tensor()?;
         let tensor = on_tensor!(plain, x => {
             let axes: [isize; D] = std::array::from_fn(|axis| axes[axis] as isize);
             x.permute(axes)
@@ -182,18 +186,22 @@ impl Value {
     /// # Errors
     /// When the rank is not supported.
     pub fn cast(self, dtype: DType) -> Result<Self> {
-        if self.dtype() == dtype || (matches!(dtype, DType::Bool(_)) && self.tensor.is_bool()) {
+        if !self.is_string() && self.dtype() == dtype {
             return Ok(self);
         }
-        let (order, mask) = (self.order, self.mask);
-        let tensor = if dtype.is_float() {
-            on_rank_one(to_float(self.tensor), |x: Tensor<1>| x.cast(dtype).into_bridge())
+        let dtype = held(dtype, &self.device());
+        let (order, mask) = (self.order, self.mask.clone());
+        let tensor = self.tensor()?;
+        let tensor = if matches!(dtype, DType::Bool(_)) && tensor.is_bool() {
+            tensor
+        } else if dtype.is_float() {
+            on_rank_one(to_float(tensor), |x: Tensor<1>| x.cast(dtype).into_bridge())
         } else if matches!(dtype, DType::Bool(_)) {
-            to_bool(self.tensor)
+            to_bool(tensor)
         } else {
-            on_rank_one(to_int(self.tensor), |x: Tensor<1, Int>| x.cast(dtype).into_bridge())
+            on_rank_one(to_int(tensor), |x: Tensor<1, Int>| x.cast(dtype).into_bridge())
         };
-        Ok(Self { tensor, order, mask })
+        Ok(Self { data: Data::Tensor(tensor), order, mask })
     }
 
     /// A part of the value along one axis: `length` entries from `start`.
@@ -207,7 +215,11 @@ impl Value {
                 "{length} entries from {start} are out of an axis of {size}"
             )));
         }
-        self.keeping_order(axis, |tensor, axis| on_tensor!(tensor, x => x.narrow(axis, start, length)))
+        match self.data {
+            Data::Strings(strings) => Ok(Self::of_strings(strings.narrow(axis, start, length))),
+            Data::Tensor(_) => self
+                .keeping_order(axis, |tensor, axis| on_tensor!(tensor, x => x.narrow(axis, start, length))),
+        }
     }
 
     /// The value in reverse along one axis.
@@ -260,14 +272,19 @@ impl Value {
                 )));
             }
         }
+        if first.is_string() {
+            return Self::concat_strings(values, axis);
+        }
         let same_order = values.iter().all(|value| value.order == order);
         let order = if same_order { order } else { Order::Plain };
         let values: Vec<Self> =
             if same_order { values } else { values.into_iter().map(Self::plain).collect::<Result<_>>()? };
-        let all_int = values.iter().all(|value| value.tensor.is_int());
-        let all_bool = values.iter().all(|value| value.tensor.is_bool());
+        let same_type = values.windows(2).all(|pair| pair[0].dtype() == pair[1].dtype());
         let axis = stored_axis(order, shape.len(), axis);
-        let tensors = values.into_iter().map(|value| value.tensor);
+        let tensors = values.into_iter().map(Self::tensor).collect::<Result<Vec<_>>>()?;
+        let all_int = tensors.iter().all(BridgeTensor::is_int);
+        let all_bool = tensors.iter().all(BridgeTensor::is_bool);
+        let tensors = tensors.into_iter();
         let tensor = by_rank!(shape.len(), D => {
             if all_int {
                 let tensors = tensors.map(Tensor::<D, Int>::from_bridge).collect();
@@ -276,7 +293,8 @@ impl Value {
                 let tensors = tensors.map(Tensor::<D, Bool>::from_bridge).collect();
                 Tensor::cat(tensors, axis as isize).into_bridge()
             } else {
-                let tensors = tensors.map(|tensor| Tensor::<D>::from_bridge(to_float(tensor))).collect();
+                let float = |tensor| if same_type { tensor } else { to_float(tensor) };
+                let tensors = tensors.map(|tensor| Tensor::<D>::from_bridge(float(tensor))).collect();
                 Tensor::cat(tensors, axis as isize).into_bridge()
             }
         })?;
@@ -299,8 +317,9 @@ impl Value {
         if self.order == Order::ChannelsFirst {
             pads[1..].rotate_right(1);
         }
-        let is_int = self.tensor.is_int();
-        let (tensor, order) = (self.tensor, self.order);
+        let order = self.order;
+        let tensor = self.tensor()?;
+        let is_int = tensor.is_int();
         let tensor = by_rank!(tensor.rank(), D => {
             let pads: [(usize, usize); D] = std::array::from_fn(|axis| pads[axis]);
             let mode = PadMode::Constant(with as f32);
@@ -335,7 +354,7 @@ impl Value {
     /// # Errors
     /// When the rank is not supported.
     pub fn any(self, axis: usize) -> Result<Self> {
-        let tensor = to_bool(self.plain()?.tensor);
+        let tensor = to_bool(self.plain()?.tensor()?);
         let any = by_rank!(tensor.rank(), D => {
             Tensor::<D, Bool>::from_bridge(tensor).any_dim(axis as isize).into_bridge()
         })?;
@@ -440,8 +459,8 @@ impl Value {
     /// When the shapes do not broadcast.
     pub fn select(self, mask: Self, other: Self) -> Result<Self> {
         let shape = broadcast(&broadcast(&self.shape(), &mask.shape())?, &other.shape())?;
-        let mask = to_bool(mask.broadcast_to(&shape)?.tensor);
-        let (this, other) = (self.broadcast_to(&shape)?.tensor, other.broadcast_to(&shape)?.tensor);
+        let mask = to_bool(mask.broadcast_to(&shape)?.tensor()?);
+        let (this, other) = (self.broadcast_to(&shape)?.tensor()?, other.broadcast_to(&shape)?.tensor()?);
         let tensor = by_rank!(mask.rank(), D => {
             let this = Tensor::<D>::from_bridge(to_float(this));
             let other = Tensor::<D>::from_bridge(to_float(other));
@@ -461,7 +480,7 @@ impl Value {
         if shape.is_empty() {
             return Ok(self);
         }
-        let tensor = self.with_rank(shape.len())?.tensor;
+        let tensor = self.with_rank(shape.len())?.tensor()?;
         let tensor = on_tensor!(tensor, x => {
             let shape: [usize; D] = std::array::from_fn(|axis| shape[axis]);
             x.expand(shape)
@@ -483,10 +502,11 @@ impl Value {
     fn aligned(left: Self, right: Self) -> Result<(BridgeTensor, BridgeTensor, Order)> {
         broadcast(&left.shape(), &right.shape())?;
         if left.order == right.order && left.rank() == right.rank() {
-            return Ok((left.tensor, right.tensor, left.order));
+            let order = left.order;
+            return Ok((left.tensor()?, right.tensor()?, order));
         }
         let rank = left.rank().max(right.rank());
-        Ok((left.with_rank(rank)?.tensor, right.with_rank(rank)?.tensor, Order::Plain))
+        Ok((left.with_rank(rank)?.tensor()?, right.with_rank(rank)?.tensor()?, Order::Plain))
     }
 
     /// Runs an operation along one axis on the data as it is stored.
@@ -496,7 +516,8 @@ impl Value {
         run: impl FnOnce(BridgeTensor, usize) -> Result<BridgeTensor>,
     ) -> Result<Self> {
         let axis = stored_axis(self.order, self.rank(), axis);
-        Ok(Self::from_stored(run(self.tensor, axis)?, self.order))
+        let order = self.order;
+        Ok(Self::from_stored(run(self.tensor()?, axis)?, order))
     }
 }
 

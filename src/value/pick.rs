@@ -42,7 +42,7 @@ impl Value {
 
     /// Runs something that backends get wrong for booleans on integers in their place.
     fn without_bool(self, run: impl FnOnce(Self) -> Result<Self>) -> Result<Self> {
-        match self.tensor.is_bool() {
+        match self.keras_dtype() == crate::config::Dtype::Bool {
             true => {
                 let dtype = self.dtype();
                 run(self.cast(DType::I32)?)?.cast(dtype)
@@ -57,7 +57,7 @@ impl Value {
     /// When the ranks differ.
     pub fn gather(self, axis: usize, places: Self) -> Result<Self> {
         self.without_bool(|value| {
-            let tensor = on_tensor!(value.plain()?.tensor, x => x.gather(axis, places.int::<D>()?))?;
+            let tensor = on_tensor!(value.plain()?.tensor()?, x => x.gather(axis, places.int::<D>()?))?;
             Ok(Self::from_stored(tensor, Order::Plain))
         })
     }
@@ -70,7 +70,7 @@ impl Value {
         if self.order == Order::Scalar {
             return self.reshape(&[1])?.fill(mask.reshape(&[1])?, number)?.reshape(&[]);
         }
-        let tensor = on_tensor!(self.plain()?.tensor, x => x.mask_fill(mask.bool::<D>()?, number))?;
+        let tensor = on_tensor!(self.plain()?.tensor()?, x => x.mask_fill(mask.bool::<D>()?, number))?;
         Ok(Self::from_stored(tensor, Order::Plain))
     }
 
@@ -83,8 +83,8 @@ impl Value {
             let (this, mask, with) = (self.reshape(&[1])?, mask.reshape(&[1])?, with.reshape(&[1])?);
             return this.replace(mask, with)?.reshape(&[]);
         }
-        let with = with.plain()?.tensor;
-        let tensor = on_tensor!(self.plain()?.tensor, x => {
+        let with = with.plain()?.tensor()?;
+        let tensor = on_tensor!(self.plain()?.tensor()?, x => {
             x.mask_where(mask.bool::<D>()?, Tensor::from_bridge(with))
         })?;
         Ok(Self::from_stored(tensor, Order::Plain))

@@ -2,6 +2,10 @@
 
 Usage: generate.py [--only PATTERN]     PATTERN as in "conv/*transpose*"
        generate.py --index              only writes the manifest of what is there
+       generate.py --module NAME        cases of another module than those in cases/
+
+BURN_KERAS_FIXTURES is where they go, if not into tests/fixtures.
+KERAS_BACKEND=tensorflow makes the cases that need it, and only those.
 """
 
 import argparse
@@ -14,8 +18,12 @@ from pathlib import Path
 from harness import CASES, FIXTURES, entry, generate, path_of, selected
 from judge import keras
 
-for module in sorted((Path(__file__).parent / "cases").glob("*.py")):
-    importlib.import_module(f"cases.{module.stem}")
+
+def declare(module):
+    """Imports the declarations of all cases, or those of one module."""
+    modules = sorted((Path(__file__).parent / "cases").glob("*.py"))
+    for name in [module] if module else [f"cases.{path.stem}" for path in modules]:
+        importlib.import_module(name)
 
 
 def write_manifest(entries):
@@ -24,7 +32,7 @@ def write_manifest(entries):
     known = {e["name"]: e for e in kept} | entries
     document = {
         "keras": keras.__version__,
-        "backend": keras.backend.backend(),
+        "backend": "jax",
         "cases": [known[name] for name in sorted(known)],
     }
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -40,8 +48,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="*", metavar="PATTERN")
     parser.add_argument("--index", action="store_true")
+    parser.add_argument("--module")
     arguments = parser.parse_args()
-    cases, entries, failed = selected(arguments.only), {}, []
+    declare(arguments.module)
+    cases = selected(arguments.only, None) if arguments.index else selected(arguments.only)
+    entries, failed = {}, []
     for case in cases:
         try:
             entries[case.name] = entry(case, path_of(case)) if arguments.index else generate(case)

@@ -3,6 +3,7 @@
 import fnmatch
 import hashlib
 import json
+import os
 import zlib
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from typing import Callable
 from zipfile import ZIP_DEFLATED
 
 from archive import members_of, read_members, write_members
-from judge import input_names, keras, load, np, predict
+from judge import BACKEND, close, input_names, keras, load, np, predict
 
-FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+HALVES = ("float16", "bfloat16")
+_COMMITTED = Path(__file__).resolve().parent.parent / "fixtures"
+FIXTURES = Path(os.environ.get("BURN_KERAS_FIXTURES", _COMMITTED))
 CASES = {}
 
 
@@ -25,6 +28,8 @@ class Case:
     build: Callable
     batch: int = 2
     ints: int = 7
+    strings: list | None = None
+    backend: str = "jax"
     masked: bool = False
     compact: bool = False
     keep: bool = False
@@ -32,6 +37,7 @@ class Case:
     scale: float = 1.0
     train: Callable | None = None
     edit: Callable | None = None
+    more: Callable | None = None
     tolerance: float | None = None
     reason: str | None = None
 
@@ -45,6 +51,7 @@ def family(prefix):
 
     A case is `layer` (one layer or a list, after an input "x" of shape `x`),
     `graph` (tensors of the shapes in `x` to outputs) or `model` (the model).
+    Strings are drawn from `strings`; layers of them need the TensorFlow backend.
     """
 
     def case(name, x=None, layer=None, graph=None, model=None, dtype="float32", **options):
@@ -70,7 +77,8 @@ def _sequential(shape, dtype, layers):
 def _functional(shapes, dtype, graph):
     shapes = shapes if isinstance(shapes, list) else [shapes]
     names = ["x", "y", "z"] if len(shapes) > 1 else ["x"]
-    inputs = [keras.Input(s, dtype=dtype, name=n) for s, n in zip(shapes, names)]
+    dtypes = dtype if isinstance(dtype, list) else [dtype] * len(shapes)
+    inputs = [keras.Input(s, dtype=d, name=n) for s, d, n in zip(shapes, dtypes, names)]
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], graph(*inputs))
 
 
@@ -104,6 +112,8 @@ def random_input(case, rng, tensor):
     """Values for one input; a free axis other than the batch has length 5."""
     shape = [case.batch if axis == 0 else 5 for axis in range(len(tensor.shape))]
     shape = [size or free for size, free in zip(tensor.shape, shape)]
+    if tensor.dtype == "string":
+        return rng.choice(case.strings, shape)
     if "int" in str(tensor.dtype):
         return rng.integers(0, case.ints, shape).astype(str(tensor.dtype))
     if str(tensor.dtype) == "bool":
@@ -121,15 +131,22 @@ def classes_of(config):
     found = set()
     if isinstance(config, dict):
         module = str(config.get("module"))
-        if "class_name" in config and module.startswith("keras.src.ops"):
+        operations = ("keras.src.ops", "keras.src.activations")
+        if "class_name" in config and module.startswith(operations):
             found.add(f"ops.{config['class_name']}")
-        kinds = ("keras.layers", "keras.src.models", "keras.src.activations")
+        kinds = ("keras.layers", "keras.src.models", "keras.src.applications", "keras2")
         if "class_name" in config and (module == "keras" or module.startswith(kinds)):
             found.add(config["class_name"])
     children = config.values() if isinstance(config, dict) else config
     for child in children if isinstance(config, (dict, list)) else []:
         found |= classes_of(child)
     return found - {"DTypePolicy"}
+
+
+def stored(value):
+    """An array that every reader knows: floats of 16 bits are widened, their type ends the name."""
+    dtype = str(value.dtype)
+    return (f":{dtype}", value.astype("float32")) if dtype in HALVES else ("", value)
 
 
 def generate(case):
@@ -153,8 +170,12 @@ def generate(case):
     if case.edit:
         path = case.edit(path) or path
     check(path, names, inputs, outputs)
-    arrays = {f"in/{name}": value for name, value in zip(names, inputs, strict=True)}
-    arrays |= {f"out/{i}/{name}": value for i, (name, value) in enumerate(outputs)}
+    arrays = {f"in/{name}": stored(value)[1] for name, value in zip(names, inputs, strict=True)}
+    for i, (name, value) in enumerate(outputs):
+        suffix, value = stored(value)
+        arrays[f"out/{i}/{name}{suffix}"] = value
+    if case.more:
+        arrays |= case.more(model, inputs)
     np.savez(FIXTURES / f"{case.name}.npz", **arrays)
     return entry(case, path)
 
@@ -162,6 +183,8 @@ def generate(case):
 def check(path, names, inputs, outputs):
     """Fails unless Keras reopens the file with the same outputs, all finite."""
     for name, values in outputs:
+        if values.dtype.kind == "U":
+            continue
         if not np.isfinite(values).all():
             raise ValueError(f"output {name} is not finite")
         if values.size and np.abs(values).max() > 1e3:
@@ -170,7 +193,7 @@ def check(path, names, inputs, outputs):
     if input_names(reloaded) != names:
         raise ValueError(f"inputs {input_names(reloaded)} after reopening, {names} before")
     for (name, want), (again, got) in zip(outputs, predict(reloaded, inputs), strict=True):
-        if name != again or want.shape != got.shape or not np.allclose(want, got, 1e-6, 1e-6):
+        if name != again or not close(want, got, rtol=1e-6, atol=1e-6):
             raise ValueError(f"output {name} differs after reopening")
 
 
@@ -193,11 +216,14 @@ def entry(case, path):
             for file in files
         },
     }
+    if case.backend != "jax":
+        result["backend"] = case.backend
     if case.tolerance:
         result |= {"tolerance": case.tolerance, "reason": case.reason}
     return result
 
 
-def selected(pattern):
-    """Cases whose name matches a shell pattern, in order of declaration."""
-    return [case for name, case in CASES.items() if fnmatch.fnmatch(name, pattern)]
+def selected(pattern, backend=BACKEND):
+    """Cases whose name matches a shell pattern, in order of declaration; `None` is any backend."""
+    cases = [case for case in CASES.values() if backend in (None, case.backend)]
+    return [case for case in cases if fnmatch.fnmatch(case.name, pattern)]

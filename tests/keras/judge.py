@@ -1,4 +1,7 @@
-"""Real Keras on the JAX CPU backend: the settings of the judge and how it is asked."""
+"""Real Keras on the CPU: the settings of the judge and how it is asked.
+
+The backend is JAX, unless KERAS_BACKEND says "tensorflow": layers of strings run on nothing else.
+"""
 
 import os
 from contextlib import ExitStack
@@ -6,7 +9,8 @@ from pathlib import Path
 from unittest import mock
 
 _CACHE = Path(__file__).resolve().parents[2] / "target" / "keras-jax-cache"
-os.environ["KERAS_BACKEND"] = "jax"
+BACKEND = os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
@@ -17,6 +21,7 @@ import keras
 import numpy as np
 from keras import tree
 
+import cudnn  # noqa: F401  registers classes that files may hold
 import keras2  # registers its classes
 
 
@@ -35,9 +40,33 @@ def predict(model, inputs):
     Returns (name, array) pairs in the flattened order of the outputs.
     """
     functional = _functional(model)
-    packed = tree.pack_sequence_as(functional._inputs_struct, list(inputs))
+    packed = tree.pack_sequence_as(functional._inputs_struct, list(map(_given, inputs)))
     outputs = tree.flatten(model.predict(packed, batch_size=len(inputs[0]), verbose=0))
-    return list(zip(functional.output_names, map(np.asarray, outputs), strict=True))
+    return list(zip(functional.output_names, map(_taken, outputs), strict=True))
+
+
+def _given(array):
+    """What Keras takes for an array: strings must be tensors of TensorFlow."""
+    if array.dtype.kind != "U":
+        return array
+    import tensorflow
+
+    return tensorflow.constant(array)
+
+
+def _taken(output):
+    """The array for what Keras gives: strings come as objects of bytes."""
+    output = np.asarray(output)
+    if output.dtype != object:
+        return output
+    return np.array([item.decode() for item in output.ravel()]).reshape(output.shape)
+
+
+def close(want, got, **tolerance):
+    """Whether two arrays are equal, or as good as that."""
+    if want.shape != got.shape or "U" in (want.dtype.kind, got.dtype.kind):
+        return np.array_equal(want, got)
+    return np.allclose(got, want, **tolerance)
 
 
 def _unset(initializer, shape, dtype=None):

@@ -83,7 +83,7 @@ def variable_differences(kind, original, rewritten):
 
 
 def prediction_differences(model, recorded):
-    from judge import input_names, predict
+    from judge import close, input_names, predict
 
     inputs = {name[3:]: recorded[name] for name in recorded.files if name.startswith("in/")}
     expected = [(name, recorded[name]) for name in recorded.files if name.startswith("out/")]
@@ -97,8 +97,8 @@ def prediction_differences(model, recorded):
     for (name, got), (_, want) in zip(outputs, expected):
         if got.shape != want.shape:
             yield f"{name} has the shape {got.shape}, had {want.shape}"
-        elif not np.allclose(got, want, **CLOSE, equal_nan=True):
-            yield f"{name} differs by {np.abs(got - want).max()}"
+        elif not close(want, got, **CLOSE, equal_nan=True):
+            yield f"{name} differs: {got.ravel()[:8]}, was {want.ravel()[:8]}"
 
 
 def differences(original, rewritten, recorded):

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, TensorData};
+use burn::tensor::Device;
+use burn_keras::config::Dtype;
 use burn_keras::device::{default_device, device};
 use burn_keras::value::burn_dtype;
 use burn_keras::{Error, Inputs, KerasModel, PredictOptions, Result, Value};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::Predict;
-use crate::npz;
+use crate::npz::{self, Array};
 
 /// Whoever waits no longer than this needs no progress bar.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -40,7 +41,7 @@ pub fn run(args: &Predict) -> Result<String> {
     progress.bar.finish_and_clear();
 
     let outputs = outputs.map_err(|error| error.in_file(&args.inputs))?;
-    let outputs: Vec<_> = outputs.into_iter().map(|(name, value)| (name, value.into_data())).collect();
+    let outputs: Vec<_> = outputs.into_iter().map(|(name, value)| (name, Array::of(value))).collect();
     npz::write(&args.outputs, &outputs)?;
     Ok(String::new())
 }
@@ -57,17 +58,19 @@ fn check_batch_size(model: &KerasModel, size: usize) -> Result<()> {
 
 /// The arrays on the device. They become what the model takes before, since a device need not know
 /// every element type that NumPy has.
-fn inputs(model: &KerasModel, arrays: Vec<(String, TensorData)>, device: &Device) -> Result<Inputs> {
+fn inputs(model: &KerasModel, arrays: Vec<(String, Array)>, device: &Device) -> Result<Inputs> {
     let names = model.input_names();
     let specs = model.inputs();
     let unnamed = matches!(arrays.as_slice(), [(name, _)] if name.is_empty());
     let values = arrays.into_iter().map(|(name, array)| {
         let at = if names.len() == 1 { Some(0) } else { names.iter().position(|known| *known == name) };
-        let array = match at.and_then(|at| specs.get(at)) {
-            Some(spec) => array.convert_dtype(burn_dtype(spec.dtype)?),
-            None => array,
+        let value = match at.and_then(|at| specs.get(at)) {
+            Some(spec) if spec.dtype != Dtype::String => {
+                let dtype = burn_dtype(spec.dtype)?;
+                array.numbers().and_then(|data| Value::from_data(data.convert_dtype(dtype), device))
+            }
+            _ => array.into_value(device),
         };
-        let value = Value::from_data(array, device);
         Ok((name.clone(), value.map_err(|error| error.at(format_args!("input {name:?}")))?))
     });
     let values = values.collect::<Result<Vec<_>>>()?;

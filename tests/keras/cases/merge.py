@@ -3,6 +3,7 @@
 from keras import layers as L
 
 from harness import family
+from judge import np
 
 case = family("merge")
 
@@ -78,3 +79,8 @@ case("add_masking_layers", x=[(5, 3), (5, 3)], masked=True, graph=lambda x, y: L
 case("dot_masked", x=[(5,), (5,)], graph=lambda x, y: L.Dot(axes=2)([masked(x), masked(y)]), **IDS)
 case("concatenate_masked_average", x=[(5,), (5,)], graph=lambda x, y: L.GlobalAveragePooling1D()(L.Concatenate(axis=1)([masked(x), masked(y)])), **IDS)
 case("bidirectional_of_added_masks", x=[(5,), (5,)], graph=lambda x, y: L.Bidirectional(L.LSTM(3, return_sequences=True))(L.Average()([masked(x), masked(y)])), **IDS)
+TABLE = np.linspace(-1, 2, 20, dtype="float32").reshape(1, 5, 4)
+case("add_array", x=(5, 4), graph=lambda x: L.Add()([x, TABLE]))
+case("multiply_array", x=(5, 4), graph=lambda x: L.Dense(3)(L.Multiply()([x, TABLE])))
+case("subtract_integer_array", x=(5, 4), graph=lambda x: L.Subtract()([x, np.arange(20, dtype="int32").reshape(1, 5, 4)]), **IDS)
+case("add_array_masked", x=(5,), graph=lambda x: L.LSTM(3)(L.Add()([masked(x), TABLE])), **IDS)

@@ -3,6 +3,7 @@
 import keras
 from keras import layers as L
 
+from cudnn import CuDNNGRU, CuDNNLSTM
 from harness import family
 
 case = family("rnn")
@@ -90,3 +91,133 @@ case("gru_reset_before_sequences", x=(5, 3), layer=lambda: L.GRU(4, return_seque
 case("gru_reset_before_no_bias", x=(5, 3), layer=lambda: L.GRU(4, use_bias=False, **BEFORE))
 case("gru_reset_before_masking", x=(5, 3), masked=True, layer=lambda: [L.Masking(), L.GRU(4, activation="relu", **BEFORE, **SEQUENCES)])
 case("gru_reset_before_state", x=(5, 3), graph=lambda x: L.GRU(4, return_state=True, **BEFORE)(x))
+
+CELLS = {"simple_rnn_cell": L.SimpleRNNCell, "lstm_cell": L.LSTMCell, "gru_cell": L.GRUCell}
+
+
+def along(x, make):
+    """A cell along a sequence in every way that Keras has, masked and not."""
+    masked = L.Masking()(x)
+    ways = [
+        (x, {}),
+        (x, {"return_sequences": True, "go_backwards": True, "return_state": True}),
+        (masked, {"return_sequences": True}),
+        (masked, {"return_sequences": True, "zero_output_for_mask": True, "go_backwards": True}),
+        (masked, {"return_sequences": True, "unroll": True, "return_state": True}),
+    ]
+    return [L.RNN(make(), **options)(x) for x, options in ways]
+
+
+def stack():
+    return [L.LSTMCell(4), L.GRUCell(3, reset_after=False), L.LSTMCell(2, use_bias=False)]
+
+
+def nested():
+    return [L.StackedRNNCells([L.SimpleRNNCell(4), L.LSTMCell(3)]), L.GRUCell(2)]
+
+
+def cells_as_layers():
+    x, a, b = keras.Input((3,), name="x"), keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    lstm, gru = L.LSTMCell(4, activation="softsign"), L.GRUCell(4)
+    h, states = lstm(x, [a, b])
+    return keras.Model([x, a, b], [
+        lstm(x, states=states),
+        h,
+        gru(x, [a]),
+        L.GRUCell(4, reset_after=False, activation="softmax")(x, b),
+        L.SimpleRNNCell(4, use_bias=False)(x, a),
+    ])
+
+
+def stack_as_layer():
+    x, a, b, c = (keras.Input((n,), name=name) for n, name in zip((3, 4, 4, 2), "xabc"))
+    cells = L.StackedRNNCells([L.LSTMCell(4), L.StackedRNNCells([L.GRUCell(2)])])
+    plain = L.StackedRNNCells([L.LSTMCell(4), L.GRUCell(2)])
+    return keras.Model([x, a, b, c], [plain(x, [[a, b], [c]]), cells(x, [[a, b], [[c]]])[0]])
+
+
+def stack_initial_state():
+    x, a, b, c = (keras.Input(s, name=name) for s, name in zip(((5, 3), (4,), (4,), (2,)), "xabc"))
+    cells = lambda: [L.LSTMCell(4), L.GRUCell(2)]
+    return keras.Model([x, a, b, c], [
+        L.RNN(cells(), return_state=True)(x, initial_state=[[a, b], [c]]),
+        L.RNN(cells())(x, [[a, b], c]),
+        L.RNN([L.GRUCell(4), L.SimpleRNNCell(2)])(x, initial_state=[b, c]),
+        L.Bidirectional(L.RNN(cells(), return_sequences=True))(x, initial_state=[[a, b], [c], [b, a], [c]]),
+    ])
+
+
+def states_by_position():
+    x, a, b = keras.Input((5, 3), name="x"), keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    return keras.Model([x, a, b], [
+        L.LSTM(4)(x, [a, b]),
+        L.GRU(4, return_state=True)(x, a),
+        L.SimpleRNN(4, return_sequences=True)(x, [a]),
+        L.RNN(L.LSTMCell(4))(x, [a, b]),
+        L.Bidirectional(L.LSTM(4), merge_mode="ave")(x, [a, b, b, a]),
+        L.Bidirectional(L.GRU(4, return_state=True), merge_mode=None)(x, [a, b]),
+    ])
+
+
+def stateful_from(batch=2):
+    """States that outlive a call, and states that are given, in one layer."""
+    x = keras.Input(batch_shape=(batch, 5, 3), name="x")
+    start = keras.Input(batch_shape=(batch, 4), name="start")
+    return keras.Model([x, start], [
+        L.GRU(4, stateful=True, return_state=True)(x, initial_state=start),
+        L.RNN(stack(), stateful=True)(x),
+        L.Bidirectional(L.RNN(L.LSTMCell(3), stateful=True))(x),
+    ])
+
+
+for name, cell in CELLS.items():
+    case(f"rnn_{name}", x=(5, 3), masked=True, graph=lambda x, c=cell: along(x, lambda: c(4)))
+case("rnn_options", x=(5, 3), masked=True, graph=lambda x: along(x, lambda: L.GRUCell(3, reset_after=False, use_bias=False, dropout=0.2, recurrent_dropout=0.3, seed=2, activation="relu", recurrent_activation="hard_sigmoid")))
+case("rnn_stack", x=(5, 3), masked=True, graph=lambda x: along(x, lambda: stack()))
+case("rnn_stack_same_cells", x=(None, 3), layer=lambda: L.RNN([L.LSTMCell(3), L.LSTMCell(3), L.GRUCell(3), L.LSTMCell(2)]))
+case("rnn_stack_explicit", x=(5, 3), layer=lambda: [L.RNN(L.StackedRNNCells(stack()), return_sequences=True), L.RNN(L.GRUCell(2))])
+case("rnn_nested_stack", x=(5, 3), masked=True, graph=lambda x: [L.RNN(nested())(x), L.RNN(nested(), return_sequences=True)(L.Masking()(x))])
+case("rnn_stack_initial_state", model=stack_initial_state)
+case("rnn_frozen_cell", x=(5, 3), layer=lambda: L.RNN([L.LSTMCell(3, trainable=False), L.GRUCell(2)]))
+case("cells_as_layers", model=cells_as_layers)
+case("stack_as_layer", model=stack_as_layer)
+case("states_by_position", model=states_by_position)
+case("stateful_from", model=stateful_from)
+for mode in ("concat", "sum", "ave", "mul", None):
+    case(f"rnn_bidirectional_{mode}", x=(5, 3), masked=True, graph=lambda x, m=mode: [
+        L.Bidirectional(L.RNN(L.LSTMCell(4), return_state=True), merge_mode=m)(x),
+        L.Bidirectional(L.RNN(stack(), return_state=True, return_sequences=True), merge_mode=m)(L.Masking()(x)),
+        L.Bidirectional(L.RNN(L.GRUCell(4)), backward_layer=L.SimpleRNN(4, activation="relu", go_backwards=True), merge_mode=m)(x),
+    ])
+case("rnn_bidirectional_sizes", x=(5, 3), graph=lambda x: [
+    L.Bidirectional(L.RNN(L.LSTMCell(4)), backward_layer=L.RNN([L.GRUCell(3), L.SimpleRNNCell(2)], go_backwards=True))(x),
+    L.Bidirectional(L.LSTM(4, go_backwards=True), backward_layer=L.LSTM(4, name="ahead"), merge_mode="sum")(x),
+])
+case("rnn_distributed", x=(2, 5, 3), layer=lambda: L.TimeDistributed(L.RNN(stack())))
+
+for kind, count in ((CuDNNLSTM, 2), (CuDNNGRU, 1)):
+    name = kind.__name__.lower()
+    case(f"{name}_sequences", x=(5, 3), layer=lambda k=kind: [k(4, return_sequences=True), k(2)])
+    case(f"{name}_backwards", x=(5, 3), graph=lambda x, k=kind: k(4, go_backwards=True, return_sequences=True, return_state=True)(x))
+    case(f"{name}_initial_state", x=[(5, 3), (4,)], graph=lambda x, y, k=kind, n=count: k(4, return_state=True)(x, initial_state=[L.Dense(4)(y) for _ in range(n)]))
+
+
+def of_half_floats():
+    """Cells with the policy of their layer, and one that is more precise."""
+    before, plain = keras.config.dtype_policy(), {"recurrent_initializer": "glorot_uniform"}
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        x = keras.Input((4, 3), name="x")
+        return keras.Model(x, [
+            L.RNN([L.LSTMCell(4, **plain), L.GRUCell(3, **plain)], return_state=True)(x),
+            L.RNN(L.SimpleRNNCell(3, **plain), return_sequences=True)(L.Masking()(x)),
+            L.RNN(L.LSTMCell(3, dtype="float32"), return_state=True)(x),
+            L.Bidirectional(L.RNN(L.GRUCell(3, **plain)), merge_mode="sum")(x),
+            L.ConvLSTM1D(2, 2, **plain)(keras.ops.expand_dims(x, -1)),
+            *L.LSTMCell(3, **plain)(x[:, 0], [x[:, 1], x[:, 2]]),
+        ])
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+case("of_half_floats", model=of_half_floats, tolerance=2.0**-8, reason="float16 has 11 bits, and layers round up to four times")
