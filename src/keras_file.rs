@@ -265,8 +265,7 @@ fn planned(description: &Description) -> Result<H5File> {
         let element = ElementType::from_keras_name(variable.dtype.name());
         let element = element
             .ok_or_else(|| Error::unsupported(format_args!("variables of type {}", variable.dtype)))?;
-        datasets
-            .extend(variable.datasets().map(|(_, path)| (path, variable.shape.clone(), element.clone())));
+        datasets.extend(variable.datasets().map(|(_, path)| (path, variable.shape.clone(), element.clone())));
     }
     Ok(H5File::planned(groups, datasets))
 }

@@ -48,8 +48,8 @@ use crate::regularizer::Regularizer;
 use crate::value::Value;
 
 pub use crate::any_config::AnyConfig;
-pub use crate::registry::{Child, LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
 pub use crate::config::Borders;
+pub use crate::registry::{Child, LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
 pub use crate::variables::{Asset, Variable, Variables, Weights};
 
 /// The shape and element type of a value, before there is one. `None` is an axis of any size.

@@ -163,9 +163,7 @@ fn everything_wrong_is_told_with_its_place() {
         assert!(error.contains(part), "{error}");
     }
     let shapes = Sequential::new().with(Input::new([4])).with(LSTM::new(3));
-    assert!(
-        error_of(shapes.build(&device)).contains("layers[1] \"lstm\" (LSTM): expected")
-    );
+    assert!(error_of(shapes.build(&device)).contains("layers[1] \"lstm\" (LSTM): expected"));
     assert!(
         error_of(Sequential::new().with(Dense::new(3)).build(&device)).contains("expected an Input first")
     );

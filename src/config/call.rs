@@ -136,7 +136,9 @@ fn read_list_tensor(items: &[Json]) -> Result<(Tree<Named>, Vec<(String, Tree<Na
 fn read_list_argument(json: &Json) -> Result<Tree<Named>> {
     match json {
         Json::Array(items) => match items.as_slice() {
-            [Json::String(layer), _, value] if layer == "_CONSTANT_VALUE" => Ok(Tree::Constant(value.clone())),
+            [Json::String(layer), _, value] if layer == "_CONSTANT_VALUE" => {
+                Ok(Tree::Constant(value.clone()))
+            }
             [Json::String(_), Json::Number(_), Json::Number(_)] => Ok(Tree::Leaf(read_history(items)?)),
             _ => {
                 let items = items.iter().map(read_list_argument).collect::<Result<Vec<_>>>()?;
@@ -176,4 +178,3 @@ fn read_argument(json: &Json) -> Result<Tree<Named>> {
         constant => Tree::Constant(constant.clone()),
     })
 }
-

@@ -5,13 +5,13 @@ mod arrange;
 mod create;
 mod diagonal;
 mod elementwise;
+mod fft;
 mod form;
 mod image;
 mod index;
 mod join;
-mod kit;
-mod linalg;
 pub(crate) mod kit;
+mod linalg;
 pub mod nn;
 mod product;
 mod scatter;
@@ -21,11 +21,15 @@ pub use arrange::*;
 pub use create::*;
 pub use diagonal::*;
 pub use elementwise::*;
-pub use image::*;
+pub use fft::*;
 pub(crate) use form::Form;
+pub use image::*;
 pub use index::*;
 pub use join::*;
-pub use linalg::{Cholesky, CholeskyInverse, Det, Eigh, Inv, Logdet, Lstsq, LuFactor, MatrixRank, Mode, Norm, Pinv, Qr, SVD, Slogdet, Solve, SolveTriangular};
+pub use linalg::{
+    Cholesky, CholeskyInverse, Det, Eigh, Inv, Logdet, Lstsq, LuFactor, MatrixRank, Mode, Norm, Pinv, Qr,
+    SVD, Slogdet, Solve, SolveTriangular,
+};
 pub use product::*;
 pub use scatter::*;
 pub use shape::*;
@@ -53,4 +57,5 @@ pub static OPERATIONS: &[&[Row]] = &[
     create::ROWS,
     product::ROWS,
     linalg::ROWS,
+    fft::ROWS,
 ];

@@ -33,9 +33,9 @@ impl Meaning {
     fn of(function: &str) -> Option<Self> {
         let (_, line) = FUNCTIONS.iter().find(|(name, _)| *name == function)?;
         let (class, parameters) = line.strip_suffix(')')?.split_once('(')?;
-        let mut lists = parameters.split(';').map(|list| {
-            list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect::<Vec<_>>()
-        });
+        let mut lists = parameters
+            .split(';')
+            .map(|list| list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect::<Vec<_>>());
         let mut pairs = || -> Vec<_> {
             let names = lists.next().unwrap_or_default();
             names.into_iter().map(|name| name.split_once('=').unwrap_or((name, name))).collect()
@@ -67,7 +67,8 @@ fn adapt<T: Form>(function: &str, parameters: &mut Parameters<T>) -> Result<()> 
     match function {
         "reshape" => {
             // Sizes that are themselves values were taken from the shape of one: they are what is left.
-            let is_list = parameters.iter().any(|(name, tree)| name == "shape" && matches!(tree, Tree::List(_)));
+            let is_list =
+                parameters.iter().any(|(name, tree)| name == "shape" && matches!(tree, Tree::List(_)));
             if let Some(Tree::List(sizes)) = is_list.then(|| take(parameters, "shape")).flatten() {
                 let sizes: Vec<Json> = sizes
                     .into_iter()
@@ -153,8 +154,12 @@ fn transpose<T: Form>(parameters: &mut Parameters<T>, name: &str) -> Result<()> 
 }
 
 /// The operation that a call of a function is, and the call of that.
-fn lower<T: Form>(function: &str, mut parameters: Parameters<T>) -> Result<(std::sync::Arc<dyn AnyConfig>, Args<T>)> {
-    let unknown = || Error::unsupported(format_args!("the function {function:?} of TensorFlow")).at("function");
+fn lower<T: Form>(
+    function: &str,
+    mut parameters: Parameters<T>,
+) -> Result<(std::sync::Arc<dyn AnyConfig>, Args<T>)> {
+    let unknown =
+        || Error::unsupported(format_args!("the function {function:?} of TensorFlow")).at("function");
     let meaning = Meaning::of(function).ok_or_else(unknown)?;
     adapt(function, &mut parameters)?;
     if meaning.floats {
@@ -260,7 +265,9 @@ impl TFOpLambda {
             let rank = args.input()?.rank();
             return match parameters(&self.function, args).iter().find(|(name, _)| name == "out_type") {
                 None => Ok(Spec::new(vec![Some(rank)], Dtype::Int32).into()),
-                Some((_, Tree::Constant(json))) if json == "int32" => Ok(Spec::new(vec![Some(rank)], Dtype::Int32).into()),
+                Some((_, Tree::Constant(json))) if json == "int32" => {
+                    Ok(Spec::new(vec![Some(rank)], Dtype::Int32).into())
+                }
                 Some(_) => Err(Error::unsupported("another type than int32").at("out_type")),
             };
         }
@@ -271,9 +278,11 @@ impl TFOpLambda {
     fn run(&self, args: &Args<Value>, cx: &Context) -> Result<Tree<Value>> {
         if SHAPES.contains(&self.function.as_str()) {
             let x = args.input()?;
-            let shape: Vec<i32> = x.shape().into_iter().map(|size| i32::try_from(size).unwrap_or(i32::MAX)).collect();
+            let shape: Vec<i32> =
+                x.shape().into_iter().map(|size| i32::try_from(size).unwrap_or(i32::MAX)).collect();
             let count = shape.len();
-            return Value::from_data(burn::tensor::TensorData::new(shape, [count]), &x.device()).map(Tree::Leaf);
+            return Value::from_data(burn::tensor::TensorData::new(shape, [count]), &x.device())
+                .map(Tree::Leaf);
         }
         call(&self.function, parameters(&self.function, args), cx)
     }
@@ -297,7 +306,9 @@ crate::config! {
 fn key(json: &Json) -> Json {
     match json {
         Json::Array(items) => items.iter().map(key).collect(),
-        Json::Object(slice) if slice.contains_key("start") => json!({"class_name": "__slice__", "config": slice}),
+        Json::Object(slice) if slice.contains_key("start") => {
+            json!({"class_name": "__slice__", "config": slice})
+        }
         Json::Object(other) if other.get("class_name").is_some_and(|class| class == "__ellipsis__") => {
             json!({"class_name": "__ellipsis__", "config": {}})
         }
@@ -392,7 +403,8 @@ impl TensorFlowOpLayer {
     fn parameters<T: Form>(&self, args: &Args<T>) -> Result<(&'static str, Parameters<T>)> {
         let op = self.node_def.0.get("op").and_then(Json::as_str).unwrap_or("");
         let known = NODES.iter().find(|(known, ..)| *known == op);
-        let unknown = || Error::unsupported(format_args!("the operation {op:?} of TensorFlow")).at("node_def");
+        let unknown =
+            || Error::unsupported(format_args!("the operation {op:?} of TensorFlow")).at("node_def");
         let (_, function, names) = known.ok_or_else(unknown)?;
         let mut tensors = match args.get("first") {
             Some(Tree::List(tensors)) => tensors.clone(),
@@ -404,7 +416,9 @@ impl TensorFlowOpLayer {
         for (at, name) in names.iter().enumerate() {
             let tree = match self.constants.0.get(&at.to_string()) {
                 Some(json) => Tree::Constant(json.clone()),
-                None => tensors.next().ok_or_else(|| Error::config(format_args!("expected a tensor for {name}")))?,
+                None => tensors
+                    .next()
+                    .ok_or_else(|| Error::config(format_args!("expected a tensor for {name}")))?,
             };
             parameters.push(((*name).to_owned(), tree));
         }

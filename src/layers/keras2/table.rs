@@ -104,7 +104,10 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("stop_gradient", "StopGradient(variable=input)"),
     ("zeros_like", "ZerosLike(x=input; dtype)"),
     ("ones_like", "OnesLike(x=input; dtype)"),
-    ("linalg.matmul", "Matmul(x1=a, x2=b; ; transpose_a, transpose_b, adjoint_a, adjoint_b, a_is_sparse, b_is_sparse)"),
+    (
+        "linalg.matmul",
+        "Matmul(x1=a, x2=b; ; transpose_a, transpose_b, adjoint_a, adjoint_b, a_is_sparse, b_is_sparse)",
+    ),
     ("linalg.trace", "Trace(x)"),
     ("nn.depth_to_space", "DepthToSpace(x=input; block_size)"),
     ("nn.space_to_depth", "SpaceToDepth(x=input; block_size)"),

@@ -14,7 +14,8 @@ pub(super) fn lu(mut a: Matrix) -> (Matrix, Vec<usize>) {
     let (height, width) = a.shape();
     let mut swaps = Vec::new();
     for at in 0..height.min(width) {
-        let best = (at..height).fold(at, |best, row| if a[(row, at)].abs() > a[(best, at)].abs() { row } else { best });
+        let best = (at..height)
+            .fold(at, |best, row| if a[(row, at)].abs() > a[(best, at)].abs() { row } else { best });
         swaps.push(best);
         a.swap_rows(at, best);
         let pivot = a[(at, at)];
@@ -71,7 +72,8 @@ pub(super) fn solve_triangular(a: &Matrix, mut b: Matrix, lower: bool) -> Matrix
 pub(super) fn cholesky(a: &Matrix) -> Matrix {
     let symmetric = (a + a.transpose()) * 0.5;
     let size = a.nrows();
-    nalgebra::Cholesky::new(symmetric).map_or_else(|| Matrix::from_element(size, size, f64::NAN), |found| found.l())
+    nalgebra::Cholesky::new(symmetric)
+        .map_or_else(|| Matrix::from_element(size, size, f64::NAN), |found| found.l())
 }
 
 /// `A = Q R` with a square `Q`, by the reflections of LAPACK.

@@ -4,10 +4,10 @@ use super::{host, matrices};
 use crate::config::{Axes, Dtype, Field, Json, Reader, json};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
+use crate::map_float;
 use crate::ops::form::{Form, in_order};
 use crate::ops::kit::float_of;
 use crate::value::{Reduce, Value};
-use crate::map_float;
 
 /// Which norm.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -178,7 +178,8 @@ mod tests {
         let device = burn::tensor::Device::flex();
         let x = Tensor::<3>::from_data([[[3.0, -1.0], [2.0, 0.5]], [[-4.0, 1.5], [0.0, 2.5]]], &device);
         let ords = [None, Some(Ord::Frobenius), Some(Ord::Nuclear)];
-        let powers = [1.0, -1.0, 2.0, -2.0, f64::INFINITY, f64::NEG_INFINITY].map(|power| Some(Ord::Power(power)));
+        let powers =
+            [1.0, -1.0, 2.0, -2.0, f64::INFINITY, f64::NEG_INFINITY].map(|power| Some(Ord::Power(power)));
         for ord in ords.into_iter().chain(powers) {
             for keepdims in [false, true] {
                 let config = |axis| Norm { ord, axis, keepdims };
