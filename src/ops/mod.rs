@@ -7,6 +7,8 @@ mod bitwise;
 mod choose;
 mod create;
 mod diagonal;
+mod elementwise;
+mod fft;
 mod form;
 mod image;
 mod index;
@@ -14,6 +16,7 @@ mod join;
 pub(crate) mod kit;
 mod logic;
 mod nan;
+mod linalg;
 pub mod nn;
 mod pattern;
 mod product;
@@ -35,12 +38,18 @@ pub use bitwise::*;
 pub use choose::*;
 pub use create::*;
 pub use diagonal::*;
+pub use elementwise::*;
+pub use fft::*;
 pub(crate) use form::Form;
 pub use image::*;
 pub use index::*;
 pub use join::*;
 pub use logic::*;
 pub use nan::*;
+pub use linalg::{
+    Cholesky, CholeskyInverse, Det, Eigh, Inv, Logdet, Lstsq, LuFactor, MatrixRank, Mode, Norm, Pinv, Qr,
+    SVD, Slogdet, Solve, SolveTriangular,
+};
 pub use product::*;
 pub use quantile::*;
 pub use reduce::*;
@@ -109,4 +118,6 @@ pub static OPERATIONS: &[&[Row]] = &[
     unary::QUESTIONS,
     unary::ROUND,
     unary::SIGNS,
+    linalg::ROWS,
+    fft::ROWS,
 ];

@@ -67,7 +67,9 @@ fn adapt<T: Form>(function: &str, parameters: &mut Parameters<T>) -> Result<()> 
     match function {
         "reshape" => {
             // Sizes that are themselves values were taken from the shape of one: they are what is left.
-            if let Some(Tree::List(sizes)) = take(parameters, "shape") {
+            let is_list =
+                parameters.iter().any(|(name, tree)| name == "shape" && matches!(tree, Tree::List(_)));
+            if let Some(Tree::List(sizes)) = is_list.then(|| take(parameters, "shape")).flatten() {
                 let sizes: Vec<Json> = sizes
                     .into_iter()
                     .map(|size| match size {
@@ -120,25 +122,22 @@ fn adapt<T: Form>(function: &str, parameters: &mut Parameters<T>) -> Result<()> 
                 return Err(Error::unsupported("axes of a batch").at("batch_dims"));
             }
             take(parameters, "validate_indices");
-            if !parameters.iter().any(|(name, _)| name == "axis") {
-                parameters.push(("axis".to_owned(), Tree::Constant(json!(0))));
-            }
+            default(parameters, "axis", json!(0));
         }
-        "nn.leaky_relu" | "concat" | "math.argmax" => {
-            let (name, default) = match function {
-                "nn.leaky_relu" => ("alpha", json!(0.2)),
-                _ => ("axis", json!(0)),
-            };
-            if function != "concat" && !parameters.iter().any(|(known, _)| known == name) {
-                parameters.push((name.to_owned(), Tree::Constant(default)));
-            }
-        }
-        "nn.gelu" if !parameters.iter().any(|(name, _)| name == "approximate") => {
-            parameters.push(("approximate".to_owned(), Tree::Constant(json!(false))));
-        }
+        // The defaults of TensorFlow that are not those of Keras.
+        "math.argmax" => default(parameters, "axis", json!(0)),
+        "math.cumsum" => default(parameters, "axis", json!(0)),
+        "nn.gelu" => default(parameters, "approximate", json!(false)),
         _ => {}
     }
     Ok(())
+}
+
+/// What a parameter is when it has not been given.
+fn default<T>(parameters: &mut Parameters<T>, name: &str, json: Json) {
+    if !parameters.iter().any(|(known, _)| known == name) {
+        parameters.push((name.to_owned(), Tree::Constant(json)));
+    }
 }
 
 /// A matrix with its last two axes in each other's place.
