@@ -6,14 +6,14 @@ use burn::tensor::{Bool, DType, FloatDType, Int, Tensor, TensorData};
 
 use super::kit::{Constant, operand};
 use super::pattern::{
-    Binary as Operands, Kind, Pattern, counted, float, float_only, number, operations, same, spread, whole, wide,
-    zip_float, zip_int,
+    Binary as Operands, Kind, Pattern, counted, float, float_only, number, operations, same, spread, whole,
+    wide, zip_float, zip_int,
 };
 use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::layer::{Args, Spec, Tree};
-use crate::value::{Binary, Value, int_range};
 use crate::map_float;
+use crate::value::{Binary, Value, int_range};
 
 /// Operations by their name, the type that operands are brought to, and that of the result.
 macro_rules! binary {

@@ -86,8 +86,7 @@ impl Pattern for Choice {
 
     fn call(&self, args: &Args<Value>) -> Result<Tree<Value>> {
         let device = device(args)?;
-        let [condition, a, b] =
-            ["condition", "x1", "x2"].map(|name| operand(args, name, Some(&device)));
+        let [condition, a, b] = ["condition", "x1", "x2"].map(|name| operand(args, name, Some(&device)));
         let (a, b) = (a?, b?);
         let dtype = burn_dtype(promote(&[a.kind, b.kind])?)?;
         Ok(choose(condition?.operand, a.operand.cast(dtype)?, b.operand.cast(dtype)?)?.into())
@@ -156,7 +155,9 @@ impl Bounds {
     /// The type of the result.
     fn dtype(x: Kind, bounds: &[Option<Constant>; 2]) -> Result<Dtype> {
         let x = Kind::Typed(counted(&[x])?);
-        promote(&std::iter::once(x).chain(bounds.iter().flatten().map(|bound| bound.kind)).collect::<Vec<_>>())
+        promote(
+            &std::iter::once(x).chain(bounds.iter().flatten().map(|bound| bound.kind)).collect::<Vec<_>>(),
+        )
     }
 }
 
@@ -226,7 +227,8 @@ impl Pattern for Conversion {
             x = match x.is_float() {
                 // No higher than the highest float that the type can hold.
                 true => {
-                    let highest = if max as f32 as i128 > max.into() { (max as f32).next_down() } else { max as f32 };
+                    let highest =
+                        if max as f32 as i128 > max.into() { (max as f32).next_down() } else { max as f32 };
                     map_float!(x, x => x.clamp(min as f32, highest))?
                 }
                 false if x.keras_dtype() == Dtype::Bool => x,

@@ -8,12 +8,8 @@ use crate::layer::{Args, Context, Function, Row, Spec, Tree, row};
 use crate::value::{Value, burn_dtype};
 
 /// The operations of this file.
-pub(crate) static ROWS: &[Row] = &[
-    row::<ExpandDims>(),
-    row::<Concatenate>(),
-    row::<ZerosLike>(),
-    row::<OnesLike>(),
-];
+pub(crate) static ROWS: &[Row] =
+    &[row::<ExpandDims>(), row::<Concatenate>(), row::<ZerosLike>(), row::<OnesLike>()];
 
 crate::config! {
     /// The operation `ExpandDims`: a new axis of size 1.

@@ -212,9 +212,12 @@ impl Constant {
             // JAX, without 64 bits.
             (Some(Dtype::Float64), _) => Kind::Typed(Dtype::Float32),
             (Some(Dtype::Int64), _) => Kind::Typed(Dtype::Int32),
+            (Some(Dtype::Uint64), _) => Kind::Typed(Dtype::Uint32),
             (Some(dtype), _) => Kind::Typed(dtype),
             (None, Json::Number(number)) if !number.is_f64() => Kind::WeakInt,
-            (None, Json::Array(_)) if whole(json) => Kind::Typed(Dtype::Int32),
+            (None, Json::Array(_)) if array.numbers().is_empty() => Kind::Typed(Dtype::Float32),
+            (None, Json::Array(_)) if of_all(json, Json::is_boolean) => Kind::Typed(Dtype::Bool),
+            (None, Json::Array(_)) if of_all(json, whole) => Kind::Typed(Dtype::Int32),
             (None, Json::Array(_)) => Kind::Typed(Dtype::Float32),
             _ => Kind::WeakFloat,
         };
@@ -242,10 +245,14 @@ impl Constant {
 }
 
 fn whole(json: &Json) -> bool {
+    matches!(json, Json::Number(number) if !number.is_f64())
+}
+
+/// Whether all items of nested lists are of a kind.
+fn of_all(json: &Json, is: fn(&Json) -> bool) -> bool {
     match json {
-        Json::Array(items) => items.iter().all(whole),
-        Json::Number(number) => !number.is_f64(),
-        _ => false,
+        Json::Array(items) => items.iter().all(|item| of_all(item, is)),
+        item => is(item),
     }
 }
 

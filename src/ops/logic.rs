@@ -3,12 +3,12 @@
 use serde_json::Value as Json;
 
 use super::kit::operand;
+use super::pattern::map_number;
 use super::pattern::{Binary, Pattern, Unary, float, operations, same, shape_of, truth, zip_float};
 use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::layer::{Args, Spec, Tree};
 use crate::value::{Compare, Value};
-use super::pattern::map_number;
 
 macro_rules! comparisons {
     ($($name:ident)+) => {
@@ -80,12 +80,7 @@ struct Close {
 }
 
 impl Close {
-    const OPERANDS: Binary = Binary {
-        names: ["x1", "x2"],
-        common: float,
-        result: truth,
-        run: |_, b| Ok(b),
-    };
+    const OPERANDS: Binary = Binary { names: ["x1", "x2"], common: float, result: truth, run: |_, b| Ok(b) };
 
     fn tolerance<T>(args: &Args<T>, name: &str, default: f64) -> Result<f64> {
         match args.get(name) {
@@ -110,7 +105,8 @@ impl Pattern for Close {
             None => (Self::tolerance(args, "rtol", 1e-5)?, Self::tolerance(args, "atol", 1e-8)?),
         };
         let device = super::kit::device(args)?;
-        let (a, b) = (operand(args, "x1", Some(&device))?.operand, operand(args, "x2", Some(&device))?.operand);
+        let (a, b) =
+            (operand(args, "x1", Some(&device))?.operand, operand(args, "x2", Some(&device))?.operand);
         let count: usize = shape_of(&[&a, &b])?.iter().product();
         let close = zip_float!(a, b, (a, b) => {
             let near = (a.clone() - b.clone()).abs().lower_equal(b.clone().abs() * rtol + atol);

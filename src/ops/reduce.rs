@@ -30,7 +30,12 @@ pub(super) struct Reduction {
 
 impl Reduction {
     /// A reduction of numbers to numbers of one type.
-    pub(super) fn new(axis: &Option<Axes>, keepdims: bool, typing: Typing, run: fn(Value) -> Result<Value>) -> Self {
+    pub(super) fn new(
+        axis: &Option<Axes>,
+        keepdims: bool,
+        typing: Typing,
+        run: fn(Value) -> Result<Value>,
+    ) -> Self {
         Self { axis: axis.clone(), keepdims, common: typing, result: typing, dtype: None, run: Box::new(run) }
     }
 
@@ -70,11 +75,7 @@ fn axes_of(axis: &Option<Axes>, rank: usize) -> Result<Vec<usize>> {
 }
 
 /// The shape without the reduced axes, or with size 1 for them.
-pub(super) fn reduced_shape(
-    spec: &Spec,
-    axis: &Option<Axes>,
-    keepdims: bool,
-) -> Result<Vec<Option<usize>>> {
+pub(super) fn reduced_shape(spec: &Spec, axis: &Option<Axes>, keepdims: bool) -> Result<Vec<Option<usize>>> {
     let axes = axes_of(axis, spec.rank())?;
     let sizes = spec.shape.iter().enumerate().filter_map(|(at, size)| match axes.contains(&at) {
         true => keepdims.then_some(Some(1)),
@@ -215,11 +216,7 @@ operations! { MORE["x"]:
     } = |config| Reduction::index(config.axis, config.keepdims, argmin);
 }
 
-fn from_initial(
-    initial: Option<f64>,
-    run: fn(Value) -> Result<Value>,
-    op: Binary,
-) -> OnRows {
+fn from_initial(initial: Option<f64>, run: fn(Value) -> Result<Value>, op: Binary) -> OnRows {
     Box::new(move |x| {
         let Some(initial) = initial else { return run(x) };
         let (device, dtype) = (x.device(), x.dtype());

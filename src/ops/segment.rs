@@ -86,7 +86,9 @@ impl Segments {
 impl Pattern for Segments {
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         let (data, ids) = (operand(args, "data", None)?, operand(args, "segment_ids", None)?);
-        bits(&[ids.kind]).and_then(|_| ids.operand.expect_rank(1)).map_err(|error| error.at("segment_ids"))?;
+        bits(&[ids.kind])
+            .and_then(|_| ids.operand.expect_rank(1))
+            .map_err(|error| error.at("segment_ids"))?;
         let mut shape = data.operand.shape;
         match (shape.first_mut(), ids.operand.shape[0]) {
             (Some(Some(rows)), Some(ids)) if *rows != ids => {
@@ -110,7 +112,8 @@ impl Pattern for Segments {
         let data = data.operand.with_mask(None).cast(burn_dtype(dtype)?)?.reshape(&[rows, size])?;
         let ids = numbers(&ids.operand)?;
         // What has no segment goes to one that is dropped.
-        let ids: Vec<usize> = ids.into_iter().map(|id| if id < 0.0 { count } else { count.min(id as usize) }).collect();
+        let ids: Vec<usize> =
+            ids.into_iter().map(|id| if id < 0.0 { count } else { count.min(id as usize) }).collect();
         let reduced = match (self.reduce, data.is_float()) {
             (Reduce::Sum, true) => sum(data, &ids, count)?,
             _ => self.fold(data, &ids, count, dtype)?,

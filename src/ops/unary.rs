@@ -151,7 +151,10 @@ struct Rounding {
 }
 
 impl super::pattern::Pattern for Rounding {
-    fn outputs(&self, args: &crate::layer::Args<crate::layer::Spec>) -> Result<crate::layer::Tree<crate::layer::Spec>> {
+    fn outputs(
+        &self,
+        args: &crate::layer::Args<crate::layer::Spec>,
+    ) -> Result<crate::layer::Tree<crate::layer::Spec>> {
         Unary { result: number, run: unchanged }.outputs(args)
     }
 
