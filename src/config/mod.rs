@@ -1,6 +1,8 @@
 //! The tree of a model description, to and from typed values. Knows Keras' JSON; no tensors.
 
+mod activity;
 mod array;
+mod call;
 mod data_format;
 mod described;
 mod dtype;
@@ -19,7 +21,7 @@ pub use described::{Class, Described};
 pub use dtype::Dtype;
 pub use field::{Axes, Config, Field, Kept, Keyword, PerAxis, brief, read_key, refuse, resolve_axis};
 pub use object::{Object, snake_case};
-pub use policy::DtypePolicy;
+pub use policy::{Borders, DtypePolicy};
 #[doc(hidden)]
 pub use serde_json::{Map, Value as Json};
 

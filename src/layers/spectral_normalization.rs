@@ -8,8 +8,9 @@ use burn::tensor::Tensor;
 
 use crate::config::Dtype;
 use crate::error::{Error, Result};
+use crate::initializer::TruncatedNormal;
 use crate::layer::{
-    Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variable, Variables, Weights,
+    Args, Borders, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variable, Variables, Weights,
 };
 use crate::module::{AnyLayer, State, Training};
 use crate::value::Value;
@@ -17,7 +18,7 @@ use crate::value::Value;
 /// `keras.backend.epsilon()`
 const EPSILON: f64 = 1e-7;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `SpectralNormalization`.
     pub struct SpectralNormalizationConfig {
         /// The layer.
@@ -42,6 +43,7 @@ impl SpectralNormalizationConfig {
 impl LayerConfig for SpectralNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["SpectralNormalization"];
     const MASK: MaskRule = MaskRule::Own;
+    const BORDERS: Borders = Borders::Wrapper;
 
     type Layer = SpectralNormalization;
 
@@ -62,7 +64,8 @@ impl LayerConfig for SpectralNormalizationConfig {
         Ok(Variables::default()
             .with_child("layer", "layer", variables, self.layer.trainable)
             .with_copy(&format!("layer.{}", kernel.param))
-            .fixed("vector_u", [1, last], Dtype::Float32))
+            .fixed("vector_u", [1, last], Dtype::Float32)
+            .initialized(TruncatedNormal { stddev: 0.02, ..TruncatedNormal::default() }))
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<SpectralNormalization> {

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from keras import tree
 
-import keras2  # registers its classes
+import bygone  # registers its classes
 
 
 def _functional(model):

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
 
+use super::images;
 use crate::config::{DataFormat, Dtype};
 use crate::error::Result;
 use crate::image::Layout;
@@ -45,7 +46,7 @@ pub(super) trait Augmentation: Debug + Send + Sync {
 
 /// The outputs of a layer of such changes.
 pub(super) fn outputs<A: Augmentation>(augmentation: &A, args: &Args<Spec>) -> Result<Tree<Spec>> {
-    let input = args.input()?;
+    let input = images(args)?;
     augmentation.check()?;
     Layout::of(input, augmentation.format())?;
     let dtype = if augmentation.casts() && !input.dtype.is_float() { Dtype::Float32 } else { input.dtype };
@@ -86,14 +87,14 @@ impl Layer for Augmented {
 /// Declares the config of an [`Augmentation`] with the keys that all of them have, and makes it a layer.
 macro_rules! augmentation {
     ($(#[$meta:meta])* pub struct $name:ident { $($fields:tt)* }) => {
-        crate::config! {
+        crate::layer_config! {
             $(#[$meta])*
             pub struct $name {
                 $($fields)*
                 /// Where the channels are.
                 data_format: Option<crate::config::DataFormat> = None,
                 /// For boxes around what is in the images.
-                bounding_box_format: crate::config::Kept,
+                bounding_box_format: crate::config::Kept = crate::config::Kept::default(),
             }
         }
 

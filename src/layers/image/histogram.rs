@@ -4,6 +4,7 @@
 use burn::tensor::{DType, Tensor};
 
 use super::augmentation::{Augmentation, augmentation};
+use super::changed_images;
 use super::color_range::ColorRange;
 use crate::config::{DataFormat, Kept, PerAxis};
 use crate::error::Result;
@@ -13,7 +14,7 @@ use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::layers::spatial::check_elements;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `AutoContrast`: the darkest pixel of a channel gets the least value, the brightest the largest.
     /// Channels without contrast stay as they are. In training and otherwise, the outputs are floats.
     ///
@@ -26,7 +27,7 @@ crate::config! {
         /// Without effect in Keras, which always looks for pixels on the second and the third axis.
         data_format: Option<DataFormat> = None,
         /// For boxes around what is in the images.
-        bounding_box_format: Kept,
+        bounding_box_format: Kept = Kept::default(),
     }
 }
 
@@ -47,8 +48,9 @@ impl Function for AutoContrast {
     const CLASSES: &'static [&'static str] = &["AutoContrast"];
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        Layout::of(args.input()?, None)?;
-        crate::layers::support::like_input(args)
+        let images = changed_images(args)?;
+        Layout::of(images, None)?;
+        Ok(images.float(images.shape.clone()).into())
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
@@ -113,7 +115,7 @@ impl Augmentation for Equalization {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `ContrastLimitedAdaptiveHistogramEqualization`: makes all colors of a tile of an image about equally
     /// frequent, within limits. In training and otherwise; integers stay what they are.
     ///
@@ -131,7 +133,7 @@ crate::config! {
         /// Where the channels are.
         data_format: Option<DataFormat> = None,
         /// For boxes around what is in the images.
-        bounding_box_format: Kept,
+        bounding_box_format: Kept = Kept::default(),
     }
 }
 
@@ -150,7 +152,7 @@ impl Function for ContrastLimitedAdaptiveHistogramEqualization {
     const CLASSES: &'static [&'static str] = &["ContrastLimitedAdaptiveHistogramEqualization"];
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        let input = args.input()?;
+        let input = changed_images(args)?;
         Layout::of(input, self.data_format)?;
         self.tiles()?;
         Ok(input.clone().into())

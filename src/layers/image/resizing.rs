@@ -1,5 +1,6 @@
 //! `Resizing`: images of another size.
 
+use super::changed_images;
 use crate::config::{DataFormat, Kept};
 use crate::error::{Error, Result};
 use crate::image::resize::{Fit, Interpolation, Resize};
@@ -7,7 +8,7 @@ use crate::image::sample::FillMode;
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `Resizing`: images of another size. They keep their element type; values between two integers go
     /// to the nearer one.
     ///
@@ -35,7 +36,7 @@ crate::config! {
         /// Where the channels are.
         data_format: Option<DataFormat> = None,
         /// For boxes around what is in the images.
-        bounding_box_format: Kept,
+        bounding_box_format: Kept = Kept::default(),
     }
 }
 
@@ -69,7 +70,7 @@ impl Function for Resizing {
     const CLASSES: &'static [&'static str] = &["Resizing"];
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        Ok(self.resize()?.output(args.input()?)?.into())
+        Ok(self.resize()?.output(changed_images(args)?)?.into())
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {

@@ -4,7 +4,7 @@ import keras
 from keras import layers as L
 
 from harness import family
-from keras2 import CuDNNGRU, CuDNNLSTM
+from bygone import CuDNNGRU, CuDNNLSTM
 
 case = family("rnn")
 
