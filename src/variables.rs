@@ -293,11 +293,10 @@ impl Variables {
         self
     }
 
-    /// The same variables, those of `float32` in another type.
-    pub(crate) fn stored_as(mut self, dtype: Dtype) -> Self {
-        for variable in self.all.iter_mut().filter(|variable| variable.dtype == Dtype::Float32) {
-            variable.dtype = dtype;
-        }
+    /// The same variables, those of `float32` that `chosen` picks in another type.
+    pub(crate) fn stored_as(mut self, dtype: Dtype, chosen: impl Fn(&Variable) -> bool) -> Self {
+        let floats = self.all.iter_mut().filter(|variable| variable.dtype == Dtype::Float32);
+        floats.filter(|variable| chosen(variable)).for_each(|variable| variable.dtype = dtype);
         self
     }
 

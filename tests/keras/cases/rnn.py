@@ -3,8 +3,8 @@
 import keras
 from keras import layers as L
 
-from cudnn import CuDNNGRU, CuDNNLSTM
 from harness import family
+from bygone import CuDNNGRU, CuDNNLSTM
 
 case = family("rnn")
 
