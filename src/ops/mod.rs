@@ -7,16 +7,15 @@ mod bitwise;
 mod choose;
 mod create;
 mod diagonal;
-mod elementwise;
 mod fft;
 mod form;
 mod image;
 mod index;
 mod join;
 pub(crate) mod kit;
+mod linalg;
 mod logic;
 mod nan;
-mod linalg;
 pub mod nn;
 mod pattern;
 mod product;
@@ -38,18 +37,17 @@ pub use bitwise::*;
 pub use choose::*;
 pub use create::*;
 pub use diagonal::*;
-pub use elementwise::*;
 pub use fft::*;
 pub(crate) use form::Form;
 pub use image::*;
 pub use index::*;
 pub use join::*;
-pub use logic::*;
-pub use nan::*;
 pub use linalg::{
     Cholesky, CholeskyInverse, Det, Eigh, Inv, Logdet, Lstsq, LuFactor, MatrixRank, Mode, Norm, Pinv, Qr,
     SVD, Slogdet, Solve, SolveTriangular,
 };
+pub use logic::*;
+pub use nan::*;
 pub use product::*;
 pub use quantile::*;
 pub use reduce::*;
