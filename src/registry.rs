@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::config::{DtypePolicy, Field, Object, Reader};
+use crate::config::{Borders, DtypePolicy, Field, Map, Object, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{AnyConfig, LayerConfig, Spec};
 use crate::layers::{ConstantConfig, LAYERS};
@@ -215,11 +215,17 @@ impl Registry {
             false => Some(DtypePolicy::default()),
         };
         let config = (row.read)(object, reader)?;
-        // Models have no type, and some kinds of layers see to theirs themselves.
-        if reads_dtype || graph_of(config.as_ref()).is_some() {
-            return policy.map(|_| config);
+        let policy = policy?;
+        // Models have no type, and inputs one of their own.
+        if config.is_input() || graph_of(config.as_ref()).is_some() {
+            return Some(config);
         }
-        policy.map(|policy| Arc::new(Governed { config, policy }) as _)
+        // Some kinds of layers see to their type themselves.
+        let borders = if reads_dtype { Borders::Free } else { config.borders() };
+        if !matches!(borders, Borders::Free | Borders::Wrapper) {
+            reader.note(check_inner(object.config, policy));
+        }
+        Some(Arc::new(Governed { config, policy, borders }))
     }
 
     /// Reads an array that a layer is called with.
@@ -269,6 +275,20 @@ impl PartialEq for Child {
     }
 }
 
+/// Refuses layers inside of a layer that have another dtype policy, where only one counts.
+fn check_inner(config: &Map<String, Json>, policy: DtypePolicy) -> Result<()> {
+    let layers = config.iter().filter(|(key, _)| !key.ends_with("activation")).flat_map(|(key, json)| {
+        let items = json.as_array().map_or(std::slice::from_ref(json), Vec::as_slice);
+        items.iter().filter_map(Object::of).map(move |layer| (key, layer))
+    });
+    for (key, layer) in layers.filter(|(_, layer)| layer.text("module") == Some("keras.layers")) {
+        if DtypePolicy::read(layer.config.get("dtype")).is_ok_and(|inner| inner != policy) {
+            return Err(Error::unsupported("another dtype policy than that of the layer around it").at(key));
+        }
+    }
+    Ok(())
+}
+
 /// `; did you mean "x"?`, when something known is close to `unknown`.
 pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> String {
     known
@@ -278,4 +298,39 @@ pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -
         .filter(|(likeness, _)| *likeness > 0.5)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map_or_else(String::new, |(_, word)| format!("; did you mean {word:?}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use serde_json::json;
+
+    fn read(json: &Json) -> Result<Option<Arc<dyn AnyConfig>>> {
+        let (registry, limits) = (Registry::new(), Limits::default());
+        let mut reader = Reader::new(&registry, &limits);
+        let config = Object::of(json).and_then(|object| registry.read(&object, &mut reader));
+        reader.finish().map(|()| config)
+    }
+
+    #[test]
+    fn a_cell_has_the_dtype_policy_of_its_layer() {
+        let rnn = |policy: &str| {
+            let cell = json!({"units": 2, "dtype": "mixed_float16"});
+            let cell = json!({"module": "keras.layers", "class_name": "LSTMCell", "config": cell});
+            let config = json!({"cell": cell, "dtype": policy});
+            read(&json!({"module": "keras.layers", "class_name": "RNN", "config": config}))
+        };
+        assert!(rnn("mixed_float16").is_ok_and(|config| config.is_some()));
+        let error = rnn("float32").err().unwrap().to_string();
+        assert!(error.contains("cell"), "{error}");
+    }
+
+    #[test]
+    fn unknown_dtype_policies_are_refused_by_name() {
+        let config = json!({"units": 2, "dtype": "float8_e5m2"});
+        let dense = json!({"module": "keras.layers", "class_name": "Dense", "config": config});
+        let error = read(&dense).err().unwrap().to_string();
+        assert!(error.contains("float8_e5m2") && error.contains("dtype"), "{error}");
+    }
 }

@@ -108,6 +108,10 @@ pub fn residual() -> Functional {
 pub fn images() -> Sequential {
     Sequential::new()
         .with(Input::new([9, 8, 4]))
+        .with(Resizing::new(10, 8).interpolation("nearest"))
+        .with(RandomFlip::new().mode("horizontal"))
+        .with(RandomRotation::new(0.1).fill_mode("nearest"))
+        .with(CenterCrop::new(9, 8))
         .with(Rescaling::new(0.5).offset(0.1))
         .with(ZeroPadding2D::new().padding([[1, 0], [2, 1]]))
         .with(Conv2DTranspose::new(6, 2).strides(2))
@@ -183,9 +187,9 @@ pub fn attending() -> Functional {
     let x = Input::new([6, 8]);
     let with = |value: &KerasTensor| [("value", Structure::from(value))];
     let start = Dense::new(8).kernel_initializer(Orthogonal::default()).on(&x);
-    let heads = MultiHeadAttention::new(2, 4).kernel_regularizer("l2").bias_initializer("normal");
+    let heads = MultiHeadAttention::new(2, 4).kernel_regularizer("l2").use_bias(false);
     let a = LayerNormalization::new().on(&(&start + &heads.on_with(&start, with(&start))));
-    let b = GroupQueryAttention::new(3, 4, 2).on_with(&a, with(&start));
+    let b = GroupQueryAttention::new(3, 4, 2).use_bias(false).on_with(&a, with(&start));
     let scaled = Attention::new().use_scale(true).score_mode("concat").on([&a, &b]);
     let added = AdditiveAttention::new().on([&scaled, &b]);
     let wide = EinsumDense::new("abc,cd->abd", [Some(6), Some(5)]).bias_axes("d").on(&added);

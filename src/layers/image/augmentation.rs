@@ -88,14 +88,14 @@ impl Layer for Augmented {
 /// Declares the config of an [`Augmentation`] with the keys that all of them have, and makes it a layer.
 macro_rules! augmentation {
     ($(#[$meta:meta])* pub struct $name:ident { $($fields:tt)* }) => {
-        crate::config! {
+        crate::layer_config! {
             $(#[$meta])*
             pub struct $name {
                 $($fields)*
                 /// Where the channels are.
                 data_format: Option<crate::config::DataFormat> = None,
                 /// For boxes around what is in the images.
-                bounding_box_format: crate::config::Kept,
+                bounding_box_format: crate::config::Kept = crate::config::Kept::default(),
             }
         }
 
