@@ -260,13 +260,14 @@ fn planned(description: &Description) -> Result<H5File> {
             groups.extend(vars.map(|vars| (vars, Attributes::from([("name".to_owned(), name.clone())]))));
         }
     }
-    let datasets = description.variables.iter().map(|variable| {
+    let mut datasets = Vec::new();
+    for variable in &description.variables {
         let element = ElementType::from_keras_name(variable.dtype.name());
         let element = element
             .ok_or_else(|| Error::unsupported(format_args!("variables of type {}", variable.dtype)))?;
-        Ok((variable.dataset(), variable.shape.clone(), element))
-    });
-    Ok(H5File::planned(groups, datasets.collect::<Result<Vec<_>>>()?))
+        datasets.extend(variable.datasets().map(|(_, path)| (path, variable.shape.clone(), element.clone())));
+    }
+    Ok(H5File::planned(groups, datasets))
 }
 
 /// The time as Keras writes it, in Greenwich.

@@ -35,22 +35,21 @@
 //! assert!(registry.knows("Scale"));
 //! ```
 
-use std::any::Any;
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::Device;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
-use crate::config::{Config, Dtype, Field, Object, Reader};
+use crate::config::{Config, Dtype, Object, Reader};
 use crate::error::{Error, Result};
 use crate::module::AnyLayer;
 use crate::regularizer::Regularizer;
 use crate::value::Value;
 
+pub use crate::any_config::AnyConfig;
 pub use crate::config::Borders;
-pub use crate::registry::{LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
+pub use crate::registry::{Child, LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
 pub use crate::variables::{Asset, Variable, Variables, Weights};
 
 /// The shape and element type of a value, before there is one. `None` is an axis of any size.
@@ -458,10 +457,12 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
         None
     }
 
-    /// What the outputs cost in training, besides what `activity_regularizer` says in a config.
-    #[must_use]
-    fn activity_regularizer(&self) -> Regularizer {
-        Regularizer::none()
+    /// What the outputs cost in training, by what `activity_regularizer` says in the config.
+    ///
+    /// # Errors
+    /// When that applies to something else than the outputs.
+    fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
+        Ok(given.clone())
     }
 
     /// The shapes and types of the outputs.
@@ -518,9 +519,17 @@ pub trait Function: Config + Clone + Debug + Send + Sync + 'static {
     }
 
     /// See [`LayerConfig::activity_regularizer`].
+    ///
+    /// # Errors
+    /// When that applies to something else than the outputs.
+    fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
+        Ok(given.clone())
+    }
+
+    /// See [`LayerConfig::group_name`].
     #[must_use]
-    fn activity_regularizer(&self) -> Regularizer {
-        Regularizer::none()
+    fn group_name(&self) -> Option<String> {
+        Self::CLASSES.first().filter(|_| !Self::OPERATION).map(|class| crate::config::snake_case(class))
     }
 
     /// See [`LayerConfig::outputs`].
@@ -549,12 +558,16 @@ impl<F: Function> LayerConfig for F {
         F::read_object(object, reader)
     }
 
+    fn group_name(&self) -> Option<String> {
+        F::group_name(self)
+    }
+
     fn function(&self) -> Option<AnyLayer> {
         Some(AnyLayer::new(Stateless(self.clone())))
     }
 
-    fn activity_regularizer(&self) -> Regularizer {
-        F::activity_regularizer(self)
+    fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
+        F::activity_regularizer(self, given)
     }
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
@@ -598,151 +611,5 @@ impl<F: Function> Module for Stateless<F> {
     fn visit<V: ModuleVisitor>(&self, _: &mut V) {}
     fn map<M: ModuleMapper>(self, _: &mut M) -> Self {
         self
-    }
-}
-
-/// A [`LayerConfig`] of any kind.
-pub trait AnyConfig: Debug + Send + Sync {
-    /// The canonical class name.
-    fn class(&self) -> &'static str;
-    /// [`LayerConfig::ARGS`].
-    fn arg_names(&self) -> &'static [&'static str];
-    /// [`LayerConfig::MASK`].
-    fn mask_rule(&self) -> MaskRule;
-    /// [`LayerConfig::TAKES_MASKS`].
-    fn takes_masks(&self) -> bool;
-    /// [`LayerConfig::BORDERS`].
-    fn borders(&self) -> Borders;
-    /// [`LayerConfig::INPUT`].
-    fn is_input(&self) -> bool;
-    /// [`LayerConfig::STRINGS`].
-    fn takes_strings(&self) -> bool;
-    /// [`LayerConfig::FIRST_CALL`].
-    fn first_call(&self) -> usize;
-    /// [`LayerConfig::group_name`].
-    fn group_name(&self) -> Option<String>;
-    /// [`LayerConfig::input`].
-    fn input(&self) -> Option<Spec>;
-    /// [`LayerConfig::function`].
-    fn function(&self) -> Option<AnyLayer>;
-    /// [`LayerConfig::activity_regularizer`].
-    fn activity_regularizer(&self) -> Regularizer;
-    /// [`LayerConfig::outputs`].
-    ///
-    /// # Errors
-    /// When the config does not fit the inputs.
-    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>>;
-    /// [`LayerConfig::variables`].
-    ///
-    /// # Errors
-    /// When the config does not fit the inputs.
-    fn variables(&self, args: &Args<Spec>) -> Result<Variables>;
-    /// [`LayerConfig::build`].
-    ///
-    /// # Errors
-    /// When the weights do not fit.
-    fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer>;
-    /// [`Config::write`].
-    fn write(&self) -> Map<String, Json>;
-    /// The config itself.
-    fn as_any(&self) -> &dyn Any;
-}
-
-impl dyn AnyConfig {
-    /// [`LayerConfig::outputs`], but strings are refused where they are not taken.
-    ///
-    /// # Errors
-    /// When the config does not fit the inputs.
-    pub fn infer(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        let given = args.leaves().into_iter().any(|spec| spec.dtype == Dtype::String);
-        match given && !self.takes_strings() {
-            true => Err(Error::unsupported(format_args!("a {} of strings", self.class()))),
-            false => self.outputs(args),
-        }
-    }
-}
-
-impl<C: LayerConfig> AnyConfig for C {
-    fn class(&self) -> &'static str {
-        C::CLASSES.first().copied().unwrap_or("")
-    }
-    fn arg_names(&self) -> &'static [&'static str] {
-        C::ARGS
-    }
-    fn mask_rule(&self) -> MaskRule {
-        C::MASK
-    }
-    fn takes_masks(&self) -> bool {
-        C::TAKES_MASKS
-    }
-    fn borders(&self) -> Borders {
-        C::BORDERS
-    }
-    fn is_input(&self) -> bool {
-        C::INPUT
-    }
-    fn takes_strings(&self) -> bool {
-        C::STRINGS
-    }
-    fn first_call(&self) -> usize {
-        C::FIRST_CALL
-    }
-    fn group_name(&self) -> Option<String> {
-        LayerConfig::group_name(self)
-    }
-    fn input(&self) -> Option<Spec> {
-        LayerConfig::input(self)
-    }
-    fn function(&self) -> Option<AnyLayer> {
-        LayerConfig::function(self)
-    }
-    fn activity_regularizer(&self) -> Regularizer {
-        LayerConfig::activity_regularizer(self)
-    }
-    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        LayerConfig::outputs(self, args)
-    }
-    fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        LayerConfig::variables(self, args)
-    }
-    fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer> {
-        LayerConfig::build(self, args, weights).map(AnyLayer::new)
-    }
-    fn write(&self) -> Map<String, Json> {
-        Config::write(self)
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
-/// A layer inside of another's config, as wrappers have it: any kind, with its own name.
-#[derive(Clone, Debug)]
-pub struct Child {
-    /// The name of the wrapped layer.
-    pub name: String,
-    /// Its config.
-    pub config: Arc<dyn AnyConfig>,
-    /// Its serialized form.
-    pub json: Json,
-    /// Whether its variables may be trained.
-    pub trainable: bool,
-}
-
-impl Field for Child {
-    const EXPECTED: &'static str = "a layer";
-
-    fn read(json: &Json, reader: &mut Reader<'_>) -> Option<Self> {
-        reader.registry().read_child(json, reader)
-    }
-
-    fn write(&self) -> Json {
-        self.json.clone()
-    }
-}
-
-impl PartialEq for Child {
-    fn eq(&self, other: &Self) -> bool {
-        self.json == other.json
     }
 }

@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo))]
 
 pub mod activation;
+mod any_config;
 pub mod build;
 pub mod config;
 pub mod constraint;

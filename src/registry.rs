@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::config::{Borders, DtypePolicy, Map, Object, Reader};
+use crate::config::{Borders, DtypePolicy, Field, Map, Object, Reader};
 use crate::error::{Error, Result};
-use crate::layer::{AnyConfig, Child, LayerConfig, Spec};
+use crate::layer::{AnyConfig, LayerConfig, Spec};
 use crate::layers::{ConstantConfig, LAYERS};
 use crate::module::{Governed, graph_of};
 use crate::ops::OPERATIONS;
@@ -241,6 +241,37 @@ impl Registry {
         let place = format!("{name:?} ({})", object.class);
         let config = reader.enter(|reader| reader.at(place, |reader| self.read(&object, reader)))?;
         Some(Child { name, config, json: json.clone(), trainable })
+    }
+}
+
+/// A layer inside of another's config, as wrappers have it: any kind, with its own name.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// The name of the wrapped layer.
+    pub name: String,
+    /// Its config.
+    pub config: Arc<dyn AnyConfig>,
+    /// Its serialized form.
+    pub json: Json,
+    /// Whether its variables may be trained.
+    pub trainable: bool,
+}
+
+impl Field for Child {
+    const EXPECTED: &'static str = "a layer";
+
+    fn read(json: &Json, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.registry().read_child(json, reader)
+    }
+
+    fn write(&self) -> Json {
+        self.json.clone()
+    }
+}
+
+impl PartialEq for Child {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
     }
 }
 

@@ -51,15 +51,18 @@ impl Variable {
     /// The path of the dataset in the weights file.
     #[must_use]
     pub fn dataset(&self) -> String {
-        if self.is_named {
-            return join(&self.group, &format!("vars/{}", self.name), '/');
-        }
-        dataset(&self.group, self.index)
+        self.dataset_in(&self.group, self.index)
+    }
+
+    fn dataset_in(&self, group: &str, index: usize) -> String {
+        let key = if self.is_named { self.name.to_owned() } else { index.to_string() };
+        join(group, &format!("vars/{key}"), '/')
     }
 
     /// The groups and paths of all its datasets: its own, and those that have it again.
     pub(crate) fn datasets(&self) -> impl Iterator<Item = (&str, String)> {
-        let copies = self.copies.iter().map(|(group, index)| (group.as_str(), dataset(group, *index)));
+        let copies =
+            self.copies.iter().map(|(group, index)| (group.as_str(), self.dataset_in(group, *index)));
         std::iter::once((self.group.as_str(), self.dataset())).chain(copies)
     }
 
@@ -89,10 +92,6 @@ impl Variable {
         self.axes.iter().enumerate().for_each(|(at, axis)| back[*axis] = at);
         back
     }
-}
-
-fn dataset(group: &str, index: usize) -> String {
-    join(group, &format!("vars/{index}"), '/')
 }
 
 fn join(outer: &str, inner: &str, glue: char) -> String {

@@ -95,7 +95,7 @@ impl From<&Functional> for FreshLayer {
             Err(error) => (Map::new(), Some(error.to_string())),
         };
         let mut layer = Self::of_row(row::<FunctionalConfig>(), Some("keras.src.models.functional"), config);
-        layer.identity = model.identity.clone();
+        layer.identity = model.identity;
         layer.name.clone_from(&model.name);
         layer.kinds.extend(graph.layers.iter().flat_map(|layer| layer.kinds.clone()));
         layer.fault = fault;
@@ -115,8 +115,8 @@ struct Graph {
     names: Vec<String>,
     /// The calls of every layer that belong to the model.
     calls: Vec<Vec<Arc<Call>>>,
-    /// The layer and the number of every call.
-    places: HashMap<*const (), usize>,
+    /// Where each layer is.
+    places: HashMap<Identity, usize>,
 }
 
 impl Graph {
@@ -132,12 +132,12 @@ impl Graph {
                 found.push(call);
             }
         }
-        // As they were made, which is an order in which they can run.
-        found.sort_by_key(|call| call.number);
+        // Layers and calls in the order in which they were made, as far as that shows.
+        found.sort_by_key(|call| (call.layer.identity, call.number));
         let (mut layers, mut calls): (Vec<FreshLayer>, Vec<Vec<Arc<Call>>>) = (Vec::new(), Vec::new());
         let mut places = HashMap::new();
         for call in found {
-            let place = *places.entry(call.layer.identity.key()).or_insert(layers.len());
+            let place = *places.entry(call.layer.identity).or_insert(layers.len());
             if place == layers.len() {
                 layers.push(call.layer.clone());
                 calls.push(Vec::new());
@@ -150,7 +150,7 @@ impl Graph {
 
     /// `[layer, call, output]`
     fn history(&self, tensor: &KerasTensor, first_call: usize) -> Result<Json> {
-        let place = self.places.get(&tensor.call.layer.identity.key()).copied();
+        let place = self.places.get(&tensor.call.layer.identity).copied();
         let place = place.ok_or_else(|| Error::config("a tensor of another graph"))?;
         let calls = &self.calls[place];
         // However often an input is used, it enters once.
@@ -183,12 +183,12 @@ impl Graph {
     fn config(&self, model: &Functional) -> Result<Map<String, Json>> {
         let mut problems = Problems::default();
         let given: HashSet<_> =
-            model.inputs.leaves().into_iter().map(|input| input.call.layer.identity.key()).collect();
+            model.inputs.leaves().into_iter().map(|input| input.call.layer.identity).collect();
         let mut layers = Vec::new();
         for ((layer, name), calls) in self.layers.iter().zip(&self.names).zip(&self.calls) {
             problems.note(layer.check().map_err(|error| error.at(format_args!("{name:?}"))));
             let input = is_input(&calls[0]);
-            if input != given.contains(&layer.identity.key()) {
+            if input != given.contains(&layer.identity) {
                 let message =
                     if input { "an input that the model does not take" } else { "expected an Input" };
                 problems.push(Error::config(message).at(format_args!("{name:?}")));

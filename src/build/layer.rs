@@ -1,7 +1,7 @@
 //! Layers of a model to be.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -11,13 +11,16 @@ use crate::error::{Error, Result};
 use crate::layer::{LayerConfig, Row, row};
 use crate::limits::Limits;
 
-/// What tells one layer from another with the same settings.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Identity(Arc<()>);
+/// Counts layers, which puts them in the order in which they were made.
+static LAYERS: AtomicU64 = AtomicU64::new(0);
 
-impl Identity {
-    pub(super) fn key(&self) -> *const () {
-        Arc::as_ptr(&self.0)
+/// What tells one layer from another with the same settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Identity(u64);
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self(LAYERS.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -160,8 +163,9 @@ impl<C: LayerConfig> Fresh<C> {
 
     /// Sets a key of the config.
     pub(crate) fn set<T>(self, key: &str, value: impl Setting<T>) -> Self {
-        let json = value.json();
+        let (kinds, json) = (value.kinds(), value.json());
         self.change(|layer| {
+            layer.kinds.extend(kinds);
             layer.config.insert(key.to_owned(), json);
         })
     }
@@ -184,6 +188,12 @@ impl<C: LayerConfig> Fresh<C> {
     #[must_use]
     pub fn trainable(self, trainable: bool) -> Self {
         self.change(|layer| layer.trainable = Some(trainable))
+    }
+
+    /// In which types the layer computes and keeps its weights: `mixed_float16`. It is `float32` by default.
+    #[must_use]
+    pub fn dtype_policy(self, policy: &str) -> Self {
+        self.set::<String>("dtype", policy)
     }
 
     /// [`FreshLayer::on`].

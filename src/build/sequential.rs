@@ -93,7 +93,7 @@ impl From<&Sequential> for FreshLayer {
         config.insert("layers".into(), layers.into());
         config.extend(input.map(|shape| ("build_input_shape".to_owned(), shape)));
         let mut layer = Self::of_row(row::<SequentialConfig>(), Some("keras"), config);
-        layer.identity = model.identity.clone();
+        layer.identity = model.identity;
         layer.name.clone_from(&model.name);
         layer.kinds.extend(model.layers.iter().flat_map(|layer| layer.kinds.clone()));
         layer.fault = model.layers.iter().find_map(|layer| layer.fault.clone());

@@ -4,11 +4,11 @@ use std::num::NonZeroUsize;
 
 use serde_json::Value as Json;
 
-use super::{Fresh, FreshLayer};
+use super::{Fresh, FreshLayer, Functional, Sequential};
 use crate::activation::Activation;
 use crate::config::{Array, Axes, Class, Described, Dtype, Field, Kept, Keyword, PerAxis};
 use crate::initializer::Seed;
-use crate::layer::{Child, LayerConfig};
+use crate::layer::{Child, LayerConfig, Row};
 use crate::layers::Margins;
 
 /// What can be given for a key of type `T`: a `T`, or what Keras would take in its place, such as a name.
@@ -17,6 +17,12 @@ use crate::layers::Margins;
 pub trait Setting<T> {
     /// It, as it stands in a config.
     fn json(self) -> Json;
+
+    /// The kinds of layers in it.
+    #[doc(hidden)]
+    fn kinds(&self) -> Vec<Row> {
+        Vec::new()
+    }
 }
 
 impl<T: Field> Setting<T> for T {
@@ -49,15 +55,39 @@ impl<C: Class> Setting<Described<C>> for &str {
     }
 }
 
-impl<C: LayerConfig> Setting<Child> for Fresh<C> {
-    fn json(self) -> Json {
-        FreshLayer::from(self).object()
-    }
+/// Layers inside of a layer's settings.
+macro_rules! layers {
+    ($($(@ $kind:ident)? $from:ty => $to:ty;)+) => {
+        $(impl$(<$kind: LayerConfig>)? Setting<$to> for $from {
+            fn json(self) -> Json {
+                FreshLayer::from(self).object()
+            }
+
+            fn kinds(&self) -> Vec<Row> {
+                FreshLayer::from(self.clone()).kinds
+            }
+        })+
+    };
 }
 
-impl<C: LayerConfig> Setting<Option<Child>> for Fresh<C> {
+layers! {
+    @C Fresh<C> => Child;
+    @C Fresh<C> => Option<Child>;
+    @C Fresh<C> => Activation;
+    FreshLayer => Child;
+    FreshLayer => Option<Child>;
+    FreshLayer => Activation;
+    Sequential => Child;
+    Functional => Child;
+}
+
+impl<const N: usize> Setting<Vec<Child>> for [FreshLayer; N] {
     fn json(self) -> Json {
-        FreshLayer::from(self).object()
+        self.iter().map(FreshLayer::object).collect()
+    }
+
+    fn kinds(&self) -> Vec<Row> {
+        self.iter().flat_map(|layer| layer.kinds.clone()).collect()
     }
 }
 
@@ -96,7 +126,7 @@ lists! {
     usize => PerAxis, Option<PerAxis>, Margins, Vec<usize>, Option<Vec<usize>>;
     i64 => Axes, Option<Axes>, Vec<i64>, Option<Vec<i64>>, Vec<Option<i64>>;
     [usize; 2] => Margins;
-    Option<usize> => Option<Vec<Option<NonZeroUsize>>>;
+    Option<usize> => Vec<Option<usize>>, Option<Vec<Option<NonZeroUsize>>>;
     f64 => Array, Option<Array>;
 }
 

@@ -147,7 +147,7 @@ fn infer(
     let keywords = keywords.iter().filter(|(key, _)| !["mask", "training"].contains(&key.as_str()));
     let keywords = keywords.map(|(key, value)| Ok((key.clone(), value.try_map(&mut spec)?)));
     let args = Args::bind(config.arg_names(), positional, keywords.collect::<Result<_>>()?)?;
-    Ok(config.outputs(&args)?.into_leaves())
+    Ok(config.infer(&args)?.into_leaves())
 }
 
 /// The kinds of this crate and some more.

@@ -1,18 +1,21 @@
 //! The graph of a model: layers, their calls, and how values flow. From `Sequential` and
 //! `Functional` configs.
 
-use std::collections::hash_map::Entry;
+mod order;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::activity::Activity;
+use super::call::{Call, Named, read_call, read_history, sorted};
 use super::{Object, Reader, brief, snake_case};
 use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Args, Registry, Spec, Tree};
 use crate::limits::Limits;
-use crate::regularizer::Regularizer;
 use crate::value::MAX_RANK;
+use order::Order;
 
 /// One output of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,37 +38,6 @@ pub(crate) struct GraphLayer {
     pub group: Option<String>,
     /// What its outputs cost in training.
     pub activity: Activity,
-}
-
-/// What the outputs of a layer cost in training.
-#[derive(Clone, Debug)]
-pub(crate) struct Activity {
-    pub regularizer: Regularizer,
-    /// Whether layers inside of it have regularizers of their own, which nobody asks.
-    pub is_hidden: bool,
-}
-
-impl Activity {
-    const KEY: &'static str = "activity_regularizer";
-
-    /// Any layer may have one, so that the kinds of layers need not know.
-    fn of(object: &Object<'_>, config: &dyn AnyConfig) -> Self {
-        let given = object.config.get(Self::KEY).filter(|json| !json.is_null());
-        let regularizer = given.map_or_else(|| config.activity_regularizer(), Regularizer::of);
-        let inner = object.config.iter().filter(|(key, _)| *key != Self::KEY);
-        let is_model = object.config.contains_key("layers");
-        Self { regularizer, is_hidden: !is_model && inner.into_iter().any(|(_, json)| Self::is_in(json)) }
-    }
-
-    fn is_in(json: &Json) -> bool {
-        match json {
-            Json::Array(items) => items.iter().any(Self::is_in),
-            Json::Object(items) => {
-                items.iter().any(|(key, item)| (key == Self::KEY && !item.is_null()) || Self::is_in(item))
-            }
-            _ => false,
-        }
-    }
 }
 
 /// One call of a layer.
@@ -133,7 +105,10 @@ impl Graph {
             specs.push(problems.note(result.map_err(|error| error.at(&layer.place))));
         }
         problems.finish()?;
-        Ok(specs.into_iter().flatten().collect())
+        let specs: Vec<_> = specs.into_iter().flatten().collect();
+        let outputs = self.outputs.try_map(&mut |at| spec_at(&specs, *at));
+        outputs.map_err(|error| error.at("output_layers"))?;
+        Ok(specs)
     }
 
     fn input_spec(&self, layer: &GraphLayer, given: Option<&Spec>) -> Result<Spec> {
@@ -244,23 +219,6 @@ fn constant_name(layer: &str, number: usize) -> String {
     format!("{layer}/constant_{number}")
 }
 
-/// A call whose tensors are still named by layer, call and output.
-struct Call {
-    args: Args<Named>,
-    mask: Option<Tree<Named>>,
-    training: Option<bool>,
-    /// Every tensor in Keras' flattened order, which decides the order of layers.
-    parents: Vec<Named>,
-}
-
-/// A tensor by layer, call and output, as `keras_history` has it.
-#[derive(Clone, Debug, PartialEq)]
-struct Named {
-    layer: String,
-    call: usize,
-    output: usize,
-}
-
 /// Reads one layer of a model.
 fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Option<Read<'a>> {
     let Some(object) = Object::of(json) else {
@@ -276,7 +234,7 @@ fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Opti
     })?;
     Some(Read {
         name,
-        activity: Activity::of(&object, config.as_ref()),
+        activity: Activity::of(&object),
         config,
         trainable,
         place,
@@ -349,7 +307,7 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
         let taken = entries.iter().any(|entry| entry.name == "input_layer");
         let name = if taken { "input_layer_0" } else { "input_layer" }.to_owned();
         let place = "the implied input".to_owned();
-        let activity = Activity::of(&object, config.as_ref());
+        let activity = Activity::of(&object);
         let (calls, constants) = (Vec::new(), Vec::new());
         entries.insert(
             0,
@@ -417,122 +375,6 @@ fn read_ref(json: &Json, entries: &[Read<'_>]) -> Result<Tree<Named>> {
         }
         other => Err(Error::config(format_args!("expected a layer, call and output, got {}", brief(other)))),
     }
-}
-
-/// Dictionaries are flattened by sorted key.
-fn sorted<T>(mut items: Vec<(String, T)>) -> Vec<(String, T)> {
-    items.sort_by(|a, b| a.0.cmp(&b.0));
-    items
-}
-
-/// `[layer, call, output]`.
-fn read_history(items: &[Json]) -> Result<Named> {
-    let number = |at: usize| items.get(at).and_then(Json::as_u64).and_then(|n| usize::try_from(n).ok());
-    match (items.first().and_then(Json::as_str), number(1), number(2)) {
-        (Some(layer), Some(call), Some(output)) => Ok(Named { layer: layer.to_owned(), call, output }),
-        _ => Err(Error::config("expected a layer's name, a call and an output")),
-    }
-}
-
-/// Reads one entry of `inbound_nodes`, in the form of Keras 3 or the list form that it also takes.
-fn read_call(json: &Json, config: &dyn AnyConfig) -> Result<Call> {
-    let (positional, keywords) = match json {
-        Json::Object(call) => {
-            let args = call.get("args").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-            let positional = args.iter().map(read_argument).collect::<Result<Vec<_>>>()?;
-            let empty = Map::new();
-            let kwargs = call.get("kwargs").and_then(Json::as_object).unwrap_or(&empty);
-            let keywords = kwargs.iter().map(|(key, json)| Ok((key.clone(), read_argument(json)?)));
-            (positional, sorted(keywords.collect::<Result<Vec<_>>>()?))
-        }
-        Json::Array(tensors) => read_list_call(tensors)?,
-        other => return Err(Error::config(format_args!("expected a call, got {}", brief(other)))),
-    };
-    let parents = positional.iter().chain(keywords.iter().map(|(_, tree)| tree));
-    let parents = parents.flat_map(Tree::leaves).cloned().collect();
-    let (mut mask, mut training, mut others) = (None, None, Vec::new());
-    let is_operation = config.group_name().is_none();
-    for (key, value) in keywords {
-        match (key.as_str(), &value) {
-            // Keras gives masks to layers; to an operation it is an argument like any other.
-            ("mask", _) if is_operation => others.push((key, value)),
-            ("mask", value) if is_nothing(value) => {}
-            ("mask", value) if value.leaves().is_empty() => {
-                return Err(Error::unsupported("a mask that is no tensor"));
-            }
-            ("mask", _) => mask = Some(value),
-            ("training", Tree::Constant(Json::Bool(flag))) => training = Some(*flag),
-            _ => others.push((key, value)),
-        }
-    }
-    Ok(Call { args: Args::bind(config.arg_names(), positional, others)?, mask, training, parents })
-}
-
-/// Whether an argument says nothing: Python's `None`, or only that in a structure.
-fn is_nothing(tree: &Tree<Named>) -> bool {
-    fn is_null(json: &Json) -> bool {
-        match json {
-            Json::Null => true,
-            Json::Array(items) => items.iter().all(is_null),
-            Json::Object(items) => items.values().all(is_null),
-            _ => false,
-        }
-    }
-    match tree {
-        Tree::Leaf(_) => false,
-        Tree::List(items) => items.iter().all(is_nothing),
-        Tree::Dict(items) => items.iter().all(|(_, item)| is_nothing(item)),
-        Tree::Constant(json) => is_null(json),
-    }
-}
-
-type Arguments = (Vec<Tree<Named>>, Vec<(String, Tree<Named>)>);
-
-/// `[[layer, call, output, kwargs], ...]`.
-fn read_list_call(tensors: &[Json]) -> Result<Arguments> {
-    let mut leaves = Vec::with_capacity(tensors.len());
-    let mut keywords = Vec::new();
-    for tensor in tensors {
-        let items = tensor.as_array().ok_or_else(|| {
-            Error::unsupported(format_args!(
-                "expected [layer, call, output, arguments], got {}",
-                brief(tensor)
-            ))
-        })?;
-        leaves.push(Tree::Leaf(read_history(items)?));
-        if let Some(Json::Object(kwargs)) = items.get(3) {
-            keywords = kwargs.iter().map(|(key, json)| (key.clone(), Tree::Constant(json.clone()))).collect();
-        }
-    }
-    let inputs = if leaves.len() == 1 { leaves } else { vec![Tree::List(leaves)] };
-    Ok((inputs, keywords))
-}
-
-/// One argument of a call: tensors at any depth, constants elsewhere.
-fn read_argument(json: &Json) -> Result<Tree<Named>> {
-    if let Some(object) = Object::of(json) {
-        if object.class != "__keras_tensor__" {
-            return Ok(Tree::Constant(json.clone()));
-        }
-        let history = object.config.get("keras_history").and_then(Json::as_array);
-        let history = history.ok_or_else(|| Error::config("a tensor without history"))?;
-        return Ok(Tree::Leaf(read_history(history)?));
-    }
-    Ok(match json {
-        Json::Array(items) => {
-            let items = items.iter().map(read_argument).collect::<Result<Vec<_>>>()?;
-            // A list of numbers is a constant, as is one without anything in it.
-            match items.iter().all(|item| matches!(item, Tree::Constant(_))) {
-                true => Tree::Constant(json.clone()),
-                false => Tree::List(items),
-            }
-        }
-        Json::Object(items) => {
-            let items = items.iter().map(|(key, item)| Ok((key.clone(), read_argument(item)?)));
-            Tree::Dict(sorted(items.collect::<Result<Vec<_>>>()?))
-        }
-        constant => Tree::Constant(constant.clone()),
-    })
 }
 
 /// Orders layers and calls as Keras does, and resolves names to numbers.
@@ -608,7 +450,7 @@ fn assemble(
         trainable: false,
         place: name.clone(),
         group: None,
-        activity: Activity { regularizer: Regularizer::none(), is_hidden: false },
+        activity: Activity::default(),
     }));
     let layers = layers.collect();
     let done = last_uses(&nodes, &outputs);
@@ -641,116 +483,4 @@ fn last_uses(nodes: &[Node], outputs: &Tree<TensorRef>) -> Vec<Vec<usize>> {
 
 fn show(named: &Named) -> String {
     format!("output {} of call {} of {:?}", named.output, named.call, named.layer)
-}
-
-/// A call by layer and number.
-type Key = (usize, usize);
-
-/// The order of calls and layers.
-struct Order {
-    /// Calls, in the order in which Keras runs them: it shows where a layer takes masks off its inputs.
-    nodes: Vec<Key>,
-    /// Layers, in Keras' order of `model.layers`.
-    layers: Vec<usize>,
-}
-
-impl Order {
-    fn new(
-        entries: &[Read<'_>],
-        names: &HashMap<&str, usize>,
-        inputs: &Tree<Named>,
-        outputs: &Tree<Named>,
-    ) -> Result<Self> {
-        let key = |named: &Named| -> Result<Key> {
-            let known = names.get(named.layer.as_str()).copied().filter(|layer| {
-                let entry = &entries[*layer];
-                named.call < entry.calls.len() || (entry.config.is_input() && named.call == 0)
-            });
-            let layer = known.ok_or_else(|| Error::config(format_args!("no such call: {}", show(named))))?;
-            Ok((layer, named.call))
-        };
-        let parents = |node: Key| -> Result<Vec<Key>> {
-            let call = entries[node.0].calls.get(node.1);
-            let parents = call.map_or(&[][..], |call| call.parents.as_slice()).iter().map(key);
-            parents.collect::<Result<Vec<_>>>().map_err(|error| error.at(&entries[node.0].place))
-        };
-        let roots = outputs.leaves().into_iter().map(key).collect::<Result<Vec<_>>>()?;
-        let (mut nodes, mut index) = depth_first(&roots, &parents, entries)?;
-
-        let mut node_depth = Depths::default();
-        let mut depth: HashMap<usize, usize> = HashMap::new();
-        for node in nodes.iter().rev() {
-            let at = node_depth.at_least(*node, depth.get(&node.0).copied().unwrap_or(0));
-            depth.insert(node.0, at);
-            for parent in parents(*node)? {
-                node_depth.at_least(parent, at + 1);
-            }
-        }
-        nodes.sort_by_key(|node| node_depth.place(*node));
-        for input in inputs.leaves() {
-            let node = key(input)?;
-            if let Entry::Vacant(unreached) = depth.entry(node.0) {
-                unreached.insert(0);
-                index.insert(node.0, -1);
-                nodes.push(node);
-            }
-        }
-        let mut layers: Vec<usize> = depth.keys().copied().collect();
-        layers.sort_by_key(|layer| (std::cmp::Reverse(depth[layer]), index[layer]));
-        Ok(Self { nodes, layers })
-    }
-}
-
-/// How far from the outputs each call is, and in which order that was found out.
-#[derive(Default)]
-struct Depths(HashMap<Key, (usize, usize)>);
-
-impl Depths {
-    fn at_least(&mut self, node: Key, depth: usize) -> usize {
-        let number = self.0.len();
-        let (known, _) = self.0.entry(node).or_insert((0, number));
-        *known = depth.max(*known);
-        *known
-    }
-
-    /// The farthest come first.
-    fn place(&self, node: Key) -> (std::cmp::Reverse<usize>, usize) {
-        let (depth, number) = self.0.get(&node).copied().unwrap_or_default();
-        (std::cmp::Reverse(depth), number)
-    }
-}
-
-/// Post-order of calls from the outputs, and the pre-order number of every layer. Without recursion,
-/// since a file may be as deep as it likes.
-fn depth_first(
-    roots: &[Key],
-    parents: &impl Fn(Key) -> Result<Vec<Key>>,
-    entries: &[Read<'_>],
-) -> Result<(Vec<Key>, HashMap<usize, i64>)> {
-    let (mut post, mut index) = (Vec::new(), HashMap::new());
-    let (mut open, mut closed) = (HashSet::new(), HashSet::new());
-    let mut stack: Vec<(Key, std::vec::IntoIter<Key>)> = Vec::new();
-    for root in roots {
-        let mut next = Some(*root);
-        loop {
-            if let Some(node) = next.take().filter(|node| !closed.contains(node)) {
-                if !open.insert(node) {
-                    return Err(Error::config("the graph has a loop").at(&entries[node.0].place));
-                }
-                let number = index.len() as i64;
-                index.entry(node.0).or_insert(number);
-                stack.push((node, parents(node)?.into_iter()));
-            }
-            let Some((node, rest)) = stack.last_mut() else { break };
-            match rest.next() {
-                Some(parent) => next = Some(parent),
-                None => {
-                    closed.insert(*node);
-                    post.push(*node);
-                    stack.pop();
-                }
-            }
-        }
-    }
-    Ok((post, index))
 }

@@ -1,6 +1,8 @@
 //! The tree of a model description, to and from typed values. Knows Keras' JSON; no tensors.
 
+mod activity;
 mod array;
+mod call;
 mod data_format;
 mod described;
 mod dtype;

@@ -105,7 +105,6 @@ fn every_name_of_keras_is_known() {
         ("zero", "Zeros"),
         ("one", "Ones"),
         ("constant", "Constant"),
-        ("IdentityInitializer", "Identity"),
         ("random_normal", "RandomNormal"),
         ("normal", "RandomNormal"),
         ("truncated_normal", "TruncatedNormal"),

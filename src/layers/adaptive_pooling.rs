@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `AdaptiveMaxPooling1D`, `AdaptiveMaxPooling2D` and `AdaptiveMaxPooling3D`, by the rank of the inputs.
     ///
     /// # Shapes
@@ -27,7 +27,7 @@ crate::config! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `AdaptiveAveragePooling1D`, `AdaptiveAveragePooling2D` and `AdaptiveAveragePooling3D`, by the rank of
     /// the inputs.
     ///

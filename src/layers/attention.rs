@@ -7,9 +7,9 @@ use burn::tensor::{Bool, BoolStore, DType, Device, Int, Tensor};
 use super::dropout::{Dropout, check_rate};
 use super::spatial::check_elements;
 use super::support::flag;
-use crate::config::Kept;
 use crate::einsum::{einsum, einsum_shape};
 use crate::error::{Error, Result};
+use crate::initializer::Seed;
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::value::{Binary, MAX_RANK, Reduce, Value};
 use crate::{by_rank, map_float};
@@ -31,7 +31,7 @@ crate::keywords! {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Attention`.
     pub struct AttentionConfig {
         /// Whether scores have a learned factor; with `concat` it is inside of the hyperbolic tangent.
@@ -41,11 +41,11 @@ crate::config! {
         /// The share of weights dropped in training.
         dropout: f64 = 0.0,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `AdditiveAttention`.
     pub struct AdditiveAttentionConfig {
         /// Whether the hyperbolic tangents have learned factors.
@@ -53,7 +53,7 @@ crate::config! {
         /// The share of weights dropped in training.
         dropout: f64 = 0.0,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -147,8 +147,11 @@ attention!(
     "Attention",
     variables | config,
     _ | {
-        let variables = Variables::default().trainable_if(config.use_scale, "scale", []);
-        Ok(variables.trainable_if(config.score_mode == ScoreMode::Concat, "concat_score_weight", []))
+        Ok(Variables::default()
+            .trainable_if(config.use_scale, "scale", [])
+            .initialized("ones")
+            .trainable_if(config.score_mode == ScoreMode::Concat, "concat_score_weight", [])
+            .initialized("ones"))
     }
 );
 

@@ -5,12 +5,15 @@ use burn::tensor::Tensor;
 
 use crate::activation::Activation;
 use crate::config::Kept;
+use crate::constraint::Constraint;
 use crate::einsum::{einsum, einsum_shape};
 use crate::error::{Error, Result};
+use crate::initializer::Initializer;
 use crate::layer::{Args, Context, Layer, LayerConfig, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::{Binary, MAX_RANK, Value};
 
-crate::config! {
+crate::layer_config! {
     /// Config of `EinsumDense`.
     pub struct EinsumDenseConfig {
         /// The product, of the inputs and the kernel: `ab,bc->ac`, `...b,bc->...c` or `ab...,bc->ac...`.
@@ -23,25 +26,25 @@ crate::config! {
         /// The axes of the output that the bias has; without any there is no bias.
         bias_axes: Option<String> = None,
         /// For fresh weights.
-        kernel_initializer: Kept,
+        kernel_initializer: Initializer = "glorot_uniform".into(),
         /// For fresh weights.
-        bias_initializer: Kept,
+        bias_initializer: Initializer = "zeros".into(),
         /// For training.
-        kernel_regularizer: Kept,
+        kernel_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        bias_regularizer: Kept,
+        bias_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        activity_regularizer: Kept,
+        activity_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        kernel_constraint: Kept,
+        kernel_constraint: Constraint = Constraint::none(),
         /// For training.
-        bias_constraint: Kept,
+        bias_constraint: Constraint = Constraint::none(),
         /// What a dtype policy of few bits adds.
-        quantization_config: Kept,
+        quantization_config: Kept = Kept::default(),
         /// The rank of a low-rank adaptation, which is part of the kernel in a file.
-        lora_rank: Kept,
+        lora_rank: Kept = Kept::default(),
         /// Its weight.
-        lora_alpha: Kept,
+        lora_alpha: Kept = Kept::default(),
     }
 }
 
@@ -90,22 +93,21 @@ struct Shapes {
 impl EinsumDenseConfig {
     /// A map of some axes to others, as other layers are made of.
     pub(super) fn linear(equation: &str, output_shape: Vec<Option<usize>>, bias_axes: Option<&str>) -> Self {
-        let kept = || Kept(None);
         Self {
             equation: equation.to_owned(),
             output_shape,
             activation: Activation::Linear,
             bias_axes: bias_axes.map(str::to_owned),
-            kernel_initializer: kept(),
-            bias_initializer: kept(),
-            kernel_regularizer: kept(),
-            bias_regularizer: kept(),
-            activity_regularizer: kept(),
-            kernel_constraint: kept(),
-            bias_constraint: kept(),
-            quantization_config: kept(),
-            lora_rank: kept(),
-            lora_alpha: kept(),
+            kernel_initializer: "glorot_uniform".into(),
+            bias_initializer: "zeros".into(),
+            kernel_regularizer: Regularizer::none(),
+            bias_regularizer: Regularizer::none(),
+            activity_regularizer: Regularizer::none(),
+            kernel_constraint: Constraint::none(),
+            bias_constraint: Constraint::none(),
+            quantization_config: Kept::default(),
+            lora_rank: Kept::default(),
+            lora_alpha: Kept::default(),
         }
     }
 
@@ -186,11 +188,13 @@ impl LayerConfig for EinsumDenseConfig {
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         let Shapes { kernel, bias, .. } = self.shapes(args.input()?)?;
-        let variables = Variables::default().trainable("kernel", kernel).flat();
-        Ok(match bias {
-            Some(bias) => variables.trainable("bias", bias).flat(),
-            None => variables,
-        })
+        Ok(Variables::default()
+            .trainable("kernel", kernel)
+            .flat()
+            .with(&self.kernel_initializer, &self.kernel_regularizer, &self.kernel_constraint)
+            .trainable_if(bias.is_some(), "bias", bias.unwrap_or_default())
+            .flat()
+            .with(&self.bias_initializer, &self.bias_regularizer, &self.bias_constraint))
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<EinsumDense> {

@@ -46,8 +46,8 @@ impl Function for ActivityRegularization {
     const CLASSES: &'static [&'static str] = &["ActivityRegularization"];
     const MASK: MaskRule = MaskRule::Pass;
 
-    fn activity_regularizer(&self) -> Regularizer {
-        L1L2 { l1: self.l1, l2: self.l2 }.into()
+    fn activity_regularizer(&self, _: &Regularizer) -> Result<Regularizer> {
+        Ok(L1L2 { l1: self.l1, l2: self.l2 }.into())
     }
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

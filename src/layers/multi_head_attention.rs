@@ -18,11 +18,14 @@ use super::softmax::masked_softmax;
 use super::spatial::check_elements;
 use super::support::flag;
 use crate::activation::Activation;
-use crate::config::{Axes, Kept, PerAxis, resolve_axis};
+use crate::config::{Axes, PerAxis, resolve_axis};
+use crate::constraint::Constraint;
 use crate::einsum::{einsum, einsum_shape};
 use crate::error::{Error, Result};
+use crate::initializer::{Initializer, Seed};
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::map_float;
+use crate::regularizer::Regularizer;
 use crate::value::{Binary, Value};
 
 /// What stands for minus infinity where Keras computes attention as a whole.
@@ -31,7 +34,7 @@ const MASKED: f32 = -0.7 * f32::MAX;
 /// Declares a config with the keys that both kinds have, and those of one.
 macro_rules! heads {
     ($class:literal, $config:ident, { $($own:tt)* }) => {
-        crate::config! {
+        crate::layer_config! {
             #[doc = concat!("Config of `", $class, "`.")]
             pub struct $config {
                 $($own)*
@@ -46,21 +49,21 @@ macro_rules! heads {
                 /// Whether Keras takes a fused kernel, which computes the same.
                 flash_attention: Option<bool> = None,
                 /// For Keras' own random numbers.
-                seed: Kept,
+                seed: Seed = Seed::default(),
                 /// For fresh weights.
-                kernel_initializer: Kept,
+                kernel_initializer: Initializer = "glorot_uniform".into(),
                 /// For fresh weights.
-                bias_initializer: Kept,
+                bias_initializer: Initializer = "zeros".into(),
                 /// For training.
-                kernel_regularizer: Kept,
+                kernel_regularizer: Regularizer = Regularizer::none(),
                 /// For training.
-                bias_regularizer: Kept,
+                bias_regularizer: Regularizer = Regularizer::none(),
                 /// For training.
-                activity_regularizer: Kept,
+                activity_regularizer: Regularizer = Regularizer::none(),
                 /// For training.
-                kernel_constraint: Kept,
+                kernel_constraint: Constraint = Constraint::none(),
                 /// For training.
-                bias_constraint: Kept,
+                bias_constraint: Constraint = Constraint::none(),
             }
         }
     };
@@ -88,6 +91,17 @@ heads!("GroupQueryAttention", GroupQueryAttentionConfig, {
     num_key_value_heads: NonZeroUsize,
 });
 
+/// What a config says of its projections.
+macro_rules! rules {
+    ($config:expr) => {
+        Rules {
+            initializers: [$config.kernel_initializer.clone(), $config.bias_initializer.clone()],
+            regularizers: [$config.kernel_regularizer.clone(), $config.bias_regularizer.clone()],
+            constraints: [$config.kernel_constraint.clone(), $config.bias_constraint.clone()],
+        }
+    };
+}
+
 impl MultiHeadAttentionConfig {
     fn settings(&self) -> Result<Settings> {
         let output = match &self.output_shape {
@@ -114,6 +128,7 @@ impl MultiHeadAttentionConfig {
             dropout: self.dropout,
             use_bias: self.use_bias,
             use_gate: self.use_gate,
+            rules: rules!(self),
         })
     }
 }
@@ -137,6 +152,7 @@ impl GroupQueryAttentionConfig {
             dropout: self.dropout,
             use_bias: self.use_bias,
             use_gate: self.use_gate,
+            rules: rules!(self),
         })
     }
 }
@@ -156,6 +172,32 @@ struct Settings {
     dropout: f64,
     use_bias: bool,
     use_gate: bool,
+    rules: Rules,
+}
+
+/// What becomes of the kernels and biases of the projections.
+#[derive(Clone, Debug)]
+struct Rules {
+    initializers: [Initializer; 2],
+    regularizers: [Regularizer; 2],
+    constraints: [Constraint; 2],
+}
+
+impl Rules {
+    fn of(&self, projection: EinsumDenseConfig) -> EinsumDenseConfig {
+        let [kernel_initializer, bias_initializer] = self.initializers.clone();
+        let [kernel_regularizer, bias_regularizer] = self.regularizers.clone();
+        let [kernel_constraint, bias_constraint] = self.constraints.clone();
+        EinsumDenseConfig {
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            bias_constraint,
+            ..projection
+        }
+    }
 }
 
 /// The arguments of a call.
@@ -337,7 +379,8 @@ impl Settings {
         projections.into_iter().try_fold(Variables::default(), |variables, (field, config, input)| {
             let is_private = self.is_grouped || field == "gate_dense";
             let group = if is_private { format!("_{field}") } else { field.to_owned() };
-            Ok(variables.with_child(&group, field, config.variables(&Args::one(input))?, true))
+            let own = self.rules.of(config).variables(&Args::one(input))?;
+            Ok(variables.with_child(&group, field, own, true))
         })
     }
 
@@ -397,6 +440,13 @@ macro_rules! layer {
 
             fn group_name(&self) -> Option<String> {
                 Some($group.to_owned())
+            }
+
+            fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
+                match given.is_none() {
+                    true => Ok(Regularizer::none()),
+                    false => Err(Error::unsupported("an activity regularizer, which is for the projections")),
+                }
             }
 
             fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {

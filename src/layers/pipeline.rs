@@ -12,7 +12,7 @@ use crate::layer::{
 use crate::module::{AnyLayer, call_layer};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `Pipeline`.
     pub struct PipelineConfig {
         /// The layers, in order.

@@ -8,11 +8,14 @@ use super::embedding::Indices;
 use super::support::flag;
 use crate::by_rank;
 use crate::config::{Dtype, Kept};
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
+use crate::initializer::Initializer;
 use crate::layer::{Args, Borders, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `ReversibleEmbedding`.
     pub struct ReversibleEmbeddingConfig {
         /// The number of rows.
@@ -28,19 +31,19 @@ crate::config! {
         /// What the numbers on the way back stay below, by a hyperbolic tangent.
         logit_soft_cap: Option<f64> = None,
         /// For fresh weights.
-        embeddings_initializer: Kept,
+        embeddings_initializer: Initializer = "uniform".into(),
         /// For training.
-        embeddings_regularizer: Kept,
+        embeddings_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        activity_regularizer: Kept,
+        activity_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        embeddings_constraint: Kept,
+        embeddings_constraint: Constraint = Constraint::none(),
         /// What a dtype policy of few bits adds.
-        quantization_config: Kept,
+        quantization_config: Kept = Kept::default(),
         /// The rank of a low-rank adaptation, which is part of the table in a file.
-        lora_rank: Kept,
+        lora_rank: Kept = Kept::default(),
         /// Its weight.
-        lora_alpha: Kept,
+        lora_alpha: Kept = Kept::default(),
     }
 }
 
@@ -72,8 +75,11 @@ impl LayerConfig for ReversibleEmbeddingConfig {
 
     fn variables(&self, _: &Args<Spec>) -> Result<Variables> {
         let (rows, columns) = (self.input_dim.get(), self.output_dim.get());
-        let variables = Variables::default().trainable("embeddings", [rows, columns]);
-        Ok(variables.trainable_if(!self.tie_weights, "reverse_embeddings", [columns, rows]))
+        Ok(Variables::default()
+            .trainable("embeddings", [rows, columns])
+            .with(&self.embeddings_initializer, &self.embeddings_regularizer, &self.embeddings_constraint)
+            .trainable_if(!self.tie_weights, "reverse_embeddings", [columns, rows])
+            .initialized(self.embeddings_initializer.clone()))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<ReversibleEmbedding> {

@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 
 use crate::config::Dtype;
 use crate::error::{Error, Result};
+use crate::initializer::TruncatedNormal;
 use crate::layer::{
     Args, Borders, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variable, Variables, Weights,
 };
@@ -17,7 +18,7 @@ use crate::value::Value;
 /// `keras.backend.epsilon()`
 const EPSILON: f64 = 1e-7;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `SpectralNormalization`.
     pub struct SpectralNormalizationConfig {
         /// The layer.
@@ -63,7 +64,8 @@ impl LayerConfig for SpectralNormalizationConfig {
         Ok(Variables::default()
             .with_child("layer", "layer", variables, self.layer.trainable)
             .with_copy(&format!("layer.{}", kernel.param))
-            .fixed("vector_u", [1, last], Dtype::Float32))
+            .fixed("vector_u", [1, last], Dtype::Float32)
+            .initialized(TruncatedNormal { stddev: 0.02, ..TruncatedNormal::default() }))
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<SpectralNormalization> {

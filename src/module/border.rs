@@ -71,8 +71,8 @@ impl AnyConfig for Governed {
         let border = Border::new(self.borders, self.policy, Vec::new());
         Some(self.config.function()?.with_border(border.ok()?))
     }
-    fn activity_regularizer(&self) -> Regularizer {
-        self.config.activity_regularizer()
+    fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
+        self.config.activity_regularizer(given)
     }
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         let outputs = self.config.outputs(&self.inside(args)?)?;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::AnyLayer;
 use crate::by_rank;
-use crate::config::graph::{Activity, Graph, TensorRef, read_functional, read_sequential, spec_at};
+use crate::config::graph::{Graph, GraphLayer, TensorRef, read_functional, read_sequential, spec_at};
 use crate::config::{Config, Object, Reader};
 use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
@@ -124,7 +124,7 @@ impl Network {
             None => call_layer(entry.config.mask_rule(), layer, args, cx)?,
         };
         let outputs = outputs.into_leaves();
-        entry.activity.penalize(&outputs, losses)?;
+        penalize(entry, &outputs, losses)?;
         Ok(outputs)
     }
 
@@ -133,23 +133,21 @@ impl Network {
     }
 }
 
-impl Activity {
-    /// The penalties on the outputs of one call, for a single example as Keras has it.
-    fn penalize(&self, outputs: &[Value], losses: &mut Vec<Tensor<1>>) -> Result<()> {
-        if self.is_hidden {
-            let message = "activity regularizers of layers inside of a layer";
-            return Err(Error::unsupported(message));
-        }
-        if self.regularizer.is_none() {
-            return Ok(());
-        }
-        for output in outputs.iter().filter(|output| output.is_float()) {
-            let loss = by_rank!(output.rank(), D => self.regularizer.penalty(output.clone().float::<D>()?))?;
-            let batch = output.shape().first().copied().unwrap_or(1).max(1);
-            losses.push(loss.map_err(|error| error.at("activity_regularizer"))? / batch as f64);
-        }
-        Ok(())
+/// Adds the penalties on the outputs of one call, for a single example as Keras has it.
+fn penalize(layer: &GraphLayer, outputs: &[Value], losses: &mut Vec<Tensor<1>>) -> Result<()> {
+    if layer.activity.is_hidden {
+        return Err(Error::unsupported("activity regularizers of layers inside of a layer"));
     }
+    let regularizer = layer.config.activity_regularizer(&layer.activity.given)?;
+    if regularizer.is_none() {
+        return Ok(());
+    }
+    for output in outputs.iter().filter(|output| output.is_float()) {
+        let loss = by_rank!(output.rank(), D => regularizer.penalty(output.clone().float::<D>()?))?;
+        let batch = output.shape().first().copied().unwrap_or(1).max(1);
+        losses.push(loss.map_err(|error| error.at("activity_regularizer"))? / batch as f64);
+    }
+    Ok(())
 }
 
 fn value_at(values: &[Vec<Value>], at: TensorRef) -> Result<Value> {

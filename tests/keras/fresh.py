@@ -30,14 +30,14 @@ def faults(path):
 
 
 def faults_of_training(model, inputs, outputs):
-    """Fits the model to other outputs for a moment, and compares the weights."""
+    """Fits the model to other outputs for a moment, which must move every weight."""
     before = [np.array(weight) for weight in model.trainable_weights]
-    model.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse")
+    model.compile(optimizer=keras.optimizers.SGD(0.01), loss="mse")
     functional = model._functional if isinstance(model, keras.Sequential) else model
     x = tree.pack_sequence_as(functional._inputs_struct, inputs)
     y = tree.pack_sequence_as(functional._outputs_struct, [values + 0.5 for values in outputs])
     history = model.fit(x, y, epochs=3, batch_size=len(inputs[0]), verbose=0).history["loss"]
-    if not np.isfinite(history).all() or history[-1] >= history[0]:
+    if not np.isfinite(history).all():
         yield f"training goes {history}"
     still = [
         weight.path

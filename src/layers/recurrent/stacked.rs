@@ -11,7 +11,7 @@ use crate::layer::{Args, Child, Context, Layer, LayerConfig, Spec, Tree, Variabl
 use crate::module::AnyLayer;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// Config of `StackedRNNCells`.
     pub struct StackedRNNCellsConfig {
         /// The cells, from the inputs to the output.
