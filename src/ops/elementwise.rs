@@ -1,4 +1,4 @@
-//! Operations of elements: arithmetic, comparisons, logic.
+//! Operations that make values or put them beside each other.
 
 use burn::tensor::{Int, Tensor};
 

@@ -1,5 +1,5 @@
 //! The operations of `keras.ops` that stand in a graph like layers: each lives in one file, and has one
-//! line in that file's table.
+//! line in a table of that file. Most are a pattern, such as a reduction, and what is special about it.
 
 mod binary;
 mod bitwise;
@@ -18,6 +18,7 @@ mod sorting;
 mod special;
 mod statistics;
 mod unary;
+mod unique;
 
 pub use binary::*;
 pub use bitwise::*;
@@ -32,10 +33,14 @@ pub use segment::*;
 pub use sort::*;
 pub use statistics::*;
 pub use unary::*;
+pub use unique::*;
+
+#[cfg(test)]
+mod gradient_tests;
 
 use crate::layer::Row;
 
-/// Every operation that this crate knows, one table per file.
+/// Every operation that this crate knows, by the tables of the files.
 pub static OPERATIONS: &[&[Row]] = &[
     binary::ROWS,
     binary::POWER,
@@ -74,4 +79,5 @@ pub static OPERATIONS: &[&[Row]] = &[
     unary::QUESTIONS,
     unary::ROUND,
     unary::SIGNS,
+    unique::ROWS,
 ];
