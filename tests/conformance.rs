@@ -135,6 +135,11 @@ fn compare(outputs: Outputs, expected: &[(String, TensorData)], tolerance: f64) 
         {
             return Err(format!("expected the output {expected_name:?}, got {name:?}").into());
         }
+        // JAX has no 64 bits.
+        let narrowed = got.dtype() == DType::I64 && expected.dtype() == DType::I32;
+        if got.dtype() != expected.dtype() && !narrowed {
+            return Err(format!("{name}: expected {:?}, got {:?}", expected.dtype(), got.dtype()).into());
+        }
         let (got, expected) = (numbers(got), numbers(expected.clone()));
         let mut worst = (0.0, 0);
         for (at, (got, expected)) in got.iter().zip(&expected).enumerate() {
