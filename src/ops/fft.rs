@@ -7,6 +7,7 @@ use crate::by_rank;
 use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Row, Spec, Tree, row};
+use crate::limits::Limits;
 use crate::value::dft::{check_length, fft, fit, ifft, irfft, rfft};
 use crate::value::{Binary, Value};
 
@@ -345,6 +346,7 @@ impl ISTFT {
     fn span(&self, parts: usize) -> Result<(usize, usize, usize)> {
         let span =
             parts.saturating_sub(1).saturating_mul(self.sequence_stride).saturating_add(self.fft_length);
+        Limits::check("entries of a signal", span as u64, Limits::default().activation / 16)?;
         let start = if self.center { self.fft_length / 2 } else { 0 };
         let length = self.length.unwrap_or(span.saturating_sub(2 * start));
         match start.saturating_add(length) <= span && length > 0 {

@@ -1,5 +1,5 @@
 //! The operations of `keras.ops` that stand in a graph like layers: each lives in one file, and has one
-//! line in that file's table.
+//! line in a table of that file. Most are a pattern, such as a reduction, and what is special about it.
 
 mod arrange;
 mod binary;
@@ -13,9 +13,9 @@ mod image;
 mod index;
 mod join;
 pub(crate) mod kit;
+mod linalg;
 mod logic;
 mod nan;
-mod linalg;
 pub mod nn;
 mod pattern;
 mod product;
@@ -30,6 +30,7 @@ mod sorting;
 mod special;
 mod statistics;
 mod unary;
+mod unique;
 
 pub use arrange::*;
 pub use binary::*;
@@ -42,12 +43,12 @@ pub(crate) use form::Form;
 pub use image::*;
 pub use index::*;
 pub use join::*;
-pub use logic::*;
-pub use nan::*;
 pub use linalg::{
     Cholesky, CholeskyInverse, Det, Eigh, Inv, Logdet, Lstsq, LuFactor, MatrixRank, Mode, Norm, Pinv, Qr,
     SVD, Slogdet, Solve, SolveTriangular,
 };
+pub use logic::*;
+pub use nan::*;
 pub use product::*;
 pub use quantile::*;
 pub use reduce::*;
@@ -58,10 +59,14 @@ pub use shape::*;
 pub use sort::*;
 pub use statistics::*;
 pub use unary::*;
+pub use unique::*;
+
+#[cfg(test)]
+mod gradient_tests;
 
 use crate::layer::Row;
 
-/// Every operation that this crate knows, one table per file.
+/// Every operation that this crate knows, by the tables of the files.
 pub static OPERATIONS: &[&[Row]] = &[
     image::ROWS,
     nn::activation::ROWS,
@@ -118,4 +123,5 @@ pub static OPERATIONS: &[&[Row]] = &[
     unary::SIGNS,
     linalg::ROWS,
     fft::ROWS,
+    unique::ROWS,
 ];

@@ -34,6 +34,7 @@ def arithmetic(x, y):
 
 def shapes(x, y):
     return [tf.reshape(x, (-1, 24)), tf.reshape(x, [tf.shape(x)[0], 24]), tf.reshape(x, (tf.shape(x)[0], 8, 3)),
+            tf.reshape(x, [tf.shape(x)[0], -1, 8]), tf.reshape(x, [-1, tf.shape(x)[2], 2, 2]),
             tf.transpose(x, [0, 2, 1]), tf.expand_dims(x, -1), tf.squeeze(x[:, :1], 1), tf.concat([x, y], axis=-1),
             tf.stack([x, y], 1), *tf.unstack(x, axis=1), *tf.split(x, 2, axis=-1), *tf.split(x, [1, 2, 3], axis=2),
             tf.tile(x, [1, 2, 1]), tf.reverse(x, [1]), tf.roll(x, 2, axis=1), tf.repeat(x, 2, axis=1),

@@ -1,6 +1,7 @@
 //! What all random changes of images have in common: outside of training they change nothing.
 //!
-//! The random numbers are Burn's, so Keras' `seed` has no bearing on them.
+//! The random numbers are Burn's, so Keras' `seed` has no bearing on them. In training all images are
+//! floats; Keras lets some layers add to bytes, which then run over.
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -104,6 +104,9 @@ pub(super) fn qr(mut r: Matrix) -> (Matrix, Matrix) {
 
 /// Values in ascending order, and the vectors of the symmetric part of a matrix as columns.
 pub(super) fn eigh(a: &Matrix) -> (Vec<f64>, Matrix) {
+    if !a.iter().all(|number| number.is_finite()) {
+        return (vec![f64::NAN; a.nrows()], Matrix::from_element(a.nrows(), a.nrows(), f64::NAN));
+    }
     let found = nalgebra::SymmetricEigen::new((a + a.transpose()) * 0.5);
     let mut order: Vec<usize> = (0..a.nrows()).collect();
     order.sort_by(|a, b| found.eigenvalues[*a].total_cmp(&found.eigenvalues[*b]));
@@ -115,6 +118,12 @@ pub(super) fn eigh(a: &Matrix) -> (Vec<f64>, Matrix) {
 pub(super) fn svd(a: Matrix, full: bool) -> (Matrix, Vec<f64>, Matrix) {
     let (height, width) = a.shape();
     let count = height.min(width);
+    // The iterations would not end.
+    if !a.iter().all(|number| number.is_finite()) {
+        let nan = |rows, columns| Matrix::from_element(rows, columns, f64::NAN);
+        let (left, right) = if full { (height, width) } else { (count, count) };
+        return (nan(height, left), vec![f64::NAN; count], nan(right, width));
+    }
     let found = nalgebra::SVD::new(a, true, true);
     let u = found.u.unwrap_or_else(|| Matrix::identity(height, count));
     let v = found.v_t.unwrap_or_else(|| Matrix::identity(count, width));
