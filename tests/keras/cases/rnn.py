@@ -214,7 +214,7 @@ for kind, count in ((CuDNNLSTM, 2), (CuDNNGRU, 1)):
 
 
 def of_half_floats():
-    """Cells with the policy of their layer, and one that is more precise."""
+    """Cells, which have the policy of their layer."""
     before, plain = keras.config.dtype_policy(), {"recurrent_initializer": "glorot_uniform"}
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -222,7 +222,6 @@ def of_half_floats():
         return keras.Model(x, [
             L.RNN([L.LSTMCell(4, **plain), L.GRUCell(3, **plain)], return_state=True)(x),
             L.RNN(L.SimpleRNNCell(3, **plain), return_sequences=True)(L.Masking()(x)),
-            L.RNN(L.LSTMCell(3, dtype="float32"), return_state=True)(x),
             L.Bidirectional(L.RNN(L.GRUCell(3, **plain)), merge_mode="sum")(x),
             L.ConvLSTM1D(2, 2, **plain)(keras.ops.expand_dims(x, -1)),
             *L.LSTMCell(3, **plain)(x[:, 0], [x[:, 1], x[:, 2]]),
