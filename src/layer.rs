@@ -48,6 +48,7 @@ use crate::regularizer::Regularizer;
 use crate::value::Value;
 
 pub use crate::any_config::AnyConfig;
+pub use crate::config::Borders;
 pub use crate::registry::{Child, LambdaCall, LambdaShape, Policy, Registry, Row, row, rows};
 pub use crate::variables::{Asset, Variable, Variables, Weights};
 
@@ -388,22 +389,6 @@ pub enum MaskRule {
     Own,
 }
 
-/// What a dtype policy does to the floats of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Borders {
-    /// What enters and what it gives have the type of the policy, and so do the variables when they are
-    /// used.
-    Cast,
-    /// The same, but variables are used as they are stored.
-    Stored,
-    /// As `Stored`, and inputs may have any type.
-    Uncast,
-    /// Inputs and outputs have the type of the policy; the layers inside have policies of their own.
-    Wrapper,
-    /// It has no policy.
-    Free,
-}
-
 /// The circumstances of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Context {
@@ -541,6 +526,12 @@ pub trait Function: Config + Clone + Debug + Send + Sync + 'static {
         Ok(given.clone())
     }
 
+    /// See [`LayerConfig::group_name`].
+    #[must_use]
+    fn group_name(&self) -> Option<String> {
+        Self::CLASSES.first().filter(|_| !Self::OPERATION).map(|class| crate::config::snake_case(class))
+    }
+
     /// See [`LayerConfig::outputs`].
     ///
     /// # Errors
@@ -565,6 +556,10 @@ impl<F: Function> LayerConfig for F {
 
     fn read_object(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         F::read_object(object, reader)
+    }
+
+    fn group_name(&self) -> Option<String> {
+        F::group_name(self)
     }
 
     fn function(&self) -> Option<AnyLayer> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::config::{DtypePolicy, Field, Object, Reader};
+use crate::config::{Borders, DtypePolicy, Field, Map, Object, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{AnyConfig, LayerConfig, Spec};
 use crate::layers::{ConstantConfig, LAYERS};
@@ -219,7 +219,11 @@ impl Registry {
         if reads_dtype || graph_of(config.as_ref()).is_some() {
             return policy.map(|_| config);
         }
-        policy.map(|policy| Arc::new(Governed { config, policy }) as _)
+        let policy = policy?;
+        if !matches!(config.borders(), Borders::Free | Borders::Wrapper) {
+            reader.note(check_inner(object.config, policy));
+        }
+        Some(Arc::new(Governed { config, policy }))
     }
 
     /// Reads an array that a layer is called with.
@@ -267,6 +271,20 @@ impl PartialEq for Child {
     fn eq(&self, other: &Self) -> bool {
         self.json == other.json
     }
+}
+
+/// Refuses layers inside of a layer that have another dtype policy, where only one counts.
+fn check_inner(config: &Map<String, Json>, policy: DtypePolicy) -> Result<()> {
+    let layers = config.iter().filter(|(key, _)| !key.ends_with("activation")).flat_map(|(key, json)| {
+        let items = json.as_array().map_or(std::slice::from_ref(json), Vec::as_slice);
+        items.iter().filter_map(Object::of).map(move |layer| (key, layer))
+    });
+    for (key, layer) in layers.filter(|(_, layer)| layer.text("module") == Some("keras.layers")) {
+        if DtypePolicy::read(layer.config.get("dtype")).is_ok_and(|inner| inner != policy) {
+            return Err(Error::unsupported("another dtype policy than that of the layer around it").at(key));
+        }
+    }
+    Ok(())
 }
 
 /// `; did you mean "x"?`, when something known is close to `unknown`.

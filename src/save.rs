@@ -8,6 +8,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Int, Tensor};
 use bytes::Bytes;
 
+use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::file::h5::{Attribute, Attributes, ElementType};
 use crate::file::h5_write::{H5Builder, H5Layout};
@@ -124,8 +125,13 @@ impl Values {
                 );
             }
             for (_, path) in variable.datasets() {
+                let stored = model.file().weights.datasets().get(&path);
+                let stored = stored.and_then(|dataset| Dtype::from_name(dataset.element.keras_name()?));
+                // How wide integers are depends on the backend that Keras wrote them with.
+                let width = stored.filter(|stored| stored.is_int() && variable.dtype.is_int());
+                let dtype = width.unwrap_or(variable.dtype);
                 values.insert(path.clone(), value.clone());
-                variables.insert(path, variable.clone());
+                variables.insert(path, Variable { dtype, ..variable.clone() });
             }
         }
         Ok(Self { variables, values })

@@ -51,15 +51,18 @@ impl Variable {
     /// The path of the dataset in the weights file.
     #[must_use]
     pub fn dataset(&self) -> String {
-        if self.is_named {
-            return join(&self.group, &format!("vars/{}", self.name), '/');
-        }
-        dataset(&self.group, self.index)
+        self.dataset_in(&self.group, self.index)
+    }
+
+    fn dataset_in(&self, group: &str, index: usize) -> String {
+        let key = if self.is_named { self.name.to_owned() } else { index.to_string() };
+        join(group, &format!("vars/{key}"), '/')
     }
 
     /// The groups and paths of all its datasets: its own, and those that have it again.
     pub(crate) fn datasets(&self) -> impl Iterator<Item = (&str, String)> {
-        let copies = self.copies.iter().map(|(group, index)| (group.as_str(), dataset(group, *index)));
+        let copies =
+            self.copies.iter().map(|(group, index)| (group.as_str(), self.dataset_in(group, *index)));
         std::iter::once((self.group.as_str(), self.dataset())).chain(copies)
     }
 
@@ -89,10 +92,6 @@ impl Variable {
         self.axes.iter().enumerate().for_each(|(at, axis)| back[*axis] = at);
         back
     }
-}
-
-fn dataset(group: &str, index: usize) -> String {
-    join(group, &format!("vars/{index}"), '/')
 }
 
 fn join(outer: &str, inner: &str, glue: char) -> String {
@@ -294,11 +293,10 @@ impl Variables {
         self
     }
 
-    /// The same variables, those of `float32` in another type.
-    pub(crate) fn stored_as(mut self, dtype: Dtype) -> Self {
-        for variable in self.all.iter_mut().filter(|variable| variable.dtype == Dtype::Float32) {
-            variable.dtype = dtype;
-        }
+    /// The same variables, those of `float32` that `chosen` picks in another type.
+    pub(crate) fn stored_as(mut self, dtype: Dtype, chosen: impl Fn(&Variable) -> bool) -> Self {
+        let floats = self.all.iter_mut().filter(|variable| variable.dtype == Dtype::Float32);
+        floats.filter(|variable| chosen(variable)).for_each(|variable| variable.dtype = dtype);
         self
     }
 

@@ -155,6 +155,27 @@ fn predict_takes_single_arrays_of_any_name_and_type() {
 }
 
 #[test]
+fn predict_takes_and_gives_strings() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = fixture("lookup/inverse.keras");
+    let (inputs, expected) = arrays("lookup/inverse");
+    let (from, to) = (folder.path().join("in.npy"), folder.path().join("out.npz"));
+    let predict = ["predict", text(&model), "--inputs", text(&from), "--outputs", text(&to)];
+    npz::write(&from, &inputs).unwrap();
+    for extra in [&[][..], &["--batch-size", "1"]] {
+        succeed(&[&predict, extra].concat());
+        assert_eq!(npz::read(&to).unwrap(), expected);
+    }
+    npz::write(&from, &[(String::new(), TensorData::zeros::<f32, _>([2, 3]).into())]).unwrap();
+    let error = fail(&predict);
+    assert!(error.contains("expected strings, got elements of float32"), "{error}");
+    npz::write(&from, &inputs).unwrap();
+    let model = fixture("core/dense.keras");
+    let error = fail(&["predict", text(&model), "--inputs", text(&from), "--outputs", text(&to)]);
+    assert!(error.contains("expected numbers, got strings"), "{error}");
+}
+
+#[test]
 fn several_outputs_keep_their_order() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model.keras");

@@ -15,7 +15,6 @@ use common::{root, script};
 
 #[test]
 fn real_keras_opens_what_we_wrote() {
-    let Some(mut reopen) = script("reopen.py") else { return };
     let committed = root().join("tests/fixtures");
     let fixtures = std::env::var_os("BURN_KERAS_FIXTURES").map_or(committed, PathBuf::from);
     let written = Path::new(env!("CARGO_TARGET_TMPDIR")).join("reopen");
@@ -26,12 +25,17 @@ fn real_keras_opens_what_we_wrote() {
     let mut count = 0;
     for case in manifest["cases"].as_array().unwrap() {
         let (model, name) = (case["model"].as_str().unwrap(), case["name"].as_str().unwrap());
-        let target = written.join(format!("{name}.keras"));
+        // Strings are known to TensorFlow only.
+        let backend = case.get("backend").map_or("jax", |backend| backend.as_str().unwrap());
+        let target = written.join(format!("{backend}/{name}.keras"));
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
         KerasModel::load(fixtures.join(model), &device).unwrap().save(&target).unwrap();
         count += 1;
     }
     assert!(count > 0, "there is nothing to reopen");
-    let status = reopen.args([&fixtures, &written]).status().unwrap();
-    assert!(status.success(), "Keras found differences");
+    for backend in ["jax", "tensorflow"] {
+        let Some(mut reopen) = script("reopen.py") else { return };
+        reopen.env("KERAS_BACKEND", backend).args([&fixtures, &written.join(backend)]);
+        assert!(reopen.status().unwrap().success(), "Keras on {backend} found differences");
+    }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::activity::Activity;
+use super::call::{Call, Named, read_call, read_history, sorted};
 use super::{Object, Reader, brief, snake_case};
 use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Args, Registry, Spec, Tree};
@@ -218,23 +219,6 @@ fn constant_name(layer: &str, number: usize) -> String {
     format!("{layer}/constant_{number}")
 }
 
-/// A call whose tensors are still named by layer, call and output.
-struct Call {
-    args: Args<Named>,
-    mask: Option<Tree<Named>>,
-    training: Option<bool>,
-    /// Every tensor in Keras' flattened order, which decides the order of layers.
-    parents: Vec<Named>,
-}
-
-/// A tensor by layer, call and output, as `keras_history` has it.
-#[derive(Clone, Debug, PartialEq)]
-struct Named {
-    layer: String,
-    call: usize,
-    output: usize,
-}
-
 /// Reads one layer of a model.
 fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Option<Read<'a>> {
     let Some(object) = Object::of(json) else {
@@ -391,122 +375,6 @@ fn read_ref(json: &Json, entries: &[Read<'_>]) -> Result<Tree<Named>> {
         }
         other => Err(Error::config(format_args!("expected a layer, call and output, got {}", brief(other)))),
     }
-}
-
-/// Dictionaries are flattened by sorted key.
-fn sorted<T>(mut items: Vec<(String, T)>) -> Vec<(String, T)> {
-    items.sort_by(|a, b| a.0.cmp(&b.0));
-    items
-}
-
-/// `[layer, call, output]`.
-fn read_history(items: &[Json]) -> Result<Named> {
-    let number = |at: usize| items.get(at).and_then(Json::as_u64).and_then(|n| usize::try_from(n).ok());
-    match (items.first().and_then(Json::as_str), number(1), number(2)) {
-        (Some(layer), Some(call), Some(output)) => Ok(Named { layer: layer.to_owned(), call, output }),
-        _ => Err(Error::config("expected a layer's name, a call and an output")),
-    }
-}
-
-/// Reads one entry of `inbound_nodes`, in the form of Keras 3 or the list form that it also takes.
-fn read_call(json: &Json, config: &dyn AnyConfig) -> Result<Call> {
-    let (positional, keywords) = match json {
-        Json::Object(call) => {
-            let args = call.get("args").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-            let positional = args.iter().map(read_argument).collect::<Result<Vec<_>>>()?;
-            let empty = Map::new();
-            let kwargs = call.get("kwargs").and_then(Json::as_object).unwrap_or(&empty);
-            let keywords = kwargs.iter().map(|(key, json)| Ok((key.clone(), read_argument(json)?)));
-            (positional, sorted(keywords.collect::<Result<Vec<_>>>()?))
-        }
-        Json::Array(tensors) => read_list_call(tensors)?,
-        other => return Err(Error::config(format_args!("expected a call, got {}", brief(other)))),
-    };
-    let parents = positional.iter().chain(keywords.iter().map(|(_, tree)| tree));
-    let parents = parents.flat_map(Tree::leaves).cloned().collect();
-    let (mut mask, mut training, mut others) = (None, None, Vec::new());
-    let is_operation = config.group_name().is_none();
-    for (key, value) in keywords {
-        match (key.as_str(), &value) {
-            // Keras gives masks to layers; to an operation it is an argument like any other.
-            ("mask", _) if is_operation => others.push((key, value)),
-            ("mask", value) if is_nothing(value) => {}
-            ("mask", value) if value.leaves().is_empty() => {
-                return Err(Error::unsupported("a mask that is no tensor"));
-            }
-            ("mask", _) => mask = Some(value),
-            ("training", Tree::Constant(Json::Bool(flag))) => training = Some(*flag),
-            _ => others.push((key, value)),
-        }
-    }
-    Ok(Call { args: Args::bind(config.arg_names(), positional, others)?, mask, training, parents })
-}
-
-/// Whether an argument says nothing: Python's `None`, or only that in a structure.
-fn is_nothing(tree: &Tree<Named>) -> bool {
-    fn is_null(json: &Json) -> bool {
-        match json {
-            Json::Null => true,
-            Json::Array(items) => items.iter().all(is_null),
-            Json::Object(items) => items.values().all(is_null),
-            _ => false,
-        }
-    }
-    match tree {
-        Tree::Leaf(_) => false,
-        Tree::List(items) => items.iter().all(is_nothing),
-        Tree::Dict(items) => items.iter().all(|(_, item)| is_nothing(item)),
-        Tree::Constant(json) => is_null(json),
-    }
-}
-
-type Arguments = (Vec<Tree<Named>>, Vec<(String, Tree<Named>)>);
-
-/// `[[layer, call, output, kwargs], ...]`.
-fn read_list_call(tensors: &[Json]) -> Result<Arguments> {
-    let mut leaves = Vec::with_capacity(tensors.len());
-    let mut keywords = Vec::new();
-    for tensor in tensors {
-        let items = tensor.as_array().ok_or_else(|| {
-            Error::unsupported(format_args!(
-                "expected [layer, call, output, arguments], got {}",
-                brief(tensor)
-            ))
-        })?;
-        leaves.push(Tree::Leaf(read_history(items)?));
-        if let Some(Json::Object(kwargs)) = items.get(3) {
-            keywords = kwargs.iter().map(|(key, json)| (key.clone(), Tree::Constant(json.clone()))).collect();
-        }
-    }
-    let inputs = if leaves.len() == 1 { leaves } else { vec![Tree::List(leaves)] };
-    Ok((inputs, keywords))
-}
-
-/// One argument of a call: tensors at any depth, constants elsewhere.
-fn read_argument(json: &Json) -> Result<Tree<Named>> {
-    if let Some(object) = Object::of(json) {
-        if object.class != "__keras_tensor__" {
-            return Ok(Tree::Constant(json.clone()));
-        }
-        let history = object.config.get("keras_history").and_then(Json::as_array);
-        let history = history.ok_or_else(|| Error::config("a tensor without history"))?;
-        return Ok(Tree::Leaf(read_history(history)?));
-    }
-    Ok(match json {
-        Json::Array(items) => {
-            let items = items.iter().map(read_argument).collect::<Result<Vec<_>>>()?;
-            // A list of numbers is a constant, as is one without anything in it.
-            match items.iter().all(|item| matches!(item, Tree::Constant(_))) {
-                true => Tree::Constant(json.clone()),
-                false => Tree::List(items),
-            }
-        }
-        Json::Object(items) => {
-            let items = items.iter().map(|(key, item)| Ok((key.clone(), read_argument(item)?)));
-            Tree::Dict(sorted(items.collect::<Result<Vec<_>>>()?))
-        }
-        constant => Tree::Constant(constant.clone()),
-    })
 }
 
 /// Orders layers and calls as Keras does, and resolves names to numbers.

@@ -2,6 +2,7 @@
 
 mod activity;
 mod array;
+mod call;
 mod data_format;
 mod described;
 mod dtype;
@@ -20,7 +21,7 @@ pub use described::{Class, Described};
 pub use dtype::Dtype;
 pub use field::{Axes, Config, Field, Kept, Keyword, PerAxis, brief, read_key, refuse, resolve_axis};
 pub use object::{Object, snake_case};
-pub use policy::DtypePolicy;
+pub use policy::{Borders, DtypePolicy};
 #[doc(hidden)]
 pub use serde_json::{Map, Value as Json};
 

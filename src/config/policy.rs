@@ -62,6 +62,22 @@ impl DtypePolicy {
     }
 }
 
+/// What a dtype policy does to the floats of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Borders {
+    /// What enters and what it gives have the type of the policy, and so do the variables when they are
+    /// used.
+    Cast,
+    /// The same, but variables are used as they are stored.
+    Stored,
+    /// As `Stored`, and inputs may have any type.
+    Uncast,
+    /// Inputs and outputs have the type of the policy; the layers inside have policies of their own.
+    Wrapper,
+    /// It has no policy.
+    Free,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ use super::{Layout, saturate};
 use crate::config::DataFormat;
 use crate::error::{Error, Result};
 use crate::layer::Spec;
+use crate::layers::spatial::check_elements;
 use crate::value::Value;
 
 crate::keywords! {
@@ -110,6 +111,9 @@ fn lanczos(radius: f32, x: f32) -> f32 {
 
 /// Resizes images, other than to the nearest pixels.
 ///
+/// # Errors
+/// When the lengths are too large.
+///
 /// # Shapes
 /// - x: `[batch, channels, height, width]`
 /// - output: `[batch, channels, size...]`
@@ -118,15 +122,17 @@ pub(crate) fn resize(
     size: [usize; 2],
     interpolation: Interpolation,
     antialias: bool,
-) -> Tensor<4> {
+) -> Result<Tensor<4>> {
     let [_, _, height, width] = x.dims();
+    check_elements("weights of pixels", [height, size[0]])?;
+    check_elements("weights of pixels", [width, size[1]])?;
     let matrix = |from: usize, to: usize| {
         let axis = Axis::whole(from, to, antialias);
         (from != to).then(|| axis.matrix(interpolation, &x.device()).unsqueeze::<4>())
     };
     let (rows, columns) = (matrix(height, size[0]), matrix(width, size[1]));
     let x = rows.map_or_else(|| x.clone(), |rows| rows.matmul(x.clone()));
-    columns.map_or_else(|| x.clone(), |columns| x.clone().matmul(columns.swap_dims(2, 3)))
+    Ok(columns.map_or_else(|| x.clone(), |columns| x.clone().matmul(columns.swap_dims(2, 3))))
 }
 
 /// What becomes of the aspect ratio of resized images.
@@ -180,7 +186,7 @@ impl Resize {
             let images = images.pick(rows, &nearest(height, self.size[0]))?;
             images.pick(columns, &nearest(width, self.size[1]))?
         } else {
-            layout.give(resize(layout.take(images)?, self.size, self.interpolation, self.antialias))?
+            layout.give(resize(layout.take(images)?, self.size, self.interpolation, self.antialias)?)?
         };
         if resized.dtype() == dtype { Ok(resized) } else { saturate(resized, dtype) }
     }

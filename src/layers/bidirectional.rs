@@ -3,6 +3,7 @@
 use burn::module::Module;
 use serde_json::{Map, Value as Json};
 
+use super::recurrent::unpack;
 use crate::config::{Field, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{
@@ -114,6 +115,7 @@ impl crate::config::Config for BidirectionalConfig {
 impl BidirectionalConfig {
     /// The arguments of each direction: of the initial states it gets its half.
     fn split<T: Clone>(args: &Args<T>) -> Result<[Args<T>; 2]> {
+        let args = unpack(args)?;
         let states = match args.get("initial_state") {
             None => &[][..],
             Some(Tree::List(states)) if states.len().is_multiple_of(2) => states,
@@ -240,7 +242,7 @@ impl Layer for Bidirectional {
     }
 
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
-        let mask = args.input()?.mask().cloned().filter(|_| self.return_sequences);
+        let mask = args.inputs().first().and_then(|x| x.mask()).cloned().filter(|_| self.return_sequences);
         let [forward, backward] = BidirectionalConfig::split(&args)?;
         drop(args);
         let mut forward = self.forward_layer.call(forward, cx)?.into_leaves();

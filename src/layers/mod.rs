@@ -25,6 +25,7 @@ mod hashing;
 mod identity;
 pub(crate) mod image;
 mod input;
+mod keras2;
 mod lambda;
 mod layer_normalization;
 mod locally_connected;
@@ -94,6 +95,7 @@ pub use image::{
     RandomTranslation, RandomZoom, Resizing, Solarization,
 };
 pub use input::InputLayerConfig;
+pub use keras2::{SlicingOpLambda, TFOpLambda, TensorFlowOpLayer};
 pub use lambda::Lambda;
 pub use layer_normalization::{
     LayerNormalization, LayerNormalizationConfig, RMSNormalization, RMSNormalizationConfig,
@@ -161,6 +163,9 @@ pub static LAYERS: &[Row] = &[
     row::<Identity>(),
     row::<ActivityRegularization>(),
     row::<Lambda>(),
+    row::<TFOpLambda>(),
+    row::<SlicingOpLambda>(),
+    row::<TensorFlowOpLayer>(),
     row::<Rescaling>(),
     row::<PipelineConfig>(),
     row::<STFTSpectrogramConfig>(),

@@ -6,7 +6,9 @@ use burn::module::Module;
 
 use crate::config::graph::numbered;
 use crate::error::Result;
-use crate::layer::{Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{
+    Args, Borders, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights,
+};
 use crate::module::{AnyLayer, call_layer};
 use crate::value::Value;
 
@@ -36,6 +38,7 @@ impl LayerConfig for PipelineConfig {
     const CLASSES: &'static [&'static str] = &["Pipeline"];
     const MASK: MaskRule = MaskRule::Own;
     const STRINGS: bool = true;
+    const BORDERS: Borders = Borders::Free;
 
     type Layer = Pipeline;
 

@@ -88,6 +88,23 @@ fn check_states(given: Option<&Tree<Spec>>, states: &[Spec]) -> Result<()> {
     Ok(())
 }
 
+/// The arguments with the states apart: Keras 2 has them in one list with the sequences.
+pub(super) fn unpack<T: Clone>(args: &Args<T>) -> Result<Args<T>> {
+    let Some(Tree::List(inputs)) = args.get("sequences") else { return Ok(args.clone()) };
+    let (sequences, states) = inputs.split_at(inputs.len().min(1));
+    if !states.is_empty() && args.get("initial_state").is_some() {
+        return Err(Error::config("initial states are given twice"));
+    }
+    let states = if states.is_empty() {
+        args.get("initial_state").cloned()
+    } else {
+        Some(Tree::List(states.to_vec()))
+    };
+    let others = [("initial_state", states), ("mask", args.get("mask").cloned())];
+    let others = others.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    Ok(Args::bind(ARGS, sequences.to_vec(), others)?.with_masks_passing_by(args.masks_pass_by()))
+}
+
 /// How a recurrent layer goes over a sequence.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Course {
@@ -196,16 +213,17 @@ macro_rules! over_time {
             type Layer = crate::layers::Recurrent;
 
             fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-                self.course().outputs(&self.cell(), args)
+                self.course().outputs(&self.cell(), &crate::layers::recurrent::unpack(args)?)
             }
 
             fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-                let variables = self.course().variables(&self.cell(), args)?;
+                let args = crate::layers::recurrent::unpack(args)?;
+                let variables = self.course().variables(&self.cell(), &args)?;
                 Ok(Variables::default().with_child($group, "cell", variables, true))
             }
 
             fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Self::Layer> {
-                self.course().build(&self.cell(), args, weights)
+                self.course().build(&self.cell(), &crate::layers::recurrent::unpack(args)?, weights)
             }
         }
     };
@@ -436,6 +454,7 @@ impl Layer for Recurrent {
     }
 
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>> {
+        let args = unpack(&args)?;
         let (given, mask) = (args.get("initial_state").cloned(), args.mask().cloned());
         let mut x = args.into_input()?;
         let (passed, time) = (x.mask().cloned(), x.shape().get(1).copied().unwrap_or(0));

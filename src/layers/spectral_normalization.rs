@@ -10,7 +10,7 @@ use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::initializer::TruncatedNormal;
 use crate::layer::{
-    Args, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variable, Variables, Weights,
+    Args, Borders, Child, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variable, Variables, Weights,
 };
 use crate::module::{AnyLayer, State, Training};
 use crate::value::Value;
@@ -43,6 +43,7 @@ impl SpectralNormalizationConfig {
 impl LayerConfig for SpectralNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["SpectralNormalization"];
     const MASK: MaskRule = MaskRule::Own;
+    const BORDERS: Borders = Borders::Wrapper;
 
     type Layer = SpectralNormalization;
 

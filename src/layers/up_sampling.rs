@@ -116,7 +116,7 @@ impl Function for UpSampling2D {
         let x = take::<4>(x, self.data_format)?;
         let lengths = lengths_of(&x).into_iter().zip(factors).map(|(length, factor)| length * factor);
         let size = super::spatial::array(lengths);
-        Ok(give(resize(x, size, self.interpolation, false), self.data_format).into())
+        Ok(give(resize(x, size, self.interpolation, false)?, self.data_format).into())
     }
 }
 

@@ -96,8 +96,11 @@ impl AnyConfig for Governed {
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         let variables = self.config.variables(&self.inside(args)?)?;
         Ok(match self.borders() {
-            Borders::Free | Borders::Wrapper => variables,
-            _ => variables.stored_as(self.policy.variable),
+            Borders::Free => variables,
+            Borders::Wrapper => {
+                variables.stored_as(self.policy.variable, |variable| variable.group.is_empty())
+            }
+            _ => variables.stored_as(self.policy.variable, |_| true),
         })
     }
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer> {
@@ -144,9 +147,7 @@ impl Border {
 
     /// The arguments as the layer sees them.
     pub fn enter(&self, args: Args<Value>) -> Result<Args<Value>> {
-        let is_ready = |value: &Value| !value.is_float() || value.dtype() == DType::F32;
-        let is_plain = self.compute == DType::F32 && args.leaves().into_iter().all(is_ready);
-        if self.borders == Borders::Free || is_plain {
+        if self.borders == Borders::Free || (self.compute == DType::F32 && is_plain(args.leaves())) {
             return Ok(args);
         }
         let rounds = !matches!(self.borders, Borders::Uncast);
@@ -159,9 +160,8 @@ impl Border {
 
     /// The outputs as others see them.
     pub fn leave(&self, outputs: Tree<Value>) -> Result<Tree<Value>> {
-        if self.compute == DType::F32
-            && self.outputs.iter().all(|dtype| *dtype == DType::F32 || !dtype.is_float())
-        {
+        let gives_plain = |dtype: &DType| *dtype == DType::F32 || !dtype.is_float();
+        if self.compute == DType::F32 && self.outputs.iter().all(gives_plain) && is_plain(outputs.leaves()) {
             return Ok(outputs);
         }
         let mut at = 0;
@@ -175,6 +175,11 @@ impl Border {
             }
         })
     }
+}
+
+/// Whether floats have the type in which layers compute.
+fn is_plain(values: Vec<&Value>) -> bool {
+    values.into_iter().all(|value| !value.is_float() || value.dtype() == DType::F32)
 }
 
 struct Rounder(DType);

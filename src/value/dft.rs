@@ -35,11 +35,13 @@ pub(crate) fn check_length(length: usize) -> Result<()> {
 }
 
 /// The transform of a complex tensor, given by its parts.
+#[allow(dead_code, reason = "for the operations of Fourier transforms")]
 pub(crate) fn fft<const D: usize>(real: Tensor<D>, imag: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
     on_rows(real, Some(imag), -1.0)
 }
 
 /// The inverse of [`fft`].
+#[allow(dead_code, reason = "for the operations of Fourier transforms")]
 pub(crate) fn ifft<const D: usize>(real: Tensor<D>, imag: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
     let scale = 1.0 / real.dims()[D - 1].max(1) as f64;
     let (real, imag) = on_rows(real, Some(imag), 1.0);
@@ -54,6 +56,7 @@ pub(crate) fn rfft<const D: usize>(x: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
 }
 
 /// The inverse of [`rfft`], of `length` entries; `real` and `imag` have `length / 2 + 1`.
+#[allow(dead_code, reason = "for the operations of Fourier transforms")]
 pub(crate) fn irfft<const D: usize>(real: Tensor<D>, imag: Tensor<D>, length: usize) -> Tensor<D> {
     let axis = D as isize - 1;
     // The others are those between the first and the middle, conjugate and from behind.
@@ -70,6 +73,7 @@ pub(crate) fn irfft<const D: usize>(real: Tensor<D>, imag: Tensor<D>, length: us
 }
 
 /// The last axis with `length` entries: cut off, or filled up with zeros.
+#[allow(dead_code, reason = "for the operations of Fourier transforms")]
 pub(crate) fn fit<const D: usize>(x: Tensor<D>, length: usize) -> Tensor<D> {
     let size = x.dims()[D - 1];
     if size >= length {

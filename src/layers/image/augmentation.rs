@@ -8,6 +8,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
 
+use super::images;
 use crate::config::{DataFormat, Dtype};
 use crate::error::Result;
 use crate::image::Layout;
@@ -45,7 +46,7 @@ pub(super) trait Augmentation: Debug + Send + Sync {
 
 /// The outputs of a layer of such changes.
 pub(super) fn outputs<A: Augmentation>(augmentation: &A, args: &Args<Spec>) -> Result<Tree<Spec>> {
-    let input = args.input()?;
+    let input = images(args)?;
     augmentation.check()?;
     Layout::of(input, augmentation.format())?;
     let dtype = if augmentation.casts() && !input.dtype.is_float() { Dtype::Float32 } else { input.dtype };

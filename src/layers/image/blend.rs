@@ -10,6 +10,7 @@ use rand_distr::{Beta, Distribution};
 use super::augmentation::{Augmentation, augmentation};
 use super::chance::{Factor, generator, per_image, reordered};
 use super::erase::{Side, inside};
+use super::images;
 use crate::config::{DataFormat, Kept};
 use crate::error::{Error, Result};
 use crate::initializer::Seed;
@@ -116,8 +117,8 @@ impl Function for MaxNumBoundingBoxes {
     const CLASSES: &'static [&'static str] = &["MaxNumBoundingBoxes"];
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        crate::image::Layout::of(args.input()?, self.data_format)?;
-        Ok(args.input()?.clone().into())
+        crate::image::Layout::of(images(args)?, self.data_format)?;
+        Ok(images(args)?.clone().into())
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {

@@ -1,16 +1,19 @@
 //! `CenterCrop` and `RandomCrop`: a part of images.
 
+use std::num::NonZeroUsize;
+
 use burn::tensor::Tensor;
 use rand::RngExt;
 
-use super::augmentation::{Augmentation, augmentation};
+use super::augmentation::{Augmentation, Augmented, outputs};
 use super::chance::generator;
+use super::changed_images;
 use crate::config::{DataFormat, Kept};
 use crate::error::Result;
 use crate::image::Layout;
 use crate::image::resize::{Fit, Interpolation, Resize, resize, window};
 use crate::initializer::Seed;
-use crate::layer::{Args, Context, Function, Spec, Tree};
+use crate::layer::{Args, Borders, Context, Function, LayerConfig, Spec, Tree, Weights};
 use crate::value::Value;
 
 crate::layer_config! {
@@ -49,7 +52,7 @@ impl Function for CenterCrop {
     const CLASSES: &'static [&'static str] = &["CenterCrop"];
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        let output = self.resize().output(args.input()?)?;
+        let output = self.resize().output(changed_images(args)?)?;
         Ok(output.float(output.shape.clone()).into())
     }
 
@@ -65,16 +68,36 @@ impl Function for CenterCrop {
     }
 }
 
-augmentation! {
+crate::layer_config! {
     /// `RandomCrop`: any part of a size in training. Outside of training Keras crops nothing, so the size
     /// of the outputs is known only where it is that of the inputs.
     pub struct RandomCrop {
         /// The height in training.
-        height: std::num::NonZeroUsize,
+        height: NonZeroUsize,
         /// The width in training.
-        width: std::num::NonZeroUsize,
+        width: NonZeroUsize,
         /// For Keras' own random numbers.
         seed: Seed = Seed::default(),
+        /// Where the channels are.
+        data_format: Option<DataFormat> = None,
+        /// For boxes around what is in the images.
+        bounding_box_format: Kept = Kept::default(),
+    }
+}
+
+impl LayerConfig for RandomCrop {
+    const CLASSES: &'static [&'static str] = &["RandomCrop"];
+    // Keras casts nothing that it does not crop.
+    const BORDERS: Borders = Borders::Free;
+
+    type Layer = Augmented;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        outputs(self, args)
+    }
+
+    fn build(&self, _: &Args<Spec>, _: &mut Weights<'_>) -> Result<Augmented> {
+        Ok(Augmented::new(self.clone()))
     }
 }
 
@@ -118,6 +141,6 @@ impl Augmentation for RandomCrop {
             "elements of resized images",
             [images.dims()[1], size[0], size[1]],
         )?;
-        Ok(resize(images, size, Interpolation::Bilinear, false))
+        resize(images, size, Interpolation::Bilinear, false)
     }
 }

@@ -4,6 +4,7 @@
 use burn::tensor::{DType, Tensor};
 
 use super::augmentation::{Augmentation, augmentation};
+use super::changed_images;
 use super::color_range::ColorRange;
 use crate::config::{DataFormat, Kept, PerAxis};
 use crate::error::Result;
@@ -47,8 +48,9 @@ impl Function for AutoContrast {
     const CLASSES: &'static [&'static str] = &["AutoContrast"];
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        Layout::of(args.input()?, None)?;
-        crate::layers::support::like_input(args)
+        let images = changed_images(args)?;
+        Layout::of(images, None)?;
+        Ok(images.float(images.shape.clone()).into())
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
@@ -150,7 +152,7 @@ impl Function for ContrastLimitedAdaptiveHistogramEqualization {
     const CLASSES: &'static [&'static str] = &["ContrastLimitedAdaptiveHistogramEqualization"];
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        let input = args.input()?;
+        let input = changed_images(args)?;
         Layout::of(input, self.data_format)?;
         self.tiles()?;
         Ok(input.clone().into())

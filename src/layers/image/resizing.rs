@@ -1,5 +1,6 @@
 //! `Resizing`: images of another size.
 
+use super::changed_images;
 use crate::config::{DataFormat, Kept};
 use crate::error::{Error, Result};
 use crate::image::resize::{Fit, Interpolation, Resize};
@@ -69,7 +70,7 @@ impl Function for Resizing {
     const CLASSES: &'static [&'static str] = &["Resizing"];
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        Ok(self.resize()?.output(args.input()?)?.into())
+        Ok(self.resize()?.output(changed_images(args)?)?.into())
     }
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {

@@ -236,8 +236,9 @@ fn masks_that_are_not_done_are_refused() {
             .unwrap()
     };
     let x = |shape: &[usize]| Value::from(numbers([2, 5, 3], &device)).with_mask(Some(mask(shape)));
+    let known = Args::one(Spec::new([2, 5, 3].map(Some).to_vec(), Dtype::Float32));
     let call = |json: &serde_json::Value, args: Args<Value>| {
-        testing::build(&*read(json).unwrap(), &spec(3), &device).unwrap().call(args, &Context::default())
+        testing::build(&*read(json).unwrap(), &known, &device).unwrap().call(args, &Context::default())
     };
     call(&object("CuDNNGRU", json!({"units": 3})), Args::one(x(&[2, 5]))).unwrap_err();
     for shape in [&[2][..], &[2, 4], &[5, 2], &[2, 5, 1, 1]] {
@@ -255,6 +256,31 @@ fn masks_that_are_not_done_are_refused() {
     call(&stack, with(vec![Tree::List(vec![state()]), Tree::List(vec![state()])])).unwrap();
     let error = call(&stack, with(vec![state(), state()])).unwrap_err().to_string();
     assert!(error.contains("stacked cells"), "{error}");
+}
+
+#[test]
+fn states_may_come_in_a_list_with_the_sequences() {
+    let device = Device::flex();
+    let lstm = object("LSTM", json!({"units": 4, "return_sequences": true}));
+    let both = object("Bidirectional", json!({"layer": &lstm}));
+    let x = Tree::Leaf(Value::from(numbers([2, 5, 3], &device)));
+    let state = |seed: f64| Tree::Leaf(Value::from(numbers([2, 4], &device) * seed));
+    for (json, states) in [(lstm, vec![1.0, 2.0]), (both, vec![1.0, 2.0, 0.5, -1.0])] {
+        let config = read(&json).unwrap();
+        let layer = testing::build(&*config, &spec(3), &device).unwrap();
+        let states: Vec<_> = states.into_iter().map(state).collect();
+        let list = Tree::List(std::iter::once(x.clone()).chain(states.clone()).collect());
+        let apart = Args::bind(ARGS, vec![x.clone(), Tree::List(states)], vec![]).unwrap();
+        let list = Args::bind(ARGS, vec![list], vec![]).unwrap();
+        let shape =
+            |value: &Value| Ok(Spec::new(value.shape().into_iter().map(Some).collect(), Dtype::Float32));
+        assert_eq!(
+            config.outputs(&list.try_map(&mut |value| shape(value)).unwrap()).unwrap(),
+            config.outputs(&apart.try_map(&mut |value| shape(value)).unwrap()).unwrap(),
+        );
+        let run = |args| layer.call(args, &Context::default()).unwrap().into_leaves().remove(0).into_data();
+        assert_eq!(run(list), run(apart));
+    }
 }
 
 /// Counts parameters without a gradient.

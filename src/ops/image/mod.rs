@@ -6,6 +6,8 @@ mod patches;
 mod resize;
 mod sample;
 mod scale;
+#[cfg(test)]
+mod tests;
 
 pub use color::*;
 pub use filter::*;

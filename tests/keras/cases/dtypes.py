@@ -63,6 +63,7 @@ for policy in POLICIES:
     typed("images", policy, chain((8, 7, 3), lambda: L.Conv2D(4, 3, activation="relu"), L.BatchNormalization, lambda: L.MaxPooling2D(2), lambda: L.SeparableConv2D(3, 2, padding="same"), L.GlobalAveragePooling2D))
     typed("recurrent", policy, chain((4, 3), lambda: L.LSTM(4, return_sequences=True, **PLAIN), lambda: L.Bidirectional(L.GRU(3, **PLAIN))))
     typed("normalization", policy, branches((5, 6), lambda x: [L.LayerNormalization()(x), L.GroupNormalization(3)(x), L.RMSNormalization()(x), L.BatchNormalization(axis=1)(x), L.UnitNormalization()(x)]))
+    typed("cells", policy, chain((4, 3), lambda: L.RNN([L.LSTMCell(3, **PLAIN), L.GRUCell(2, **PLAIN)]), lambda: L.SpectralNormalization(L.Dense(3))))
     typed("embedding", policy, chain((5,), lambda: L.Embedding(9, 4, mask_zero=True), lambda: L.SimpleRNN(3, **PLAIN), dtype="int32"), ints=9)
     typed("attention", policy, branches((5, 6), lambda x: L.Attention()([x, x])))
     # JAX does not multiply the heads in float16 on a CPU.

@@ -6,7 +6,7 @@ from keras.src.applications.convnext import LayerScale, StochasticDepth
 from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 from harness import family
-from keras2 import LocallyConnected1D, LocallyConnected2D, ThresholdedReLU
+from bygone import LocallyConnected1D, LocallyConnected2D, ThresholdedReLU
 
 case = family("hidden")
 IDS = {"dtype": "int32", "ints": 6}
@@ -31,7 +31,7 @@ case("reversible_capped", x=(3, 2), graph=there_and_back(logit_soft_cap=0.3), **
 
 SPECTRAL = L.SpectralNormalization
 case("spectral_dense", x=(5,), layer=lambda: SPECTRAL(L.Dense(4, activation="relu")))
-case("spectral_convolutions", x=(7, 6, 3), layer=lambda: [SPECTRAL(L.Conv2D(4, 3), power_iterations=3), SPECTRAL(L.Conv2DTranspose(2, 2)), SPECTRAL(L.EinsumDense("abcd,de->abce", (None, None, 3)), trainable=False)])
+case("spectral_convolutions", x=(7, 6, 3), layer=lambda: [SPECTRAL(L.Conv2D(4, 3), power_iterations=3), SPECTRAL(L.Conv2DTranspose(2, 2)), SPECTRAL(L.EinsumDense("abcd,de->abce", (None, None, 3)))])
 case("spectral_embedding", x=(5,), layer=lambda: SPECTRAL(L.Embedding(6, 4)), **IDS)
 case("spectral_drops_mask", x=(5,), layer=lambda: [L.Embedding(6, 4, mask_zero=True), SPECTRAL(L.Dense(3)), L.LSTM(2)], **IDS)
 

@@ -1,5 +1,6 @@
 """Lookups: vocabularies from the config and from assets, every output and every way with the unknown."""
 
+import keras
 import numpy as np
 from keras import layers as L
 
@@ -107,3 +108,16 @@ def integers_to_vectors(x):
 
 
 case("integer_vectors", (5,), graph=integers_to_vectors, **INTS)
+
+
+def on_jax():
+    """Integers are looked up by JAX as well, as long as nothing is compiled."""
+    x = keras.Input((3,), dtype="int32", name="x")
+    rows = L.Embedding(8, 2)(learned(L.IntegerLookup(num_oov_indices=2), NUMBERS)(x))
+    weighted = learned(L.IntegerLookup(output_mode="tf_idf", name="weighted"), NUMBERS)(x)
+    model = keras.Model(x, [rows, weighted])
+    model.compile(run_eagerly=True)
+    return model
+
+
+case("integers_on_jax", model=on_jax, ints=12, batch=4)

@@ -3,8 +3,8 @@
 import keras
 from keras import layers as L
 
-from cudnn import CuDNNGRU, CuDNNLSTM
 from harness import family
+from bygone import CuDNNGRU, CuDNNLSTM
 
 case = family("rnn")
 
@@ -200,3 +200,24 @@ for kind, count in ((CuDNNLSTM, 2), (CuDNNGRU, 1)):
     case(f"{name}_sequences", x=(5, 3), layer=lambda k=kind: [k(4, return_sequences=True), k(2)])
     case(f"{name}_backwards", x=(5, 3), graph=lambda x, k=kind: k(4, go_backwards=True, return_sequences=True, return_state=True)(x))
     case(f"{name}_initial_state", x=[(5, 3), (4,)], graph=lambda x, y, k=kind, n=count: k(4, return_state=True)(x, initial_state=[L.Dense(4)(y) for _ in range(n)]))
+
+
+def of_half_floats():
+    """Cells with the policy of their layer, and one that is more precise."""
+    before, plain = keras.config.dtype_policy(), {"recurrent_initializer": "glorot_uniform"}
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        x = keras.Input((4, 3), name="x")
+        return keras.Model(x, [
+            L.RNN([L.LSTMCell(4, **plain), L.GRUCell(3, **plain)], return_state=True)(x),
+            L.RNN(L.SimpleRNNCell(3, **plain), return_sequences=True)(L.Masking()(x)),
+            L.RNN(L.LSTMCell(3, dtype="float32"), return_state=True)(x),
+            L.Bidirectional(L.RNN(L.GRUCell(3, **plain)), merge_mode="sum")(x),
+            L.ConvLSTM1D(2, 2, **plain)(keras.ops.expand_dims(x, -1)),
+            *L.LSTMCell(3, **plain)(x[:, 0], [x[:, 1], x[:, 2]]),
+        ])
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+case("of_half_floats", model=of_half_floats, tolerance=2.0**-8, reason="float16 has 11 bits, and layers round up to four times")
