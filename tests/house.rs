@@ -137,6 +137,9 @@ fn every_kind_of_layer_can_be_made() {
     let others = ["Functional", "Sequential", "InputLayer", "Lambda"];
     let of_keras_2 = [
         "CuDNNLSTM",
+        "TFOpLambda",
+        "SlicingOpLambda",
+        "TensorFlowOpLayer",
         "CuDNNGRU",
         "ThresholdedReLU",
         "LocallyConnected1D",

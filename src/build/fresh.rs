@@ -10,7 +10,8 @@ use siphasher::sip::SipHasher13;
 
 use super::tensor::registry;
 use super::{FreshLayer, order};
-use crate::error::Result;
+use crate::config::Dtype;
+use crate::error::{Error, Result};
 use crate::keras_file::KerasFile;
 use crate::layer::Variable;
 use crate::limits::Limits;
@@ -56,6 +57,9 @@ struct Draws {
 
 impl WeightSource for Draws {
     fn read(&self, variable: &Variable) -> Result<TensorData> {
+        if matches!(variable.dtype, Dtype::Int8 | Dtype::Uint8) {
+            return Err(Error::unsupported("fresh weights in a few bits").at(variable.name));
+        }
         // By path, so that a further layer does not change the weights of the others.
         let mut hasher = SipHasher13::new_with_keys(self.seed, 0);
         hasher.write(variable.dataset().as_bytes());

@@ -108,7 +108,7 @@ crate::layer_config! {
         /// How many ranges were learned.
         num_bins: Option<usize> = None,
         /// For learning them.
-        epsilon: Kept,
+        epsilon: Kept = Kept::default(),
         /// What the output is.
         output_mode: OutputMode = OutputMode::Int,
         /// Whether the output is a sparse tensor, which is refused.

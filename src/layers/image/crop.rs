@@ -68,7 +68,7 @@ impl Function for CenterCrop {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `RandomCrop`: any part of a size in training. Outside of training Keras crops nothing, so the size
     /// of the outputs is known only where it is that of the inputs.
     pub struct RandomCrop {

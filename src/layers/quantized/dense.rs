@@ -48,7 +48,14 @@ impl LayerConfig for QuantizedDenseConfig {
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         let [rows, columns] = self.dense.kernel_shape(args)?;
-        Ok(self.quantization.mode.variables(rows, columns, self.dense.use_bias.then_some(columns)))
+        let dense = &self.dense;
+        Ok(self.quantization.mode.variables(rows, columns, |variables| {
+            variables.trainable_if(dense.use_bias, "bias", [columns]).with(
+                &dense.bias_initializer,
+                &dense.bias_regularizer,
+                &dense.bias_constraint,
+            )
+        }))
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<QuantizedDense> {

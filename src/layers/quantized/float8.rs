@@ -66,7 +66,11 @@ impl LayerConfig for Float8DenseConfig {
         ]
         .into_iter()
         .fold(own, |variables, (scale, history)| {
-            variables.fixed(scale, [], Dtype::Float32).fixed(history, [self.history], Dtype::Float32)
+            variables
+                .fixed(scale, [], Dtype::Float32)
+                .initialized("ones")
+                .fixed(history, [self.history], Dtype::Float32)
+                .initialized("zeros")
         }))
     }
 

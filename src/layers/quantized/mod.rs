@@ -120,9 +120,9 @@ impl Mode {
         }
     }
 
-    /// The variables of a kernel of `rows` and `columns` in a layer that may have a bias, in Keras'
+    /// The variables of a kernel of `rows` and `columns` in a layer whose bias `bias` declares, in Keras'
     /// order. Those of the kernel lie in the module's field `kernel`.
-    fn variables(self, rows: usize, columns: usize, bias: Option<usize>) -> Variables {
+    fn variables(self, rows: usize, columns: usize, bias: impl Fn(Variables) -> Variables) -> Variables {
         let halved = |size: usize| size.div_ceil(2);
         let (name, shape, dtype) = match self {
             Self::Int8 => ("values", [rows, columns], Dtype::Int8),
@@ -132,12 +132,10 @@ impl Mode {
             }
             Self::Gptq { .. } => ("values", [columns, rows], Dtype::Uint8),
         };
-        let bias_of =
-            |variables: Variables| variables.trainable_if(bias.is_some(), "bias", [bias.unwrap_or(0)]);
         let values = |variables: Variables| variables.fixed(name, shape, dtype).flat().inside("kernel");
         let variables = match self {
-            Self::Int8 | Self::Int4 { .. } => bias_of(values(Variables::default())),
-            Self::Gptq { .. } | Self::Awq { .. } => values(bias_of(Variables::default())),
+            Self::Int8 | Self::Int4 { .. } => bias(values(Variables::default())),
+            Self::Gptq { .. } | Self::Awq { .. } => values(bias(Variables::default())),
         };
         let scale_shape = match (self, self.groups(rows)) {
             (_, None) => vec![columns],
