@@ -25,6 +25,10 @@ fn real_keras_opens_what_we_wrote() {
     let mut count = 0;
     for case in manifest["cases"].as_array().unwrap() {
         let (model, name) = (case["model"].as_str().unwrap(), case["name"].as_str().unwrap());
+        if let Some(judge) = case["judge"].as_str() {
+            eprintln!("SKIPPED: {name} is for {judge}; Keras 3 does not open it");
+            continue;
+        }
         // Strings are known to TensorFlow only.
         let backend = case.get("backend").map_or("jax", |backend| backend.as_str().unwrap());
         let target = written.join(format!("{backend}/{name}.keras"));

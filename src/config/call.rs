@@ -90,7 +90,8 @@ fn is_nothing(tree: &Tree<Named>) -> bool {
     }
 }
 
-type Arguments = (Vec<Tree<Named>>, Vec<(String, Tree<Named>)>);
+type Keywords = Vec<(String, Tree<Named>)>;
+type Arguments = (Vec<Tree<Named>>, Keywords);
 
 /// `[[layer, call, output, kwargs], ...]`; one of them may stand without the outer list.
 fn read_list_call(tensors: &[Json]) -> Result<Arguments> {
@@ -116,7 +117,7 @@ fn read_list_call(tensors: &[Json]) -> Result<Arguments> {
 }
 
 /// `[layer, call, output, kwargs]`, or a constant in place of a tensor.
-fn read_list_tensor(items: &[Json]) -> Result<(Tree<Named>, Vec<(String, Tree<Named>)>)> {
+fn read_list_tensor(items: &[Json]) -> Result<(Tree<Named>, Keywords)> {
     let tensor = read_list_argument(&Json::Array(items.iter().take(3).cloned().collect()))?;
     let keywords = match items.get(3) {
         Some(Json::Object(kwargs)) => {

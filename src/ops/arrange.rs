@@ -246,11 +246,9 @@ impl Pad {
             None => Ok(0.0),
             Some(Tree::Constant(json)) if self.mode == PadMode::Constant => {
                 let number = Constant::read(json)?.array.as_number();
-                let exact =
-                    number.filter(|number| *number == f64::from(*number as f32) || !number.is_finite());
-                exact
-                    .or(number.filter(|number| number.fract() != 0.0))
-                    .ok_or_else(|| Error::unsupported("expected one number"))
+                // Burn takes it as a `float32`, also for integers.
+                let exact = |number: &f64| number.fract() != 0.0 || number.abs() <= 16_777_216.0;
+                number.filter(exact).ok_or_else(|| Error::unsupported("expected one number, not too large"))
             }
             Some(_) => Err(Error::unsupported("expected a number, with the mode \"constant\"")),
         }
@@ -266,7 +264,7 @@ impl Pad {
         let (mode, last) = (self.mode, size.saturating_sub(1));
         Ok(Picks::new(length, move |at| {
             // How far it is from the first entry.
-            let away = if at < before { before - at } else { at - before };
+            let away = at.abs_diff(before);
             let mirrored = |period: usize, place: usize| place.min(period.saturating_sub(place));
             match mode {
                 PadMode::Wrap => (at as i64 - before as i64).rem_euclid(size as i64) as usize,

@@ -224,14 +224,14 @@ fn number_or(a: Value, b: Value) -> Result<Value> {
     })
 }
 
-/// The greatest common divisor by Euclid; 64 bits need less than 100 steps.
+/// The greatest common divisor, by Euclid.
 fn gcd(a: Value, b: Value) -> Result<Value> {
     zip_int!(a, b, (a, b) => common_divisor(wide(a).abs(), wide(b).abs()))
 }
 
 fn common_divisor<const D: usize>(mut a: Tensor<D, Int>, mut b: Tensor<D, Int>) -> Tensor<D, Int> {
-    // Consecutive Fibonacci numbers of 32 bits take the most steps.
-    for _ in 0..48 {
+    // Neighbours among the Fibonacci numbers of 63 bits take the most steps.
+    for _ in 0..92 {
         let zero = b.clone().equal_elem(0);
         let rest = a.clone().remainder(b.clone().mask_fill(zero.clone(), 1));
         (a, b) = (b.clone().mask_where(zero.clone(), a), rest.mask_where(zero, b));

@@ -231,7 +231,7 @@ fn split<T: Form>(x: T, parts: &Axes, axis: usize, equal: bool) -> Result<Tree<T
     bounded(count)?;
     let ends = |size: usize| -> Result<Vec<usize>> {
         Ok(match parts {
-            Axes::One(_) if equal && size % count != 0 => {
+            Axes::One(_) if equal && !size.is_multiple_of(count) => {
                 return Err(wrong(format!("an axis of {size} has no {count} equal parts")));
             }
             Axes::One(_) => (1..=count).map(|at| at * (size / count) + at.min(size % count)).collect(),

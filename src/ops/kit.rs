@@ -230,8 +230,10 @@ impl Constant {
             // JAX, without 64 bits.
             (Some(Dtype::Float64), _) => Kind::Typed(Dtype::Float32),
             (Some(Dtype::Int64), _) => Kind::Typed(Dtype::Int32),
+            (Some(Dtype::Uint64), _) => Kind::Typed(Dtype::Uint32),
             (Some(dtype), _) => Kind::Typed(dtype),
             (None, Json::Number(number)) if !number.is_f64() => Kind::WeakInt,
+            (None, Json::Array(_)) if array.numbers().is_empty() => Kind::Typed(Dtype::Float32),
             (None, Json::Array(_)) if every(json, &|item| item.is_number() && !item.is_f64()) => {
                 Kind::Typed(Dtype::Int32)
             }

@@ -1,5 +1,5 @@
 //! The operations of `keras.ops` that stand in a graph like layers: each lives in one file, and has one
-//! line in that file's table.
+//! line in a table of that file. Most are a pattern, such as a reduction, and what is special about it.
 
 mod arrange;
 mod binary;
@@ -7,11 +7,13 @@ mod bitwise;
 mod choose;
 mod create;
 mod diagonal;
+mod fft;
 mod form;
 mod image;
 mod index;
 mod join;
 pub(crate) mod kit;
+mod linalg;
 mod logic;
 mod nan;
 pub mod nn;
@@ -28,6 +30,7 @@ mod sorting;
 mod special;
 mod statistics;
 mod unary;
+mod unique;
 
 pub use arrange::*;
 pub use binary::*;
@@ -35,10 +38,15 @@ pub use bitwise::*;
 pub use choose::*;
 pub use create::*;
 pub use diagonal::*;
+pub use fft::*;
 pub(crate) use form::Form;
 pub use image::*;
 pub use index::*;
 pub use join::*;
+pub use linalg::{
+    Cholesky, CholeskyInverse, Det, Eigh, Inv, Logdet, Lstsq, LuFactor, MatrixRank, Mode, Norm, Pinv, Qr,
+    SVD, Slogdet, Solve, SolveTriangular,
+};
 pub use logic::*;
 pub use nan::*;
 pub use product::*;
@@ -51,10 +59,14 @@ pub use shape::*;
 pub use sort::*;
 pub use statistics::*;
 pub use unary::*;
+pub use unique::*;
+
+#[cfg(test)]
+mod gradient_tests;
 
 use crate::layer::Row;
 
-/// Every operation that this crate knows, one table per file.
+/// Every operation that this crate knows, by the tables of the files.
 pub static OPERATIONS: &[&[Row]] = &[
     image::ROWS,
     nn::activation::ROWS,
@@ -109,4 +121,7 @@ pub static OPERATIONS: &[&[Row]] = &[
     unary::QUESTIONS,
     unary::ROUND,
     unary::SIGNS,
+    linalg::ROWS,
+    fft::ROWS,
+    unique::ROWS,
 ];

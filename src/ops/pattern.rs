@@ -11,15 +11,6 @@ use crate::value::{Value, burn_dtype};
 
 pub(super) use super::kit::Kind;
 
-/// How an operation is done.
-pub(super) trait Pattern {
-    /// The shapes and types of what it gives.
-    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>>;
-
-    /// What it gives.
-    fn call(&self, args: &Args<Value>) -> Result<Tree<Value>>;
-}
-
 /// Declares operations and a table of them: the names of their arguments in brackets, and for each class its keys
 /// and its pattern, made from the config.
 macro_rules! operations {
@@ -193,6 +184,15 @@ pub(super) fn summed(kinds: &[Kind]) -> Result<Dtype> {
 /// Places, whatever is looked at.
 pub(super) fn index(kinds: &[Kind]) -> Result<Dtype> {
     promote(kinds).map(|_| Dtype::Int32)
+}
+
+/// How an operation is done.
+pub(super) trait Pattern {
+    /// The shapes and types of what it gives.
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>>;
+
+    /// What it gives.
+    fn call(&self, args: &Args<Value>) -> Result<Tree<Value>>;
 }
 
 /// An operation of one operand, element by element.

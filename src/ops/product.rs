@@ -1,11 +1,13 @@
 //! Products of vectors, matrices and tensors.
 
 use super::form::{Form, Picks, Sizes, forming, one, pair};
-use super::kit::promote;
+use super::kit::{float_of, operands, promote};
 use crate::config::{Axes, Dtype, Field, Json, Reader, resolve_axis};
+use crate::einsum::{einsum, einsum_shape};
 use crate::error::{Error, Result};
-use crate::layer::{Args, Row, Tree, row};
-use crate::value::Binary;
+use crate::layer::{Args, Context, Function, Row, Spec, Tree, row};
+use crate::map_float;
+use crate::value::{Binary, Value};
 
 /// The operations of this file.
 pub(super) static ROWS: &[Row] = &[
@@ -16,6 +18,8 @@ pub(super) static ROWS: &[Row] = &[
     row::<Outer>(),
     row::<Tensordot>(),
     row::<Cross>(),
+    row::<Einsum>(),
+    row::<CDist>(),
 ];
 
 /// Two operands in the type in which their product is computed, and the type that it has.
@@ -217,5 +221,85 @@ impl Contracted {
                 Err(Error::config(format_args!("operands of {a} and {b} axes have no {count} to share")))
             }
         }
+    }
+}
+
+crate::config! {
+    /// The operation `Einsum`: the product over axes of the same name.
+    pub struct Einsum {
+        /// The names of the axes of all operands and of the result.
+        subscripts: String,
+    }
+}
+
+impl Einsum {
+    /// The operands, and the type of the result.
+    fn operands<T: Form>(args: &Args<T>) -> Result<(Vec<T>, Dtype)> {
+        let operands = operands(args, "*operands", T::device(args).as_ref())?;
+        let kinds: Vec<_> = operands.iter().map(|operand| operand.kind).collect();
+        let operands: Vec<T> = operands.into_iter().map(|operand| operand.operand).collect();
+        let dtype = match operands.iter().all(|operand| operand.dtype() == Dtype::Int8) {
+            true => Dtype::Int32,
+            false => promote(&kinds)?,
+        };
+        match dtype {
+            Dtype::Float32 | Dtype::Int32 => Ok((operands, dtype)),
+            dtype => Err(Error::unsupported(format_args!("a product in {dtype}"))),
+        }
+    }
+}
+
+impl Function for Einsum {
+    const CLASSES: &'static [&'static str] = &["Einsum"];
+    const ARGS: &'static [&'static str] = &["*operands"];
+    const OPERATION: bool = true;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        let (operands, dtype) = Self::operands(args)?;
+        let shapes: Vec<_> = operands.into_iter().map(|operand| operand.shape).collect();
+        let shape = einsum_shape(&self.subscripts, &shapes).map_err(|error| error.at("subscripts"))?;
+        Ok(Spec::new(shape, dtype).into())
+    }
+
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        let (operands, dtype) = Self::operands(&args)?;
+        einsum(&self.subscripts, operands)?.typed(dtype).map(Tree::Leaf)
+    }
+}
+
+crate::config! {
+    /// The operation `CDist`: the distance of each row of one operand from each of the other.
+    pub struct CDist {}
+}
+
+impl CDist {
+    /// The differences of all pairs of rows, along the last axis.
+    fn differences<T: Form>(args: &Args<T>) -> Result<T> {
+        let (a, b) = pair(args, ["x", "y"])?;
+        if a.axes() < 2 || b.axes() < 2 || a.sizes().last() != b.sizes().last() {
+            return Err(Error::config("expected rows of one size"));
+        }
+        let float = float_of(a.dtype());
+        let (last, other) = (a.axes() - 1, b.axes() - 2);
+        a.typed(float)?.expanded(last)?.combined(Binary::Subtract, b.typed(float)?.expanded(other)?)
+    }
+}
+
+impl Function for CDist {
+    const CLASSES: &'static [&'static str] = &["CDist"];
+    const ARGS: &'static [&'static str] = &["x", "y"];
+    const OPERATION: bool = true;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        let mut differences = Self::differences(args)?;
+        differences.shape.pop();
+        Ok(differences.into())
+    }
+
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        let differences = Self::differences(&args)?;
+        let last = differences.rank() - 1;
+        let squares = map_float!(differences, x => x.clone() * x)?.total(last)?;
+        map_float!(squares, x => x.sqrt()).map(Tree::Leaf)
     }
 }

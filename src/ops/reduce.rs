@@ -5,6 +5,7 @@ use burn::tensor::{Int, Tensor};
 use super::kit::operand;
 use super::pattern::{
     Kind, OnRows, Pattern, Typing, float, index, number, operations, same, spec_of, storable, summed, truth,
+    wide,
 };
 use super::quantile::{Method, Quantiles};
 use crate::config::{Axes, Dtype};
@@ -231,7 +232,10 @@ fn from_initial(initial: Option<f64>, run: fn(Value) -> Result<Value>, op: Binar
 }
 
 pub(super) fn sum(x: Value) -> Result<Value> {
-    Ok(on_rows!(x, x => x.sum_dim(1)))
+    match x.is_float() {
+        true => Ok(x.float::<2>()?.sum_dim(1).into()),
+        false => Ok(wide(x.int::<2>()?).sum_dim(1).into()),
+    }
 }
 
 pub(super) fn prod(x: Value) -> Result<Value> {

@@ -1,5 +1,7 @@
 //! Reductions of the rows that have one number.
 
+use std::collections::HashMap;
+
 use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, TensorData};
 
 use super::binary::extreme;
@@ -143,19 +145,29 @@ impl Segments {
         let size = data.shape().get(1).copied().unwrap_or(0);
         let nothing = Tensor::<2>::full([1, size], self.reduce.nothing(dtype)?, &device);
         let nothing = Value::from(nothing).cast(storage)?;
-        let mut members: Vec<Vec<usize>> = vec![Vec::new(); count];
-        for (row, id) in ids.iter().enumerate() {
-            if let Some(members) = members.get_mut(*id) {
-                members.push(row);
-            }
-        }
-        let most = members.iter().map(Vec::len).max().unwrap_or(0);
+        // The how-manieth of its segment every row is.
+        let mut met: HashMap<usize, usize> = HashMap::new();
+        let turns: Vec<usize> = ids
+            .iter()
+            .map(|id| {
+                let met = met.entry(*id).or_default();
+                *met += 1;
+                *met - 1
+            })
+            .collect();
+        met.remove(&count);
+        let most = met.into_values().max().unwrap_or(0);
         let padded = Value::concat(vec![data, nothing.clone()], 0)?;
         let mut joined = nothing.broadcast_to(&[count, size])?;
         for turn in 0..most {
-            // The row after the last stands for those that have no more.
-            let row = |members: &Vec<usize>| members.get(turn).copied().unwrap_or(rows);
-            let next = indices(&members.iter().map(row).collect::<Vec<_>>(), &device);
+            // The row after the last stands for those of segments that have no more.
+            let mut next = vec![rows; count];
+            for (row, id) in ids.iter().enumerate().filter(|(row, _)| turns.get(*row) == Some(&turn)) {
+                if let Some(next) = next.get_mut(*id) {
+                    *next = row;
+                }
+            }
+            let next = indices(&next, &device);
             let next = on_rows!(padded.clone(), x => x.select(0, next));
             joined = match next.is_float() {
                 true => self.reduce.join(joined, next)?,

@@ -102,8 +102,10 @@ impl Pattern for Top {
     }
 
     fn call(&self, args: &Args<Value>) -> Result<Tree<Value>> {
-        let x = operand(args, "x", None)?.operand.with_mask(None);
-        let (dtype, mut shape) = (x.dtype(), x.shape());
+        let x = operand(args, "x", None)?;
+        let dtype = burn_dtype(promote(&[x.kind])?)?;
+        let x = x.operand.with_mask(None).cast(dtype)?;
+        let mut shape = x.shape();
         let size = shape.pop().unwrap_or(1);
         let rows = x.reshape(&[shape.iter().product(), size])?;
         let places = Value::from(argsort(&rows, Order::Highest)?).narrow(1, 0, self.k)?;

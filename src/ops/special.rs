@@ -66,16 +66,16 @@ pub(super) fn erfinv<const D: usize>(x: Tensor<D>) -> Tensor<D> {
         1.001_674_06,
         2.832_976_82,
     ];
-    // Infinite at the ends, where the polynomials would give what is neither.
-    let end = x.clone().abs().equal_elem(1.0);
-    let infinite = x.clone() * f32::INFINITY;
-    let inside = x.clone().mask_fill(end.clone(), 0.0);
+    // Infinite at the ends, where the polynomials would give what is not.
+    let (high, low) = (x.clone().equal_elem(1.0), x.clone().equal_elem(-1.0));
+    let inside = x.mask_fill(high.clone(), 0.0).mask_fill(low.clone(), 0.0);
     let w = -(-inside.clone().square()).log1p();
     let in_tail = w.clone().greater_equal_elem(5.0);
     // Each polynomial only sees what it is made for, so that gradients stay finite.
     let centre = polynomial(&(w.clone().clamp_max(5.0) - 2.5), &CENTRE);
     let tail = polynomial(&(w.clamp_min(5.0).sqrt() - 3.0), &TAIL);
-    (centre.mask_where(in_tail, tail) * inside).mask_where(end, infinite)
+    let found = centre.mask_where(in_tail, tail) * inside;
+    found.mask_fill(high, f32::INFINITY).mask_fill(low, f32::NEG_INFINITY)
 }
 
 /// The modified Bessel function of order zero (Abramowitz and Stegun, 9.8.1 and 9.8.2).

@@ -1,8 +1,13 @@
 //! Operations of one operand, element by element.
 
-use super::pattern::{Unary, counted, float, float_only, map_number, number, operations, same, truth, wide};
+use super::kit::operand;
+use super::pattern::{
+    Pattern, Unary, counted, float, float_only, map_number, number, operations, same, truth, wide,
+};
 use super::special::{self, erfc, erfinv, expm1, i0};
+use crate::config::Dtype;
 use crate::error::Result;
+use crate::layer::{Args, Spec, Tree};
 use crate::value::Value;
 use crate::{map_float, map_int};
 
@@ -70,7 +75,7 @@ fn absolute(x: Value) -> Result<Value> {
 }
 
 fn is_bool(x: &Value) -> bool {
-    x.keras_dtype() == crate::config::Dtype::Bool
+    x.keras_dtype() == Dtype::Bool
 }
 
 fn square(x: Value) -> Result<Value> {
@@ -110,23 +115,23 @@ unary! { NUMBERS:
     Trunc: same => trunc;
 }
 
-/// Questions about floats; every integer is finite.
+/// Questions about floats, and the answer for all integers.
 macro_rules! questions {
     ($($name:ident($x:ident) = $body:expr, of_integers: $integers:literal;)+) => {
         unary! { QUESTIONS: $($name: truth => |value| match value.is_float() {
             true => map_float!(value, $x => $body),
-            false => map_int!(value, x => x.zeros_like().equal_elem($integers)),
+            false => map_int!(value, x => x.zeros_like().equal_elem(i64::from(!$integers))),
         };)+ }
     };
 }
 
 questions! {
-    Isfinite(x) = x.is_finite(), of_integers: 0;
-    Isinf(x) = x.is_inf(), of_integers: 1;
-    Isnan(x) = x.is_nan(), of_integers: 1;
-    Isneginf(x) = x.equal_elem(f32::NEG_INFINITY), of_integers: 1;
-    Isposinf(x) = x.equal_elem(f32::INFINITY), of_integers: 1;
-    Isreal(x) = x.zeros_like().equal_elem(0.0), of_integers: 0;
+    Isfinite(x) = x.is_finite(), of_integers: true;
+    Isinf(x) = x.is_inf(), of_integers: false;
+    Isnan(x) = x.is_nan(), of_integers: false;
+    Isneginf(x) = x.equal_elem(f32::NEG_INFINITY), of_integers: false;
+    Isposinf(x) = x.equal_elem(f32::INFINITY), of_integers: false;
+    Isreal(x) = x.zeros_like().equal_elem(0.0), of_integers: true;
 }
 
 unary! { SIGNS:
@@ -150,21 +155,20 @@ struct Rounding {
     decimals: i64,
 }
 
-impl super::pattern::Pattern for Rounding {
-    fn outputs(
-        &self,
-        args: &crate::layer::Args<crate::layer::Spec>,
-    ) -> Result<crate::layer::Tree<crate::layer::Spec>> {
+impl Pattern for Rounding {
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         Unary { result: number, run: unchanged }.outputs(args)
     }
 
-    fn call(&self, args: &crate::layer::Args<Value>) -> Result<crate::layer::Tree<Value>> {
-        let x = super::kit::operand(args, "x", None)?.operand.with_mask(None);
-        let dtype = x.dtype();
+    fn call(&self, args: &Args<Value>) -> Result<Tree<Value>> {
+        let x = operand(args, "x", None)?.operand.with_mask(None);
         if !x.is_float() && self.decimals >= 0 {
             return Ok(x.into());
         }
+        let integers = (!x.is_float()).then(|| x.dtype());
         let factor = 10_f64.powi(i32::try_from(self.decimals).unwrap_or(i32::MAX));
-        Ok(map_float!(x, x => (x * factor).round() / factor)?.cast(dtype)?.into())
+        let rounded = map_float!(x, x => (x * factor).round() / factor)?;
+        // Keras rounds integers as floats too.
+        Ok(integers.map_or(Ok(rounded.clone()), |dtype| rounded.cast(dtype))?.into())
     }
 }

@@ -27,7 +27,9 @@ def declare(module):
 
 
 def write_manifest(entries):
-    known = {e["name"]: e for e in read_manifest() if e["name"] in CASES} | entries
+    # Cases with another judge are made by scripts of their own.
+    kept = (e for e in read_manifest() if e["name"] in CASES or "judge" in e)
+    known = {e["name"]: e for e in kept} | entries
     document = {
         "keras": keras.__version__,
         "backend": "jax",

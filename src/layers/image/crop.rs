@@ -12,10 +12,11 @@ use crate::config::{DataFormat, Kept};
 use crate::error::Result;
 use crate::image::Layout;
 use crate::image::resize::{Fit, Interpolation, Resize, resize, window};
+use crate::initializer::Seed;
 use crate::layer::{Args, Borders, Context, Function, LayerConfig, Spec, Tree, Weights};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `CenterCrop`: the middle of images, as floats. Where it is larger than they are, the largest part
     /// of the same aspect ratio, resized.
     ///
@@ -31,7 +32,7 @@ crate::config! {
         /// Where the channels are.
         data_format: Option<DataFormat> = None,
         /// For boxes around what is in the images.
-        bounding_box_format: Kept,
+        bounding_box_format: Kept = Kept::default(),
     }
 }
 
@@ -76,11 +77,11 @@ crate::config! {
         /// The width in training.
         width: NonZeroUsize,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
         /// Where the channels are.
         data_format: Option<DataFormat> = None,
         /// For boxes around what is in the images.
-        bounding_box_format: Kept,
+        bounding_box_format: Kept = Kept::default(),
     }
 }
 

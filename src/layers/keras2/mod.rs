@@ -66,8 +66,10 @@ fn adapt<T: Form>(function: &str, parameters: &mut Parameters<T>) -> Result<()> 
     parameters.retain(|(name, _)| name != "name");
     match function {
         "reshape" => {
-            // Sizes that are themselves values were taken from the shape of one: they are what is left.
-            if let Some(Tree::List(sizes)) = take(parameters, "shape") {
+            // A size that is itself a value is what the others leave.
+            let is_list =
+                parameters.iter().any(|(name, tree)| name == "shape" && matches!(tree, Tree::List(_)));
+            if let Some(Tree::List(sizes)) = is_list.then(|| take(parameters, "shape")).flatten() {
                 let sizes: Vec<Json> = sizes
                     .into_iter()
                     .map(|size| match size {
@@ -120,25 +122,22 @@ fn adapt<T: Form>(function: &str, parameters: &mut Parameters<T>) -> Result<()> 
                 return Err(Error::unsupported("axes of a batch").at("batch_dims"));
             }
             take(parameters, "validate_indices");
-            if !parameters.iter().any(|(name, _)| name == "axis") {
-                parameters.push(("axis".to_owned(), Tree::Constant(json!(0))));
-            }
+            default(parameters, "axis", json!(0));
         }
-        "nn.leaky_relu" | "concat" | "math.argmax" => {
-            let (name, default) = match function {
-                "nn.leaky_relu" => ("alpha", json!(0.2)),
-                _ => ("axis", json!(0)),
-            };
-            if function != "concat" && !parameters.iter().any(|(known, _)| known == name) {
-                parameters.push((name.to_owned(), Tree::Constant(default)));
-            }
-        }
-        "nn.gelu" if !parameters.iter().any(|(name, _)| name == "approximate") => {
-            parameters.push(("approximate".to_owned(), Tree::Constant(json!(false))));
-        }
+        // The defaults of TensorFlow that are not those of Keras.
+        "math.argmax" => default(parameters, "axis", json!(0)),
+        "math.cumsum" => default(parameters, "axis", json!(0)),
+        "nn.gelu" => default(parameters, "approximate", json!(false)),
         _ => {}
     }
     Ok(())
+}
+
+/// What a parameter is when it has not been given.
+fn default<T>(parameters: &mut Parameters<T>, name: &str, json: Json) {
+    if !parameters.iter().any(|(known, _)| known == name) {
+        parameters.push((name.to_owned(), Tree::Constant(json)));
+    }
 }
 
 /// A matrix with its last two axes in each other's place.
@@ -257,6 +256,35 @@ crate::config! {
     }
 }
 
+/// Replaces sizes that are values by their numbers.
+fn settle(function: &str, parameters: &mut Parameters<Value>) {
+    if function != "reshape" {
+        return;
+    }
+    for (_, tree) in parameters.iter_mut().filter(|(name, _)| name == "shape") {
+        let Tree::List(sizes) = tree else { continue };
+        for size in sizes {
+            if let Tree::Leaf(value) = size {
+                let data = value.clone().into_data().convert_dtype(burn::tensor::DType::I64);
+                let number = data.as_slice::<i64>().ok().and_then(|numbers| numbers.first().copied());
+                *size = Tree::Constant(json!(number));
+            }
+        }
+    }
+}
+
+/// The shape after a reshape to sizes of which several are not known yet.
+fn open_shape(parameters: &Parameters<Spec>) -> Option<Spec> {
+    let of = |name: &str| parameters.iter().find(|(known, _)| known == name).map(|(_, tree)| tree);
+    let (Some(Tree::Leaf(x)), Some(Tree::List(sizes))) = (of("tensor"), of("shape")) else { return None };
+    let sizes = sizes.iter().map(|size| match size {
+        Tree::Constant(size) => size.as_u64().and_then(|size| usize::try_from(size).ok()),
+        _ => None,
+    });
+    let sizes: Vec<Option<usize>> = sizes.collect();
+    (sizes.iter().filter(|size| size.is_none()).count() > 1).then(|| Spec::new(sizes, x.dtype))
+}
+
 /// The function that gives the shape of a tensor as a tensor.
 const SHAPES: &[&str] = &["shape", "compat.v1.shape"];
 
@@ -272,7 +300,13 @@ impl TFOpLambda {
                 Some(_) => Err(Error::unsupported("another type than int32").at("out_type")),
             };
         }
-        let (config, args) = lower(&self.function, parameters(&self.function, args))?;
+        let parameters = parameters(&self.function, args);
+        if self.function == "reshape"
+            && let Some(open) = open_shape(&parameters)
+        {
+            return Ok(open.into());
+        }
+        let (config, args) = lower(&self.function, parameters)?;
         config.outputs(&args)
     }
 
@@ -285,7 +319,9 @@ impl TFOpLambda {
             return Value::from_data(burn::tensor::TensorData::new(shape, [count]), &x.device())
                 .map(Tree::Leaf);
         }
-        call(&self.function, parameters(&self.function, args), cx)
+        let mut parameters = parameters(&self.function, args);
+        settle(&self.function, &mut parameters);
+        call(&self.function, parameters, cx)
     }
 }
 

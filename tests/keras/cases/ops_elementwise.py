@@ -1,6 +1,7 @@
 """Operations of `keras.ops`, element by element."""
 
 from keras import ops
+from keras.src.ops import numpy as classes
 
 from harness import family
 from judge import np
@@ -29,6 +30,7 @@ case("exponentials", x=(3, 4), scale=2.0, graph=named(ops.exp, ops.exp2, ops.exp
 case("logarithms", x=(3, 4), graph=lambda x: [f(ops.exp(x)) for f in (ops.log, ops.log2, ops.log10, ops.log1p, ops.sqrt, ops.rsqrt, ops.reciprocal)])
 case("steps", x=(3, 4), scale=3.0, graph=named(ops.ceil, ops.floor, ops.trunc, ops.sign, ops.signbit, ops.fabs, ops.abs, ops.absolute, ops.square, ops.negative))
 case("real_parts", x=(3, 4), graph=named(ops.real, ops.imag, ops.conj, ops.conjugate, ops.angle, ops.isreal))
+case("other_names", x=(3, 4), graph=lambda x: [classes.Abs()(x), classes.Conj()(x)])
 case("round", x=(3, 4), scale=300.0, graph=lambda x: [ops.round(x), ops.round(x / 100, decimals=2), ops.round(x, decimals=-2), ops.round(x / 100 * 2) / 2, ops.round(ops.trunc(x) / 2)])
 case("edges_of_floats", x=(3, 4), graph=lambda x: [finite(f(x * 0 + WIDE)) for f in (ops.expm1, ops.erf, ops.erfc, ops.sign, ops.sinc, ops.log1p, ops.reciprocal, ops.round, ops.square, ops.i0, ops.rsqrt, ops.cbrt, ops.arctan, ops.tanh, ops.trunc, ops.angle)])
 case("questions", x=(3, 4), graph=lambda x: [f(x * 0 + WIDE) for f in (ops.isfinite, ops.isinf, ops.isnan, ops.isneginf, ops.isposinf, ops.signbit, ops.isreal, ops.logical_not)] + [f(ops.cast(x, "int32")) for f in (ops.isfinite, ops.isinf, ops.isnan, ops.isneginf, ops.isposinf)])

@@ -85,3 +85,20 @@ case(
         ops.cross(x[:, 1:], y[:, 1:], axis=1),
     ],
 )
+case(
+    "einsum",
+    x=[(3, 4), (4, 5)],
+    graph=lambda x, y: [
+        ops.einsum("bij,bjk->bik", x, y),
+        ops.einsum("bij,bjk", x, y),
+        ops.einsum("...ij->...j", x),
+        ops.einsum("bij,bij,bjk->bk", x, x, y),
+        ops.einsum("bii->bi", x[:, :3, :3]),
+        ops.einsum("bij,bjk->ik", ops.cast(x, "int8"), ops.cast(y, "int8")),
+    ],
+)
+case(
+    "cdist",
+    x=[(3, 4), (5, 4)],
+    graph=lambda x, y: [ops.cdist(x, y), ops.cdist(x, y[0]), ops.cdist(x[0], y[1])],
+)

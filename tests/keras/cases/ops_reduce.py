@@ -1,5 +1,6 @@
 """Operations of `keras.ops` that reduce axes."""
 
+from keras import layers as L
 from keras import ops
 
 from harness import family
@@ -75,3 +76,16 @@ case("quantile_of_nan", x=(3, 4), graph=lambda x: [finite(f(x + SPOILT, q, axis=
 case("quantile_of_tensor", x=[(3, 4), (1,)], graph=lambda x, y: [ops.nanquantile(x, ops.max(y) * 0 + 0.25, axis=1), ops.nanpercentile(x, ops.sum(y * 0, axis=1) + 30, axis=2)])
 case("quantile_integers", x=(3, 4), graph=lambda x: [f(x, q, axis=1) for f, q in ((ops.percentile, 40), (ops.nanquantile, [0.3, 0.6]), (ops.nanpercentile, 55))] + [ops.quantile(x > 3, 0.5, keepdims=True), ops.quantile(x, 0.3, keepdims=True)], **INTS)
 case("quantile_of_many", x=(50,), graph=lambda x: [ops.nanquantile(x, 0.37, axis=-1), ops.percentile(x, [3, 97], axis=-1), ops.median(x, axis=-1)])
+
+
+def after_convolution(x):
+    """Values that lie in memory in another order than their shape says."""
+    y = L.Conv2D(3, 2)(x)
+    z = L.Conv2D(3, 2, activation="tanh")(x)
+    outputs = [ops.mean(y, axis=(1, 2)), ops.max(y, axis=-1), ops.argmax(y, axis=1), ops.sort(y, axis=1), ops.cumsum(y, axis=2), ops.top_k(y, 2)[0]]
+    outputs += [ops.where(y > z, y, z), ops.mod(y, z), ops.maximum(y, z), ops.exp(y), ops.where(y > 0, 1.0, z), ops.isin(ops.round(y), [0.0, 1.0]), ops.power(abs(y), z), ops.median(y, axis=(1, 3))]
+    return outputs + [y + np.array([1.0, 2.0, 3.0], dtype="float32"), ops.clip(y, 0, 1), ops.any(y > 1, axis=3), ops.round(y, 1), ops.diff(y, axis=1), ops.add(y, ops.max(z)), ops.digitize(y, np.array([-0.5, 0.5]))]
+
+
+case("after_convolution", x=(4, 5, 2), graph=after_convolution)
+case("free_axes", x=(None, 4), graph=lambda x: [ops.sum(x, axis=1), ops.argmax(x, axis=1), ops.sort(x, axis=1), ops.argsort(x, axis=None), ops.cumsum(x, axis=None), ops.diff(x, axis=1), ops.median(x, axis=1), ops.percentile(x, [10, 20], axis=1), ops.mean(x, axis=(0, 1), keepdims=True), ops.argpartition(x, 2, axis=1), ops.average(x, axis=1), ops.trapezoid(x, axis=1), ops.unique(x, size=3)])
