@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::config::{Borders, DtypePolicy, Field, Map, Object, Reader};
+use crate::config::{Borders, Dtype, DtypePolicy, Field, Map, Object, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{AnyConfig, LayerConfig, Spec};
 use crate::layers::{ConstantConfig, LAYERS};
@@ -275,14 +275,19 @@ impl PartialEq for Child {
     }
 }
 
-/// Refuses layers inside of a layer that have another dtype policy, where only one counts.
+/// Refuses layers inside of a layer that compute in fewer bits, or store others, where one policy counts.
 fn check_inner(config: &Map<String, Json>, policy: DtypePolicy) -> Result<()> {
     let layers = config.iter().filter(|(key, _)| !key.ends_with("activation")).flat_map(|(key, json)| {
         let items = json.as_array().map_or(std::slice::from_ref(json), Vec::as_slice);
         items.iter().filter_map(Object::of).map(move |layer| (key, layer))
     });
     for (key, layer) in layers.filter(|(_, layer)| layer.text("module") == Some("keras.layers")) {
-        if DtypePolicy::read(layer.config.get("dtype")).is_ok_and(|inner| inner != policy) {
+        // One that computes in more bits is rounded by the layer around it.
+        let fits = |inner: DtypePolicy| {
+            let is_precise = inner.compute == policy.compute || inner.compute == Dtype::Float32;
+            is_precise && inner.variable == policy.variable
+        };
+        if DtypePolicy::read(layer.config.get("dtype")).is_ok_and(|inner| !fits(inner)) {
             return Err(Error::unsupported("another dtype policy than that of the layer around it").at(key));
         }
     }
