@@ -196,7 +196,13 @@ impl<T> Tree<T> {
     /// Replaces constants for which `replace` has something else.
     pub(crate) fn replace_constants(self, replace: &mut impl FnMut(&Json) -> Option<Self>) -> Self {
         match self {
-            Self::Constant(json) => replace(&json).unwrap_or(Self::Constant(json)),
+            Self::Constant(json) => match (replace(&json), json) {
+                (Some(replaced), _) => replaced,
+                (None, Json::Array(items)) if items.iter().any(Json::is_object) => {
+                    Self::List(items.into_iter().map(Self::Constant).collect()).replace_constants(replace)
+                }
+                (None, json) => Self::Constant(json),
+            },
             Self::List(items) => {
                 Self::List(items.into_iter().map(|item| item.replace_constants(replace)).collect())
             }

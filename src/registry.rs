@@ -215,15 +215,17 @@ impl Registry {
             false => Some(DtypePolicy::default()),
         };
         let config = (row.read)(object, reader)?;
-        // Models have no type, and some kinds of layers see to theirs themselves.
-        if reads_dtype || graph_of(config.as_ref()).is_some() {
-            return policy.map(|_| config);
-        }
         let policy = policy?;
-        if !matches!(config.borders(), Borders::Free | Borders::Wrapper) {
+        // Models have no type, and inputs one of their own.
+        if config.is_input() || graph_of(config.as_ref()).is_some() {
+            return Some(config);
+        }
+        // Some kinds of layers see to their type themselves.
+        let borders = if reads_dtype { Borders::Free } else { config.borders() };
+        if !matches!(borders, Borders::Free | Borders::Wrapper) {
             reader.note(check_inner(object.config, policy));
         }
-        Some(Arc::new(Governed { config, policy }))
+        Some(Arc::new(Governed { config, policy, borders }))
     }
 
     /// Reads an array that a layer is called with.
@@ -296,4 +298,39 @@ pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -
         .filter(|(likeness, _)| *likeness > 0.5)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map_or_else(String::new, |(_, word)| format!("; did you mean {word:?}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use serde_json::json;
+
+    fn read(json: &Json) -> Result<Option<Arc<dyn AnyConfig>>> {
+        let (registry, limits) = (Registry::new(), Limits::default());
+        let mut reader = Reader::new(&registry, &limits);
+        let config = Object::of(json).and_then(|object| registry.read(&object, &mut reader));
+        reader.finish().map(|()| config)
+    }
+
+    #[test]
+    fn a_cell_has_the_dtype_policy_of_its_layer() {
+        let rnn = |policy: &str| {
+            let cell = json!({"units": 2, "dtype": "mixed_float16"});
+            let cell = json!({"module": "keras.layers", "class_name": "LSTMCell", "config": cell});
+            let config = json!({"cell": cell, "dtype": policy});
+            read(&json!({"module": "keras.layers", "class_name": "RNN", "config": config}))
+        };
+        assert!(rnn("mixed_float16").is_ok_and(|config| config.is_some()));
+        let error = rnn("float32").err().unwrap().to_string();
+        assert!(error.contains("cell"), "{error}");
+    }
+
+    #[test]
+    fn unknown_dtype_policies_are_refused_by_name() {
+        let config = json!({"units": 2, "dtype": "float8_e5m2"});
+        let dense = json!({"module": "keras.layers", "class_name": "Dense", "config": config});
+        let error = read(&dense).err().unwrap().to_string();
+        assert!(error.contains("float8_e5m2") && error.contains("dtype"), "{error}");
+    }
 }

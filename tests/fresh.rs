@@ -10,7 +10,8 @@ use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Distribution, Tensor, Tolerance};
 use burn_keras::build::{
-    BatchNormalization, Conv2D, Dense, Fresh, Functional, Input, LSTM, Sequential, TimeDistributed,
+    BatchNormalization, Conv2D, Dense, Dropout, Fresh, Functional, Input, LSTM, Masking, Sequential,
+    TimeDistributed,
 };
 use burn_keras::layer::{Args, Context, Function, MaskRule, Spec, Tree};
 use burn_keras::{ErrorKind, Inputs, KerasModel, Value, layers, map_float};
@@ -195,6 +196,24 @@ fn graphs_that_do_not_hang_together_are_refused() {
     assert!(error.contains("refers to output 3 of a layer that has 3"), "{error}");
     let nested = Sequential::new().with(Input::new([4, 2])).with(missing);
     assert!(error_of(nested.build(&device)).contains("an input that the model does not take"));
+}
+
+#[test]
+fn a_graph_that_keras_would_order_otherwise_is_refused() {
+    let device = Device::flex();
+    let model = |masked: bool, deep: bool| {
+        let x = Input::new([4, 2]);
+        let (a, b) = (Dense::new(3).on(&x), Dense::new(3).on(&x));
+        let a = if deep { Dense::new(3).on(&a) } else { Dropout::new(0.1).on(&a) };
+        let b = if masked { Masking::new().on(&b) } else { Dropout::new(0.1).on(&b) };
+        Functional::new(&x, [LSTM::new(2).on(&a), LSTM::new(2).on(&b)]).build(&device)
+    };
+    assert!(model(false, false).is_ok());
+    let error = error_of(model(true, false));
+    assert!(error.contains("\"dense_1\" (Dense): Keras may list it after \"dense\" or before"), "{error}");
+    assert!(model(true, true).is_err());
+    let chain = Sequential::new().with(Input::new([4, 2])).with(Dense::new(3)).with(Masking::new());
+    assert!(chain.with(LSTM::new(2)).with(Dense::new(3)).build(&device).is_ok());
 }
 
 burn_keras::config! {

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, TensorData};
+use burn_keras::config::Dtype;
 use burn_keras::{ErrorKind, KerasModel, Limits, Value};
 use peak_alloc::PeakAlloc;
 use serde_json::{Value as Json, json};
@@ -17,12 +18,15 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 /// The most memory that a fixture of a few kilobytes may cost, in mebibytes.
 const MOST_MEMORY: f32 = 64.0;
 
-/// Fixtures of different make: a chain, a graph, wrappers, containers.
+/// Fixtures of different make: a chain, a graph, wrappers, containers, vocabularies, numbers that become
+/// matrices.
 const FIXTURES: &[&str] = &[
     "core/dense.keras",
     "graph/net_residual.keras",
     "rnn/bidirectional_gru_concat.keras",
     "container/deflate.keras",
+    "strings/text_vectors.keras",
+    "spectrogram/mel_short.keras",
 ];
 
 fn fixture(name: &str) -> PathBuf {
@@ -49,7 +53,11 @@ fn run(model: &KerasModel) {
         let shape: Vec<usize> = spec.shape.iter().map(|size| size.unwrap_or(2)).collect();
         // An input as large as a hostile file asks for is the caller's to make, not ours.
         let size = shape.iter().map(|size| *size as u64).product::<u64>();
-        (size < 1 << 20).then(|| Value::from_data(TensorData::zeros::<f32, _>(shape), &device).unwrap())
+        let value = || match spec.dtype {
+            Dtype::String => Value::from_strings(vec!["the cat"; size as usize], &shape, &device),
+            _ => Value::from_data(TensorData::zeros::<f32, _>(shape.clone()), &device),
+        };
+        (size < 1 << 20).then(|| value().unwrap())
     });
     if let Some(inputs) = inputs.collect::<Option<Vec<_>>>() {
         let _ = model

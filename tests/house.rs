@@ -134,6 +134,30 @@ fn every_row_has_fixtures() {
     assert!(bare.is_empty(), "{bare:#?}");
 }
 
+/// Those that Keras 3 has, that is: what Keras 2 alone had can be read, but not made.
+#[test]
+fn every_kind_of_layer_can_be_made() {
+    let aliases = std::fs::read_to_string(root().join("src/build/aliases.rs")).unwrap();
+    let others = ["Functional", "Sequential", "InputLayer", "Lambda"];
+    let of_keras_2 = [
+        "CuDNNLSTM",
+        "CuDNNGRU",
+        "ThresholdedReLU",
+        "LocallyConnected1D",
+        "LocallyConnected2D",
+        "LayerScale",
+        "StochasticDepth",
+        "CustomScaleLayer",
+    ];
+    let bare: Vec<_> = rows()
+        .filter(|row| !row.operation)
+        .map(|row| row.classes[0])
+        .filter(|class| !others.contains(class) && !of_keras_2.contains(class))
+        .filter(|class| !aliases.contains(&format!("    {class} = ")))
+        .collect();
+    assert!(bare.is_empty(), "no alias in src/build/aliases.rs: {bare:?}");
+}
+
 /// The table of the README is that of the program.
 #[test]
 fn the_readme_lists_what_is_supported() {

@@ -8,20 +8,24 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use siphasher::sip::SipHasher13;
 
-use super::FreshLayer;
 use super::tensor::registry;
+use super::{FreshLayer, order};
 use crate::error::Result;
 use crate::keras_file::KerasFile;
 use crate::layer::Variable;
 use crate::limits::Limits;
 use crate::load::network;
 use crate::model::KerasModel;
+use crate::module::graph_of;
 use crate::variables::WeightSource;
 
 /// Builds a model of which only the config exists.
 pub(super) fn build(model: &FreshLayer, seed: Option<u64>, device: &Device) -> Result<KerasModel> {
     let registry = registry(&model.kinds);
     let (file, description) = KerasFile::fresh(model.object(), &registry, &Limits::default())?;
+    if let Some(graph) = graph_of(description.root.as_ref()) {
+        order::check(graph)?;
+    }
     let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
     let network = network(&description, &Draws { seed }, device)?;
     KerasModel::new(network, file, description, device)

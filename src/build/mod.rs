@@ -42,6 +42,7 @@ mod fresh;
 mod functional;
 mod layer;
 mod operators;
+mod order;
 mod sequential;
 mod settings;
 mod tensor;

@@ -9,7 +9,7 @@ use crate::activation::Activation;
 use crate::config::{Array, Axes, Class, Described, Dtype, Field, Kept, Keyword, PerAxis};
 use crate::initializer::Seed;
 use crate::layer::{Child, LayerConfig, Row};
-use crate::layers::Margins;
+use crate::layers::{ColorRange, Factor, Margins, Vocabulary};
 
 /// What can be given for a key of type `T`: a `T`, or what Keras would take in its place, such as a name.
 ///
@@ -106,7 +106,7 @@ given! {
     &str => Activation, Dtype, String, Option<String>;
     usize => NonZeroUsize, Option<NonZeroUsize>, PerAxis, Option<PerAxis>, Margins;
     i64 => Axes, Option<Axes>;
-    f64 => Array, Option<Array>;
+    f64 => Array, Option<Array>, Factor, Option<Factor>;
     u64 => Seed;
     Json => Kept;
 }
@@ -127,7 +127,13 @@ lists! {
     i64 => Axes, Option<Axes>, Vec<i64>, Option<Vec<i64>>, Vec<Option<i64>>;
     [usize; 2] => Margins;
     Option<usize> => Vec<Option<usize>>, Option<Vec<Option<NonZeroUsize>>>;
-    f64 => Array, Option<Array>;
+    f64 => Array, Option<Array>, Vec<f64>, Option<Vec<f64>>, Factor, Option<Factor>, ColorRange;
+}
+
+impl<const N: usize> Setting<Option<Vocabulary>> for [&str; N] {
+    fn json(self) -> Json {
+        self.into_iter().collect()
+    }
 }
 
 impl Setting<[usize; 2]> for [usize; 2] {

@@ -41,9 +41,10 @@ impl Array {
     /// Nested lists of one shape.
     fn of(json: &Json, depth: usize) -> Option<Self> {
         let Json::Array(items) = json else {
-            let number = json.as_f64().or_else(|| json::marked_number(json));
+            // NumPy's booleans stand in lists.
             let flag = json.as_bool().filter(|_| depth > 0).map(f64::from);
-            return number.or(flag).map(Self::number);
+            let number = json.as_f64().or_else(|| json::marked_number(json)).or(flag);
+            return number.map(Self::number);
         };
         if depth == MAX_RANK {
             return None;

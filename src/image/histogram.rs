@@ -66,15 +66,28 @@ fn reflected(index: usize, size: usize) -> usize {
     if at < size { at } else { 2 * size - 1 - at }
 }
 
-/// The two tiles around every pixel of an axis, and how much the second counts.
-fn tiles_around(length: usize, tile: usize, tiles: usize) -> Vec<(usize, usize, f32)> {
-    let around = |pixel: usize| {
-        let place = (pixel as f32 - tile as f32 / 2.0) / tile as f32 + 1.0;
-        let before = place.floor();
-        let at = |place: f32| (place.clamp(0.0, (tiles + 1) as f32) as usize).clamp(1, tiles) - 1;
-        (at(before), at(before + 1.0), place - before)
-    };
-    (0..length).map(around).collect()
+/// The two tiles around a pixel along one axis, and how much the second counts.
+struct Around {
+    tiles: [usize; 2],
+    weight: f32,
+}
+
+impl Around {
+    /// Those of every pixel of an axis.
+    fn each(length: usize, tile: usize, tiles: usize) -> Vec<Self> {
+        let around = |pixel: usize| {
+            let place = (pixel as f32 - tile as f32 / 2.0) / tile as f32 + 1.0;
+            let before = place.floor();
+            let at = |place: f32| (place.clamp(0.0, (tiles + 1) as f32) as usize).clamp(1, tiles) - 1;
+            Self { tiles: [at(before), at(before + 1.0)], weight: place - before }
+        };
+        (0..length).map(around).collect()
+    }
+
+    /// What is between the values of the two tiles.
+    fn mix(&self, value: impl Fn(usize) -> f32) -> f32 {
+        value(self.tiles[0]) * (1.0 - self.weight) + value(self.tiles[1]) * self.weight
+    }
 }
 
 impl Tiles {
@@ -87,21 +100,18 @@ impl Tiles {
     pub fn equalize(self, plane: &[f32], lengths: [usize; 2]) -> Vec<f32> {
         let sizes = self.sizes(lengths);
         let tables = self.tables(plane, lengths, sizes);
-        let [rows, columns] = [0, 1].map(|axis| tiles_around(lengths[axis], sizes[axis], self.grid[axis]));
+        let [rows, columns] = [0, 1].map(|axis| Around::each(lengths[axis], sizes[axis], self.grid[axis]));
         let look_up = |row: usize, column: usize, shade: usize| {
             tables.get((row * self.grid[1] + column) * SHADES + shade).copied().unwrap_or(0.0)
         };
-        let pixels = rows.iter().flat_map(|row| columns.iter().map(move |column| (row, column)));
-        let change =
-            |((top, bottom, down), (left, right, along)): (&(usize, usize, f32), &(usize, usize, f32)),
-             x: &f32| {
+        let mut equalized = Vec::with_capacity(plane.len());
+        for (row, pixels) in rows.iter().zip(plane.chunks(lengths[1].max(1))) {
+            equalized.extend(columns.iter().zip(pixels).map(|(column, x)| {
                 let shade = x.clamp(0.0, 255.0) as usize;
-                let between = |row: usize| {
-                    look_up(row, *left, shade) * (1.0 - along) + look_up(row, *right, shade) * along
-                };
-                between(*top) * (1.0 - down) + between(*bottom) * down
-            };
-        pixels.zip(plane).map(|(at, x)| change(at, x)).collect()
+                row.mix(|row| column.mix(|column| look_up(row, column, shade)))
+            }));
+        }
+        equalized
     }
 
     /// What becomes of every shade, tile by tile.

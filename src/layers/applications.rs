@@ -7,17 +7,18 @@ use burn::tensor::Tensor;
 use super::dropout::{Dropout, NoiseShape, check_rate};
 use super::merge::broadcast;
 use super::support::{aligned, like_input};
-use crate::config::Kept;
+use crate::config::Array;
 use crate::error::{Error, Result};
+use crate::initializer::Constant;
 use crate::layer::{Args, Context, Function, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::map_float;
 use crate::value::{Binary, Value};
 
-crate::config! {
+crate::layer_config! {
     /// Config of `LayerScale`.
     pub struct LayerScaleConfig {
-        /// For fresh weights.
-        init_values: Kept,
+        /// What fresh factors are.
+        init_values: f64,
         /// The number of channels.
         projection_dim: std::num::NonZeroUsize,
     }
@@ -39,7 +40,8 @@ impl LayerConfig for LayerScaleConfig {
     }
 
     fn variables(&self, _: &Args<Spec>) -> Result<Variables> {
-        Ok(Variables::default().trainable("gamma", [self.projection_dim.get()]))
+        let fresh = Constant { value: Array::number(self.init_values) };
+        Ok(Variables::default().trainable("gamma", [self.projection_dim.get()]).initialized(fresh))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<LayerScale> {
@@ -67,7 +69,7 @@ impl Layer for LayerScale {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// Config of `StochasticDepth`: in training, whole examples become zero at random.
     pub struct StochasticDepthConfig {
         /// The share of examples that do.
@@ -93,7 +95,7 @@ impl LayerConfig for StochasticDepthConfig {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `CustomScaleLayer`: the first input, and the second times a number.
     ///
     /// # Shapes

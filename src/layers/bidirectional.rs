@@ -119,6 +119,7 @@ impl BidirectionalConfig {
         let states = match args.get("initial_state") {
             None => &[][..],
             Some(Tree::List(states)) if states.len().is_multiple_of(2) => states,
+            Some(Tree::Constant(_)) => return Err(Error::unsupported("a state that is no tensor")),
             Some(_) => return Err(Error::config("expected initial states for both directions")),
         };
         let (forward, backward) = states.split_at(states.len() / 2);

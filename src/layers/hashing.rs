@@ -226,3 +226,28 @@ fn concatenated(one: u64, two: u64) -> u64 {
     let hash = (one ^ FACTOR) ^ mix(two.wrapping_mul(FACTOR)).wrapping_mul(FACTOR);
     mix(mix(hash.wrapping_mul(FACTOR)).wrapping_mul(FACTOR))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What TensorFlow gives, for a text of every length that its hash treats in its own way.
+    #[test]
+    fn buckets_are_those_of_tensorflow() {
+        const MANY: u64 = i64::MAX as u64;
+        for (length, farm, sip) in [
+            (0, 1_936_946_117_179_621_456, 412_738_600_555_778_447),
+            (3, 3_268_219_959_478_574_187, 8_340_217_575_474_654_404),
+            (7, 7_865_121_719_684_446_987, 6_897_209_720_251_479_160),
+            (16, 8_401_081_827_976_153_439, 1_245_648_662_905_671_795),
+            (32, 1_600_711_689_105_381_821, 4_855_965_238_903_387_591),
+            (64, 6_926_143_071_330_858_655, 7_177_199_145_525_247_974),
+            (65, 2_768_067_016_444_695_309, 6_731_687_684_431_085_990),
+            (200, 5_852_185_341_676_273_205, 7_542_242_423_052_802_638),
+        ] {
+            let text: Vec<u8> = (0..length).map(|at| b'a' + (at * 7 % 26) as u8).collect();
+            assert_eq!(Buckets::Farm.of(&text, MANY), farm, "{length}");
+            assert_eq!(Buckets::Sip(Salt([7, (1 << 40) + 3])).of(&text, MANY), sip, "{length}");
+        }
+    }
+}

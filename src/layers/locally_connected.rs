@@ -8,10 +8,13 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::spatial::{Padding, Windows, channel_axis, lengths, with_sizes};
 use crate::activation::Activation;
-use crate::config::{DataFormat, Kept, PerAxis};
+use crate::config::{DataFormat, PerAxis};
+use crate::constraint::Constraint;
 use crate::einsum::einsum;
 use crate::error::{Error, Result};
+use crate::initializer::Initializer;
 use crate::layer::{Args, Context, Layer, LayerConfig, Spec, Tree, Variables, Weights};
+use crate::regularizer::Regularizer;
 use crate::value::{Binary, Value};
 
 crate::config! {
@@ -32,19 +35,19 @@ crate::config! {
         /// Whether there is a bias.
         use_bias: bool = true,
         /// For fresh weights.
-        kernel_initializer: Kept,
+        kernel_initializer: Initializer = "glorot_uniform".into(),
         /// For fresh weights.
-        bias_initializer: Kept,
+        bias_initializer: Initializer = "zeros".into(),
         /// For training.
-        kernel_regularizer: Kept,
+        kernel_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        bias_regularizer: Kept,
+        bias_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        activity_regularizer: Kept,
+        activity_regularizer: Regularizer = Regularizer::none(),
         /// For training.
-        kernel_constraint: Kept,
+        kernel_constraint: Constraint = Constraint::none(),
         /// For training.
-        bias_constraint: Kept,
+        bias_constraint: Constraint = Constraint::none(),
         /// How the kernel is stored: 1, 2 or 3.
         implementation: usize = 1,
     }
@@ -115,8 +118,13 @@ impl<const D: usize> LayerConfig for LocallyConnectedConfig<D> {
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         let grid = self.grid(args.input()?)?;
         let bias = grid.axes.iter().map(|axis| axis.places).chain([grid.filters]).collect::<Vec<_>>();
-        let variables = Variables::default().trainable("kernel", grid.kernel_shape()).flat();
-        Ok(if self.use_bias { variables.trainable("bias", bias).flat() } else { variables })
+        Ok(Variables::default()
+            .trainable("kernel", grid.kernel_shape())
+            .flat()
+            .with(&self.kernel_initializer, &self.kernel_regularizer, &self.kernel_constraint)
+            .trainable_if(self.use_bias, "bias", bias)
+            .flat()
+            .with(&self.bias_initializer, &self.bias_regularizer, &self.bias_constraint))
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<LocallyConnected> {

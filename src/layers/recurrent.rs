@@ -75,6 +75,9 @@ fn signature(cell: &dyn CellConfig, inputs: Spec) -> Result<(Spec, Vec<Spec>)> {
 /// Refuses states that are none of a cell's.
 fn check_states(given: Option<&Tree<Spec>>, states: &[Spec]) -> Result<()> {
     let Some(given) = given else { return Ok(()) };
+    if matches!(given, Tree::Constant(_)) {
+        return Err(Error::unsupported("a state that is no tensor"));
+    }
     let leaves = given.leaves();
     if leaves.len() != states.len() {
         let message = format_args!("expected {} states, got {}", states.len(), leaves.len());

@@ -235,21 +235,25 @@ pub enum FrameWindow {
 }
 
 impl FrameWindow {
-    /// The numbers of a window over `length` entries.
-    fn numbers(&self, length: usize) -> Result<Vec<f32>> {
-        let cosines =
-            |window: Window| Ok(window.numbers(length, true).into_iter().map(|x| x as f32).collect());
+    /// Refuses a window that is not one over `length` entries.
+    fn check(&self, length: usize) -> Result<()> {
         match self {
-            Self::Hann => cosines(Window::Hann),
-            Self::Hamming => cosines(Window::Hamming),
-            Self::Numbers(array) if array.shape() == [length] => {
-                Ok(array.numbers().iter().map(|number| *number as f32).collect())
-            }
-            Self::Numbers(array) => Err(Error::config(format_args!(
+            Self::Numbers(array) if array.shape() != [length] => Err(Error::config(format_args!(
                 "expected {length} numbers, got the shape {:?}",
                 array.shape()
             ))),
+            _ => Ok(()),
         }
+    }
+
+    /// The numbers of a window over `length` entries.
+    fn numbers(&self, length: usize) -> Vec<f32> {
+        let numbers = match self {
+            Self::Hann => Window::Hann.numbers(length, true),
+            Self::Hamming => Window::Hamming.numbers(length, true),
+            Self::Numbers(array) => array.numbers().to_vec(),
+        };
+        numbers.into_iter().map(|number| number as f32).collect()
     }
 }
 
@@ -313,17 +317,22 @@ crate::layer_config! {
 }
 
 impl MelSpectrogram {
-    /// The window, in the midst of a frame.
-    fn window(&self) -> Result<Vec<f32>> {
-        let fft = self.fft_length.get();
-        let length = self.sequence_length.unwrap_or(self.fft_length).get();
-        if length > fft {
+    /// The length of the window.
+    fn window_length(&self) -> Result<usize> {
+        let length = self.sequence_length.unwrap_or(self.fft_length);
+        if length > self.fft_length {
             return Err(Error::config("expected no more than fft_length").at("sequence_length"));
         }
+        let checked = self.window.as_ref().map_or(Ok(()), |window| window.check(length.get()));
+        checked.map(|()| length.get()).map_err(|error| error.at("window"))
+    }
+
+    /// The window, in the midst of a frame.
+    fn window(&self) -> Result<Vec<f32>> {
+        let (fft, length) = (self.fft_length.get(), self.window_length()?);
         let Some(window) = &self.window else { return Ok(vec![1.0; fft]) };
-        let numbers = window.numbers(length).map_err(|error| error.at("window"))?;
         let mut padded = vec![0.0; (fft - length) / 2];
-        padded.extend(numbers);
+        padded.extend(window.numbers(length));
         padded.resize(fft, 0.0);
         Ok(padded)
     }
@@ -400,7 +409,7 @@ impl Function for MelSpectrogram {
         let (fft, bands) = (self.fft_length.get(), self.num_mel_bins.get());
         dft::check_length(fft).map_err(|error| error.at("fft_length"))?;
         check_elements("elements of the bands", [fft, bands])?;
-        self.window()?;
+        self.window_length()?;
         let time = input.shape[1];
         let frames = time.map(|time| self.frames(time));
         if frames == Some(0) || time == Some(0) {

@@ -330,3 +330,56 @@ impl Layer for TextVectorization {
         Ok(self.lookup.encode(numbers)?.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::config::{Dtype, Object, Reader};
+    use crate::layer::{Args, Registry, Spec};
+
+    /// Why a layer cannot be, for an input of one string.
+    fn refusal(class: &str, config: Json) -> String {
+        let (registry, limits) = (Registry::new(), crate::Limits::default());
+        let json = json!({"module": "keras.layers", "class_name": class, "config": config});
+        let mut reader = Reader::new(&registry, &limits);
+        let layer = registry.read(&Object::of(&json).unwrap(), &mut reader);
+        if let Err(error) = reader.finish() {
+            return error.to_string();
+        }
+        let args = Args::one(Spec::new(vec![None, Some(1)], Dtype::String));
+        layer.unwrap().infer(&args).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_by_name() {
+        let words = json!(["a", "b"]);
+        for (class, config, expected) in [
+            ("StringLookup", json!({"vocabulary": "/etc/passwd"}), "vocabulary: a vocabulary in a file"),
+            ("StringLookup", json!({"vocabulary": words, "sparse": true}), "sparse: sparse outputs"),
+            ("StringLookup", json!({"vocabulary": words, "encoding": "utf-16"}), "encoding: expected"),
+            ("StringLookup", json!({"vocabulary": [1, 2]}), "vocabulary: expected strings, got 1"),
+            ("StringLookup", json!({"vocabulary": words, "invert": true}), "expected numbers, got string"),
+            ("StringLookup", json!({"output_mode": "count"}), "vocabulary_size: missing"),
+            ("IntegerLookup", json!({"vocabulary": [1]}), "expected numbers, got string"),
+            ("IntegerLookup", json!({"vocabulary": [1], "salt": 3}), "salt: goes with"),
+            ("TextVectorization", json!({"vocabulary": words, "ragged": true}), "ragged: ragged outputs"),
+            (
+                "TextVectorization",
+                json!({"vocabulary": words, "standardize": {"class_name": "function", "config": "f"}}),
+                "standardize: a Python function",
+            ),
+            ("TextVectorization", json!({"split": {"class_name": "function"}}), "split: a Python function"),
+            (
+                "TextVectorization",
+                json!({"vocabulary": words, "output_mode": "one_hot"}),
+                "output_mode: one_hot",
+            ),
+            ("Hashing", json!({"num_bins": 3, "mask_value": 0}), "mask_value: 0 is no value of string"),
+            ("Dense", json!({"units": 3}), "a Dense of strings"),
+        ] {
+            let got = refusal(class, config);
+            assert!(got.contains(expected), "{class}: expected {expected}, got {got}");
+        }
+    }
+}

@@ -22,16 +22,13 @@ use crate::value::{Value, burn_dtype};
 pub(crate) struct Governed {
     pub config: Arc<dyn AnyConfig>,
     pub policy: DtypePolicy,
+    pub borders: Borders,
 }
 
 impl Governed {
-    fn borders(&self) -> Borders {
-        self.config.borders()
-    }
-
     /// The arguments as the layer sees them.
     fn inside(&self, args: &Args<Spec>) -> Result<Args<Spec>> {
-        let is_free = self.borders() == Borders::Free;
+        let is_free = self.borders == Borders::Free;
         args.try_map(&mut |spec| {
             let is_cast = spec.dtype.is_float() && !is_free;
             Ok(if is_cast { spec.with_dtype(Dtype::Float32) } else { spec.clone() })
@@ -53,7 +50,7 @@ impl AnyConfig for Governed {
         self.config.takes_masks()
     }
     fn borders(&self) -> Borders {
-        self.config.borders()
+        self.borders
     }
     fn is_input(&self) -> bool {
         self.config.is_input()
@@ -71,7 +68,7 @@ impl AnyConfig for Governed {
         self.config.input()
     }
     fn function(&self) -> Option<AnyLayer> {
-        let border = Border::new(self.borders(), self.policy, Vec::new());
+        let border = Border::new(self.borders, self.policy, Vec::new());
         Some(self.config.function()?.with_border(border.ok()?))
     }
     fn activity_regularizer(&self, given: &Regularizer) -> Result<Regularizer> {
@@ -81,7 +78,7 @@ impl AnyConfig for Governed {
         let outputs = self.config.outputs(&self.inside(args)?)?;
         let (leaves, compute) = (outputs.leaves(), self.policy.compute);
         let differs = leaves.iter().any(|spec| spec.dtype.is_float() && spec.dtype != compute);
-        match self.borders() {
+        match self.borders {
             Borders::Free => return Ok(outputs),
             // Keras casts some of them.
             Borders::Wrapper if differs && leaves.len() > 1 => {
@@ -95,7 +92,7 @@ impl AnyConfig for Governed {
     }
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         let variables = self.config.variables(&self.inside(args)?)?;
-        Ok(match self.borders() {
+        Ok(match self.borders {
             Borders::Free => variables,
             Borders::Wrapper => {
                 variables.stored_as(self.policy.variable, |variable| variable.group.is_empty())
@@ -104,9 +101,11 @@ impl AnyConfig for Governed {
         })
     }
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer> {
-        let outputs = self.outputs(args)?;
-        let outputs = outputs.leaves().into_iter().map(|spec| spec.dtype).collect();
-        let border = Border::new(self.borders(), self.policy, outputs)?;
+        let outputs = match self.borders {
+            Borders::Free => self.outputs(args)?.into_leaves().into_iter().map(|spec| spec.dtype).collect(),
+            _ => Vec::new(),
+        };
+        let border = Border::new(self.borders, self.policy, outputs)?;
         Ok(self.config.build(&self.inside(args)?, weights)?.with_border(border))
     }
     fn write(&self) -> Map<String, Json> {
@@ -122,16 +121,14 @@ impl AnyConfig for Governed {
 pub(crate) struct Border {
     compute: DType,
     borders: Borders,
-    /// The types of the outputs of what has no policy.
-    outputs: Vec<DType>,
+    /// The types of the outputs of what has no policy, if they are floats.
+    outputs: Vec<Option<DType>>,
 }
 
 impl Border {
     fn new(borders: Borders, policy: DtypePolicy, outputs: Vec<Dtype>) -> Result<Self> {
-        let outputs = match borders {
-            Borders::Free => outputs.into_iter().map(burn_dtype).collect::<Result<_>>()?,
-            _ => Vec::new(),
-        };
+        let float = |dtype: Dtype| dtype.is_float().then(|| burn_dtype(dtype)).transpose();
+        let outputs = outputs.into_iter().map(float).collect::<Result<_>>()?;
         Ok(Self { compute: burn_dtype(policy.compute)?, borders, outputs })
     }
 
@@ -160,13 +157,13 @@ impl Border {
 
     /// The outputs as others see them.
     pub fn leave(&self, outputs: Tree<Value>) -> Result<Tree<Value>> {
-        let gives_plain = |dtype: &DType| *dtype == DType::F32 || !dtype.is_float();
+        let gives_plain = |dtype: &Option<DType>| dtype.is_none_or(|dtype| dtype == DType::F32);
         if self.compute == DType::F32 && self.outputs.iter().all(gives_plain) && is_plain(outputs.leaves()) {
             return Ok(outputs);
         }
         let mut at = 0;
         outputs.try_map(&mut |value| {
-            let own = self.outputs.get(at).filter(|dtype| dtype.is_float()).copied();
+            let own = self.outputs.get(at).copied().flatten();
             at += 1;
             let keeps = own.is_none() && self.borders == Borders::Free;
             match value.is_float() && !keeps {

@@ -9,10 +9,12 @@ use crate::config::{Dtype, resolve_axis};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Row, Spec, Tree, row};
 use crate::map_float;
-use crate::value::{Binary, Compare, Value};
+use crate::value::{Binary, Compare, Value, burn_dtype};
 
 /// The operations of this file.
 pub(super) static ROWS: &[Row] = &[
+    row::<ZerosLike>(),
+    row::<OnesLike>(),
     row::<EmptyLike>(),
     row::<FullLike>(),
     row::<Full>(),
@@ -22,6 +24,43 @@ pub(super) static ROWS: &[Row] = &[
     row::<OneHot>(),
     row::<MultiHot>(),
 ];
+
+/// `ZerosLike` and `OnesLike`.
+macro_rules! filled_like {
+    ($name:ident, $number:literal) => {
+        crate::config! {
+            #[doc = concat!("The operation `", stringify!($name), "`.")]
+            pub struct $name {
+                /// The element type, unless that of the operand.
+                dtype: Option<Dtype> = None,
+            }
+        }
+
+        impl Function for $name {
+            const CLASSES: &'static [&'static str] = &[stringify!($name)];
+            const ARGS: &'static [&'static str] = &["x"];
+            const OPERATION: bool = true;
+
+            fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+                let input = args.input()?;
+                Ok(input.with_dtype(self.dtype.unwrap_or(input.dtype)).into())
+            }
+
+            fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+                let x = args.into_input()?;
+                let dtype = match self.dtype {
+                    Some(dtype) => burn_dtype(dtype)?,
+                    None => x.dtype(),
+                };
+                let number = Tensor::<1, Int>::full([1], $number, &x.device());
+                Ok(Value::from(number).broadcast_to(&x.shape())?.cast(dtype)?.into())
+            }
+        }
+    };
+}
+
+filled_like!(ZerosLike, 0);
+filled_like!(OnesLike, 1);
 
 super::form::moving! {
     /// The operation `EmptyLike`: zeros, as JAX has it.

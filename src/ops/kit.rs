@@ -134,7 +134,12 @@ pub(crate) struct Typed<T> {
 impl<T: Operand> Typed<T> {
     fn of(tree: &Tree<T>, device: Option<&Device>) -> Result<Self> {
         match tree {
-            Tree::Leaf(operand) => Ok(Self { operand: operand.clone(), kind: Kind::Typed(operand.dtype()) }),
+            Tree::Leaf(operand) => match operand.dtype() {
+                Dtype::String => Err(Error::unsupported("operations on strings")),
+                // JAX, without 64 bits.
+                Dtype::Float64 => Ok(Self { operand: operand.clone(), kind: Kind::Typed(Dtype::Float32) }),
+                dtype => Ok(Self { operand: operand.clone(), kind: Kind::Typed(dtype) }),
+            },
             Tree::Constant(json) => {
                 let constant = Constant::read(json)?;
                 Ok(Self { operand: T::constant(&constant, device)?, kind: constant.kind })
@@ -202,7 +207,7 @@ pub(crate) fn device(args: &Args<Value>) -> Result<Device> {
 #[derive(Debug)]
 pub(crate) struct Constant {
     pub array: Array,
-    kind: Kind,
+    pub kind: Kind,
 }
 
 impl Constant {
@@ -225,8 +230,10 @@ impl Constant {
             // JAX, without 64 bits.
             (Some(Dtype::Float64), _) => Kind::Typed(Dtype::Float32),
             (Some(Dtype::Int64), _) => Kind::Typed(Dtype::Int32),
+            (Some(Dtype::Uint64), _) => Kind::Typed(Dtype::Uint32),
             (Some(dtype), _) => Kind::Typed(dtype),
             (None, Json::Number(number)) if !number.is_f64() => Kind::WeakInt,
+            (None, Json::Array(_)) if array.numbers().is_empty() => Kind::Typed(Dtype::Float32),
             (None, Json::Array(_)) if every(json, &|item| item.is_number() && !item.is_f64()) => {
                 Kind::Typed(Dtype::Int32)
             }

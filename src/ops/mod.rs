@@ -2,9 +2,11 @@
 //! line in that file's table.
 
 mod arrange;
+mod binary;
+mod bitwise;
+mod choose;
 mod create;
 mod diagonal;
-mod elementwise;
 mod fft;
 mod form;
 mod image;
@@ -12,15 +14,29 @@ mod index;
 mod join;
 pub(crate) mod kit;
 mod linalg;
+mod logic;
+mod nan;
 pub mod nn;
+mod pattern;
 mod product;
+mod quantile;
+mod reduce;
+mod running;
 mod scatter;
+mod segment;
 mod shape;
+mod sort;
+mod sorting;
+mod special;
+mod statistics;
+mod unary;
 
 pub use arrange::*;
+pub use binary::*;
+pub use bitwise::*;
+pub use choose::*;
 pub use create::*;
 pub use diagonal::*;
-pub use elementwise::*;
 pub use fft::*;
 pub(crate) use form::Form;
 pub use image::*;
@@ -30,15 +46,23 @@ pub use linalg::{
     Cholesky, CholeskyInverse, Det, Eigh, Inv, Logdet, Lstsq, LuFactor, MatrixRank, Mode, Norm, Pinv, Qr,
     SVD, Slogdet, Solve, SolveTriangular,
 };
+pub use logic::*;
+pub use nan::*;
 pub use product::*;
+pub use quantile::*;
+pub use reduce::*;
+pub use running::*;
 pub use scatter::*;
+pub use segment::*;
 pub use shape::*;
+pub use sort::*;
+pub use statistics::*;
+pub use unary::*;
 
 use crate::layer::Row;
 
 /// Every operation that this crate knows, one table per file.
 pub static OPERATIONS: &[&[Row]] = &[
-    elementwise::ROWS,
     image::ROWS,
     nn::activation::ROWS,
     nn::attention::ROWS,
@@ -56,6 +80,42 @@ pub static OPERATIONS: &[&[Row]] = &[
     scatter::ROWS,
     create::ROWS,
     product::ROWS,
+    binary::ROWS,
+    binary::POWER,
+    bitwise::INVERT,
+    bitwise::ROWS,
+    choose::CLIP,
+    choose::SELECT,
+    choose::WHERE,
+    logic::ALL_CLOSE,
+    logic::CLOSE,
+    logic::COMPARISONS,
+    logic::LOGIC,
+    logic::NOT,
+    nan::INDICES,
+    nan::ROWS,
+    quantile::ROWS,
+    reduce::MORE,
+    reduce::ROWS,
+    running::DIFF,
+    running::RUNNING,
+    segment::ROWS,
+    sort::DIGITIZE,
+    sort::IN_TOP,
+    sort::IS_IN,
+    sort::ROWS,
+    sort::SEARCH,
+    statistics::AVERAGE,
+    statistics::CORRELATE,
+    statistics::ROWS,
+    statistics::SIZES,
+    statistics::TRAPEZOID,
+    unary::FLOATS,
+    unary::FLOATS_ONLY,
+    unary::NUMBERS,
+    unary::QUESTIONS,
+    unary::ROUND,
+    unary::SIGNS,
     linalg::ROWS,
     fft::ROWS,
 ];

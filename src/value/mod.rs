@@ -10,6 +10,7 @@ use burn::tensor::kind::{Basic, BridgeTensor};
 use burn::tensor::{Bool, BoolStore, DType, Device, Int, Tensor, TensorData};
 
 pub use batch::{Inputs, Outputs};
+pub(crate) use ops::int_range;
 pub use ops::{Binary, Compare, Reduce};
 use strings::Strings;
 
@@ -94,7 +95,22 @@ macro_rules! map_float {
         match $crate::Value::into_stored_float($value) {
             Ok((tensor, order)) => $crate::by_rank!(tensor.rank(), D => {
                 let $x = burn::tensor::Tensor::<D>::from_bridge(tensor);
-                $crate::Value::from_stored(burn::tensor::Tensor::<D>::into_bridge($body), order)
+                $crate::Value::from_stored(burn::tensor::Tensor::<D, _>::into_bridge($body), order)
+            }),
+            Err(error) => Err(error),
+        }
+    }};
+}
+
+/// Runs an element by element expression on a value as integers, as [`map_float!`](crate::map_float!)
+/// does on one as floats.
+#[macro_export]
+macro_rules! map_int {
+    ($value:expr, $x:ident => $body:expr) => {{
+        match $crate::Value::into_stored_int($value) {
+            Ok((tensor, order)) => $crate::by_rank!(tensor.rank(), D => {
+                let $x = burn::tensor::Tensor::<D, burn::tensor::Int>::from_bridge(tensor);
+                $crate::Value::from_stored(burn::tensor::Tensor::<D, _>::into_bridge($body), order)
             }),
             Err(error) => Err(error),
         }
@@ -190,6 +206,13 @@ impl Value {
             Data::Tensor(tensor) => Ok(tensor),
             Data::Strings(_) => Err(Error::input("expected numbers, got strings")),
         }
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn into_stored_int(self) -> Result<(BridgeTensor, Order)> {
+        let order = self.order;
+        Ok((ops::to_int(self.tensor()?), order))
     }
 
     /// A value of `[batch, channels, spatial...]` data whose shape is `[batch, spatial..., channels]`.
@@ -400,7 +423,7 @@ impl Value {
         let mask = self.mask.map(|mask| mask.to_device(device)).transpose()?;
         let data = match self.data {
             Data::Tensor(tensor) => Data::Tensor(on_tensor!(tensor, x => x.to_device(device))?),
-            Data::Strings(strings) => Data::Strings(strings.to_device(device)),
+            Data::Strings(strings) => Data::Strings(strings.moved_to(device)),
         };
         Ok(Self { data, order: self.order, mask: mask.map(Box::new) })
     }

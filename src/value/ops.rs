@@ -2,7 +2,7 @@
 
 use burn::tensor::kind::BridgeTensor;
 use burn::tensor::ops::PadMode;
-use burn::tensor::{Bool, DType, Int, Tensor};
+use burn::tensor::{Bool, DType, Int, IntDType, Tensor};
 
 use super::{Data, Order, Value, held, on_tensor};
 use crate::error::{Error, Result};
@@ -64,6 +64,43 @@ pub(super) fn to_float(tensor: BridgeTensor) -> BridgeTensor {
     match tensor.dtype() {
         DType::F32 => tensor,
         _ => on_rank_one(tensor, |x: Tensor<1>| x.cast(DType::F32).into_bridge()),
+    }
+}
+
+/// Floats without their fraction. What an integer type cannot hold becomes the nearest that it can,
+/// NaN becomes zero.
+fn nearest_int(x: Tensor<1>, dtype: DType) -> Tensor<1, Int> {
+    let (min, max) = int_range(dtype);
+    // Below 2^63 even after rounding to a float.
+    let bound = 9.2e18_f32;
+    let nan = x.clone().is_nan();
+    let x = x.mask_fill(nan, 0.0).clamp(-bound, bound);
+    x.cast(IntDType::I64).clamp(min, max).cast(dtype)
+}
+
+/// Integers of another type, less the bits that it does not have. Not every backend drops them itself.
+fn wrapped_int(x: Tensor<1, Int>, dtype: DType) -> Tensor<1, Int> {
+    let ((min, max), (lowest, highest)) = (int_range(dtype), int_range(x.dtype()));
+    if dtype.size() == 8 || (min <= lowest && highest <= max) {
+        return x.cast(dtype);
+    }
+    // At most 32 bits, so that nothing overflows; flipping the sign bit twice extends it.
+    let (bits, sign) = (max - min, -min);
+    let kept = x.cast(DType::I64).bitwise_and_scalar(bits);
+    (kept.bitwise_xor_scalar(sign) - sign).cast(dtype)
+}
+
+/// The lowest and the highest number of an integer type, as far as 64 bits with a sign reach.
+pub(crate) fn int_range(dtype: DType) -> (i64, i64) {
+    match dtype {
+        DType::I8 => (i8::MIN.into(), i8::MAX.into()),
+        DType::I16 => (i16::MIN.into(), i16::MAX.into()),
+        DType::I32 => (i32::MIN.into(), i32::MAX.into()),
+        DType::U8 => (0, u8::MAX.into()),
+        DType::U16 => (0, u16::MAX.into()),
+        DType::U32 => (0, u32::MAX.into()),
+        DType::U64 => (0, i64::MAX),
+        _ => (i64::MIN, i64::MAX),
     }
 }
 
@@ -198,8 +235,10 @@ impl Value {
             on_rank_one(to_float(tensor), |x: Tensor<1>| x.cast(dtype).into_bridge())
         } else if matches!(dtype, DType::Bool(_)) {
             to_bool(tensor)
+        } else if tensor.is_float() {
+            on_rank_one(to_float(tensor), |x: Tensor<1>| nearest_int(x, dtype).into_bridge())
         } else {
-            on_rank_one(to_int(tensor), |x: Tensor<1, Int>| x.cast(dtype).into_bridge())
+            on_rank_one(to_int(tensor), |x: Tensor<1, Int>| wrapped_int(x, dtype).into_bridge())
         };
         Ok(Self { data: Data::Tensor(tensor), order, mask })
     }

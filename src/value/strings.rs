@@ -24,7 +24,7 @@ impl Strings {
         &self.device
     }
 
-    pub fn to_device(self, device: &Device) -> Self {
+    pub fn moved_to(self, device: &Device) -> Self {
         Self { device: device.clone(), ..self }
     }
 

@@ -108,6 +108,10 @@ pub fn residual() -> Functional {
 pub fn images() -> Sequential {
     Sequential::new()
         .with(Input::new([9, 8, 4]))
+        .with(Resizing::new(10, 8).interpolation("nearest"))
+        .with(RandomFlip::new().mode("horizontal"))
+        .with(RandomRotation::new(0.1).fill_mode("nearest"))
+        .with(CenterCrop::new(9, 8))
         .with(Rescaling::new(0.5).offset(0.1))
         .with(ZeroPadding2D::new().padding([[1, 0], [2, 1]]))
         .with(Conv2DTranspose::new(6, 2).strides(2))

@@ -134,7 +134,7 @@ def classes_of(config):
         operations = ("keras.src.ops", "keras.src.activations")
         if "class_name" in config and module.startswith(operations):
             found.add(f"ops.{config['class_name']}")
-        kinds = ("keras.layers", "keras.src.models", "keras.src.applications", "keras2")
+        kinds = ("keras.layers", "keras.src.models", "keras.src.applications", "bygone")
         if "class_name" in config and (module == "keras" or module.startswith(kinds)):
             found.add(config["class_name"])
     children = config.values() if isinstance(config, dict) else config

@@ -21,8 +21,7 @@ import keras
 import numpy as np
 from keras import tree
 
-import cudnn  # noqa: F401  registers classes that files may hold
-import keras2  # registers its classes
+import bygone  # registers its classes
 
 
 def _functional(model):

@@ -1,6 +1,7 @@
 //! What all random changes of images have in common: outside of training they change nothing.
 //!
-//! The random numbers are Burn's, so Keras' `seed` has no bearing on them.
+//! The random numbers are Burn's, so Keras' `seed` has no bearing on them. In training all images are
+//! floats; Keras lets some layers add to bytes, which then run over.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -87,14 +88,14 @@ impl Layer for Augmented {
 /// Declares the config of an [`Augmentation`] with the keys that all of them have, and makes it a layer.
 macro_rules! augmentation {
     ($(#[$meta:meta])* pub struct $name:ident { $($fields:tt)* }) => {
-        crate::config! {
+        crate::layer_config! {
             $(#[$meta])*
             pub struct $name {
                 $($fields)*
                 /// Where the channels are.
                 data_format: Option<crate::config::DataFormat> = None,
                 /// For boxes around what is in the images.
-                bounding_box_format: crate::config::Kept,
+                bounding_box_format: crate::config::Kept = crate::config::Kept::default(),
             }
         }
 

@@ -13,6 +13,7 @@ use super::erase::{Side, inside};
 use super::images;
 use crate::config::{DataFormat, Kept};
 use crate::error::{Error, Result};
+use crate::initializer::Seed;
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::Value;
 
@@ -41,7 +42,7 @@ augmentation! {
         /// How much: of the beta distribution of the weights.
         alpha: f64 = 0.2,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -68,7 +69,7 @@ augmentation! {
         /// How different the sizes of the parts are.
         factor: Factor = Factor::Between(0.0, 1.0),
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -94,7 +95,7 @@ impl Augmentation for CutMix {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `MaxNumBoundingBoxes`: a limit for boxes around what is in images; the images stay as they are.
     ///
     /// # Shapes
@@ -104,11 +105,11 @@ crate::config! {
         /// The number of boxes.
         max_number: usize,
         /// What stands for boxes that are missing.
-        fill_value: Kept,
+        fill_value: Kept = Kept::default(),
         /// Where the channels are.
         data_format: Option<DataFormat> = None,
         /// How boxes are written.
-        bounding_box_format: Kept,
+        bounding_box_format: Kept = Kept::default(),
     }
 }
 

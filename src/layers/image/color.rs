@@ -8,6 +8,7 @@ use super::color_range::ColorRange;
 use crate::config::{DataFormat, Kept};
 use crate::error::{Error, Result};
 use crate::image::color::{grayscale, hsv_to_rgb, rgb_to_hsv};
+use crate::initializer::Seed;
 
 /// Keras' number that keeps a division from having no result.
 const LEAST: f64 = 1e-7;
@@ -28,7 +29,7 @@ augmentation! {
         /// The range of the colors.
         value_range: ColorRange = ColorRange::BYTES,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -60,7 +61,7 @@ augmentation! {
         /// The range of the colors.
         value_range: ColorRange = ColorRange::BYTES,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -93,7 +94,7 @@ augmentation! {
         /// The range of the colors.
         value_range: ColorRange = ColorRange::BYTES,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -130,7 +131,7 @@ augmentation! {
         /// The range of the colors.
         value_range: ColorRange = ColorRange::BYTES,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -174,7 +175,7 @@ augmentation! {
         /// That of [`RandomHue`].
         hue_factor: Option<Factor> = None,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -186,7 +187,7 @@ impl RandomColorJitter {
                     Box::new($name {
                         factor,
                         value_range: self.value_range,
-                        seed: Kept::default(),
+                        seed: Seed::default(),
                         data_format: None,
                         bounding_box_format: Kept::default(),
                     }) as Box<dyn Augmentation>
@@ -230,7 +231,7 @@ augmentation! {
         /// The range of the colors.
         value_range: ColorRange = ColorRange::BYTES,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -261,7 +262,7 @@ augmentation! {
         /// How probable that is.
         factor: f64 = 0.5,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -294,7 +295,7 @@ augmentation! {
         /// The range of the colors.
         value_range: ColorRange = ColorRange::BYTES,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -325,7 +326,7 @@ augmentation! {
         /// The range of the colors.
         value_range: ColorRange = ColorRange::BYTES,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -363,7 +364,7 @@ augmentation! {
         /// The range of the colors.
         value_range: ColorRange = ColorRange::BYTES,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 

@@ -1,19 +1,22 @@
 //! `CenterCrop` and `RandomCrop`: a part of images.
 
+use std::num::NonZeroUsize;
+
 use burn::tensor::Tensor;
 use rand::RngExt;
 
-use super::augmentation::{Augmentation, augmentation};
+use super::augmentation::{Augmentation, Augmented, outputs};
 use super::chance::generator;
 use super::changed_images;
 use crate::config::{DataFormat, Kept};
 use crate::error::Result;
 use crate::image::Layout;
 use crate::image::resize::{Fit, Interpolation, Resize, resize, window};
-use crate::layer::{Args, Context, Function, Spec, Tree};
+use crate::initializer::Seed;
+use crate::layer::{Args, Borders, Context, Function, LayerConfig, Spec, Tree, Weights};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `CenterCrop`: the middle of images, as floats. Where it is larger than they are, the largest part
     /// of the same aspect ratio, resized.
     ///
@@ -29,7 +32,7 @@ crate::config! {
         /// Where the channels are.
         data_format: Option<DataFormat> = None,
         /// For boxes around what is in the images.
-        bounding_box_format: Kept,
+        bounding_box_format: Kept = Kept::default(),
     }
 }
 
@@ -65,16 +68,36 @@ impl Function for CenterCrop {
     }
 }
 
-augmentation! {
+crate::config! {
     /// `RandomCrop`: any part of a size in training. Outside of training Keras crops nothing, so the size
     /// of the outputs is known only where it is that of the inputs.
     pub struct RandomCrop {
         /// The height in training.
-        height: std::num::NonZeroUsize,
+        height: NonZeroUsize,
         /// The width in training.
-        width: std::num::NonZeroUsize,
+        width: NonZeroUsize,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
+        /// Where the channels are.
+        data_format: Option<DataFormat> = None,
+        /// For boxes around what is in the images.
+        bounding_box_format: Kept = Kept::default(),
+    }
+}
+
+impl LayerConfig for RandomCrop {
+    const CLASSES: &'static [&'static str] = &["RandomCrop"];
+    // Keras casts nothing that it does not crop.
+    const BORDERS: Borders = Borders::Free;
+
+    type Layer = Augmented;
+
+    fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
+        outputs(self, args)
+    }
+
+    fn build(&self, _: &Args<Spec>, _: &mut Weights<'_>) -> Result<Augmented> {
+        Ok(Augmented::new(self.clone()))
     }
 }
 

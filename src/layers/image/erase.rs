@@ -5,8 +5,9 @@ use burn::tensor::{Bool, Distribution, Int, Tensor};
 use super::augmentation::{Augmentation, augmentation};
 use super::chance::{Factor, chosen, replace, uniform};
 use super::color_range::ColorRange;
-use crate::config::{Array, DataFormat, Kept};
+use crate::config::{Array, DataFormat};
 use crate::error::{Error, Result};
+use crate::initializer::Seed;
 
 /// Rectangles, one for every image: where each starts and how long it is, along rows or columns.
 pub(super) struct Side {
@@ -59,7 +60,7 @@ augmentation! {
         /// The range of the colors.
         value_range: ColorRange = ColorRange::BYTES,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 

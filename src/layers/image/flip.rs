@@ -4,8 +4,9 @@ use burn::tensor::Tensor;
 
 use super::augmentation::{Augmentation, augmentation};
 use super::chance::{replace, uniform};
-use crate::config::{DataFormat, Kept};
+use crate::config::DataFormat;
 use crate::error::Result;
+use crate::initializer::Seed;
 
 crate::keywords! {
     /// How images are mirrored.
@@ -25,7 +26,7 @@ augmentation! {
         /// How.
         mode: FlipMode = FlipMode::Both,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::layers::spatial::check_elements;
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `AutoContrast`: the darkest pixel of a channel gets the least value, the brightest the largest.
     /// Channels without contrast stay as they are. In training and otherwise, the outputs are floats.
     ///
@@ -27,7 +27,7 @@ crate::config! {
         /// Without effect in Keras, which always looks for pixels on the second and the third axis.
         data_format: Option<DataFormat> = None,
         /// For boxes around what is in the images.
-        bounding_box_format: Kept,
+        bounding_box_format: Kept = Kept::default(),
     }
 }
 
@@ -115,7 +115,7 @@ impl Augmentation for Equalization {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `ContrastLimitedAdaptiveHistogramEqualization`: makes all colors of a tile of an image about equally
     /// frequent, within limits. In training and otherwise; integers stay what they are.
     ///
@@ -133,7 +133,7 @@ crate::config! {
         /// Where the channels are.
         data_format: Option<DataFormat> = None,
         /// For boxes around what is in the images.
-        bounding_box_format: Kept,
+        bounding_box_format: Kept = Kept::default(),
     }
 }
 

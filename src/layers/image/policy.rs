@@ -16,6 +16,7 @@ use super::{
 use crate::config::{DataFormat, Kept};
 use crate::error::{Error, Result};
 use crate::image::sample::{FillMode, Sampling};
+use crate::initializer::Seed;
 
 type Changes = Vec<Box<dyn Augmentation>>;
 
@@ -43,7 +44,7 @@ impl Policy {
                     fill_mode: FillMode::Reflect,
                     fill_value: 0.0,
                     interpolation,
-                    seed: Kept::default(),
+                    seed: Seed::default(),
                     data_format: self.format,
                     bounding_box_format: Kept::default(),
                 })
@@ -69,7 +70,7 @@ impl Policy {
                 })
             };
         }
-        let (factor, seed) = (self.factor(), Kept::default());
+        let (factor, seed) = (self.factor(), Seed::default());
         vec![
             tone!(RandomPosterization { factor: Factor::Around(bits), seed: seed.clone() }),
             tone!(Solarization { addition_factor: factor, threshold_factor: factor, seed: seed }),
@@ -85,7 +86,7 @@ impl Policy {
                 Box::new($name {
                     factor: self.factor(),
                     value_range: self.value_range,
-                    seed: Kept::default(),
+                    seed: Seed::default(),
                     data_format: self.format,
                     bounding_box_format: Kept::default(),
                 })
@@ -120,7 +121,7 @@ augmentation! {
         /// What is between two pixels.
         interpolation: Sampling = Sampling::Bilinear,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -164,7 +165,7 @@ augmentation! {
         /// What is between two pixels.
         interpolation: Sampling = Sampling::Bilinear,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 

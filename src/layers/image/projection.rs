@@ -6,10 +6,11 @@ use rand::RngExt;
 use super::augmentation::{Augmentation, augmentation};
 use super::chance::{Factor, chosen, generator, replace};
 use super::color_range::ColorRange;
-use crate::config::{DataFormat, Kept};
+use crate::config::DataFormat;
 use crate::error::{Error, Result};
 use crate::image::filter::Kernel;
 use crate::image::sample::{Continuation, FillMode, Sampling, homography};
+use crate::initializer::Seed;
 
 augmentation! {
     /// `RandomPerspective`: moves the corners of images in training.
@@ -23,7 +24,7 @@ augmentation! {
         /// What is outside of an image.
         fill_value: f64 = 0.0,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -76,7 +77,7 @@ augmentation! {
         /// The range of the colors.
         value_range: ColorRange = ColorRange::BYTES,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::image::sample::FillMode;
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::value::Value;
 
-crate::config! {
+crate::layer_config! {
     /// `Resizing`: images of another size. They keep their element type; values between two integers go
     /// to the nearer one.
     ///
@@ -36,7 +36,7 @@ crate::config! {
         /// Where the channels are.
         data_format: Option<DataFormat> = None,
         /// For boxes around what is in the images.
-        bounding_box_format: Kept,
+        bounding_box_format: Kept = Kept::default(),
     }
 }
 

@@ -6,9 +6,10 @@ use rand::RngExt;
 use super::augmentation::{Augmentation, augmentation};
 use super::chance::{Factor, chosen, generator, replace, uniform};
 use super::color_range::ColorRange;
-use crate::config::{DataFormat, Kept, PerAxis};
+use crate::config::{DataFormat, PerAxis};
 use crate::error::{Error, Result};
 use crate::image::filter::Kernel;
+use crate::initializer::Seed;
 
 augmentation! {
     /// `RandomSharpness`: makes images less or more different from smoothed ones in training.
@@ -18,7 +19,7 @@ augmentation! {
         /// The range of the colors.
         value_range: ColorRange = ColorRange::BYTES,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 
@@ -52,7 +53,7 @@ augmentation! {
         /// The range of the colors.
         value_range: ColorRange = ColorRange::BYTES,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 

@@ -6,9 +6,10 @@ use burn::tensor::Tensor;
 
 use super::augmentation::{Augmentation, augmentation};
 use super::chance::{Factor, sign, uniform};
-use crate::config::{DataFormat, Kept};
+use crate::config::DataFormat;
 use crate::error::Result;
 use crate::image::sample::{Continuation, FillMode, Sampling};
+use crate::initializer::Seed;
 
 /// An affine map for every image, as [`Continuation::affine`] takes it: `[[a0, a1, a2], [b0, b1, b2]]`, each
 /// `[batch, 1, 1, 1]`.
@@ -29,7 +30,7 @@ augmentation! {
         /// What is between two pixels.
         interpolation: Sampling = Sampling::Bilinear,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
         /// What is outside of an image for the mode `constant`.
         fill_value: f64 = 0.0,
     }
@@ -71,7 +72,7 @@ augmentation! {
         /// What is between two pixels.
         interpolation: Sampling = Sampling::Bilinear,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
         /// What is outside of an image for the mode `constant`.
         fill_value: f64 = 0.0,
     }
@@ -111,7 +112,7 @@ augmentation! {
         /// What is between two pixels.
         interpolation: Sampling = Sampling::Bilinear,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
         /// What is outside of an image for the mode `constant`.
         fill_value: f64 = 0.0,
     }
@@ -157,7 +158,7 @@ augmentation! {
         /// What is outside of an image for the mode `constant`.
         fill_value: f64 = 0.0,
         /// For Keras' own random numbers.
-        seed: Kept,
+        seed: Seed = Seed::default(),
     }
 }
 

@@ -92,11 +92,11 @@ impl Ends {
         Error::config(format_args!("{:?} do not fit an axis of {length}", self.names))
     }
 
-    /// What is cropped from an axis of a length.
+    /// What is cropped from an axis of a length, of which some stays.
     fn cropped(&self, length: usize) -> Result<(usize, usize)> {
         let rest = self.target.map_or(Some(0), |target| length.checked_sub(target));
         rest.and_then(|rest| self.split(Some(rest)))
-            .filter(|(before, after)| before.saturating_add(*after) <= length)
+            .filter(|(before, after)| before.saturating_add(*after) < length)
             .ok_or_else(|| self.misfit(length))
     }
 

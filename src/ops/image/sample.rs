@@ -207,7 +207,8 @@ impl Function for MapCoordinates {
         let coordinates = operand(args, "coordinates", None)?.operand;
         refuse_booleans(&inputs)?;
         let axes = coordinates.shape.first().copied().unwrap_or(Some(0));
-        if coordinates.rank() < 2 || axes.is_some_and(|axes| axes != inputs.rank()) {
+        let is_empty = coordinates.shape.contains(&Some(0)) || inputs.shape.contains(&Some(0));
+        if coordinates.rank() < 2 || axes.is_some_and(|axes| axes != inputs.rank()) || is_empty {
             let message = format_args!("coordinates {coordinates} for a value {inputs}");
             return Err(Error::config(message).at("coordinates"));
         }
@@ -220,7 +221,7 @@ impl Function for MapCoordinates {
         let coordinates = operand(&args, "coordinates", Some(&device))?.operand;
         let (dtype, shape, places) = (inputs.dtype(), inputs.shape(), coordinates.shape());
         let count: usize = places.iter().skip(1).product();
-        if places.first() != Some(&shape.len()) || shape.is_empty() || shape.contains(&0) {
+        if places.first() != Some(&shape.len()) || shape.is_empty() || shape.contains(&0) || count == 0 {
             return Err(Error::input(format_args!("coordinates {places:?} for a value {shape:?}")));
         }
         let coordinates = coordinates.reshape(&[shape.len(), count])?.float::<2>()?;

@@ -64,6 +64,9 @@ impl ScaleAndTranslate {
             if axes.iter().any(|(known, _)| *known == axis) {
                 return Err(Error::config(format_args!("axis {axis} is there twice")).at("spatial_dims"));
             }
+            if sizes[axis] == 0 {
+                return Err(Error::config(format_args!("nothing is left of axis {axis}")).at("output_shape"));
+            }
             axes.push((axis, sizes[axis]));
         }
         Ok(axes)

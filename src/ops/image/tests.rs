@@ -43,6 +43,14 @@ fn what_does_not_fit_is_refused() {
             ),
             "do not fit an axis of 5",
         ),
+        (
+            refused::<CropImages>(
+                &json!({"top_cropping": 2, "bottom_cropping": 3, "left_cropping": 0, "right_cropping": 0}),
+                float,
+                &[],
+            ),
+            "do not fit an axis of 5",
+        ),
         (refused::<RGBToHSV>(&json!({}), Dtype::Uint8, &[]), "images of uint8"),
         (refused::<RGBToGrayscale>(&json!({"data_format": "channels_first"}), float, &[]), "channels"),
         (refused::<GaussianBlur>(&json!({"sigma": [1.0]}), float, &[]), "sigma: "),
@@ -60,6 +68,14 @@ fn what_does_not_fit_is_refused() {
                 &[json!([1, 2, 3, 3]), json!([1.0, 1.0]), json!([0.0, 0.0])],
             ),
             "spatial_dims: ",
+        ),
+        (
+            refused::<ScaleAndTranslate>(
+                &json!({"spatial_dims": [1], "method": "cubic"}),
+                float,
+                &[json!([1, 0, 3, 3]), json!([1.0]), json!([0.0])],
+            ),
+            "output_shape: ",
         ),
         (
             refused::<ScaleAndTranslate>(

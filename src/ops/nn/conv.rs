@@ -212,9 +212,9 @@ impl SeparableConv {
         input: &Spec,
         [depthwise, pointwise]: &[Vec<usize>; 2],
     ) -> Result<(usize, Vec<Option<usize>>)> {
-        let (channels, lengths) = self.depthwise().sizes::<D>(input, &[depthwise.clone()])?;
+        let (channels, lengths) = self.depthwise().sizes::<D>(input, std::array::from_ref(depthwise))?;
         let between = input.float(with_sizes(input, self.data_format, Some(channels), lengths));
-        self.pointwise().sizes::<D>(&between, &[pointwise.clone()])
+        self.pointwise().sizes::<D>(&between, std::array::from_ref(pointwise))
     }
 
     fn run<const D: usize>(&self, x: Tensor<D>, [depthwise, pointwise]: [Value; 2]) -> Result<Tensor<D>> {

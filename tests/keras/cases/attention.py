@@ -134,3 +134,18 @@ def given_masks(kind):
     outputs += kind(q, y, call={"mask": [own, other], **BOTH})
     outputs += [L.LSTM(2)(kind(q, y, call={"mask": [None, other]})), L.LSTM(2)(kind(q, y, call={"mask": [own, None]}))]
     return keras.Model([x, y, own, other], outputs)
+
+
+def aliases(ids):
+    """Outside of training these layers give their input itself, which then has no mask either."""
+    outputs = []
+    for same in (L.Dropout(0.1), L.Identity(), L.Activation("linear"), L.GaussianNoise(0.1), L.ActivityRegularization(0.1)):
+        x = masked(ids)
+        y = heads(2, 3)(same(x), x if same.name.startswith("identity") else same(x))
+        outputs += [L.LSTM(2)(L.Add()([x, y]))]
+    x = masked(ids)
+    y = heads(2, 3)(L.Activation("relu")(x), L.LayerNormalization()(x))
+    return [*outputs, L.LSTM(2)(L.Add()([x, y]))]
+
+
+case("heads_masks_aliases", x=(5,), graph=aliases, **IDS)

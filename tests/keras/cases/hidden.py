@@ -6,7 +6,7 @@ from keras.src.applications.convnext import LayerScale, StochasticDepth
 from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 from harness import family
-from keras2 import LocallyConnected1D, LocallyConnected2D, ThresholdedReLU
+from bygone import LocallyConnected1D, LocallyConnected2D, ThresholdedReLU
 
 case = family("hidden")
 IDS = {"dtype": "int32", "ints": 6}

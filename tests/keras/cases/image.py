@@ -76,3 +76,15 @@ case("clahe_first", x=(3, 5, 6), layer=lambda: CLAHE(tile_grid_size=(2, 4), **FI
 case("clahe_one", model=several((8, 9, 2), *limits[:2], batch_shape=True, dtype="uint8"), ints=256)
 
 case("classifier", x=(None, None, 3), layer=lambda: [L.Resizing(8, 8, antialias=True), L.Rescaling(1 / 127.5, offset=-1), L.RandomFlip("horizontal"), L.RandomRotation(0.1), L.RandomZoom(0.1), L.RandomContrast(0.2), L.Conv2D(4, 3), L.GlobalAveragePooling2D(), L.Dense(2)], **BYTES)
+
+half = [
+    lambda x: L.Resizing(4, 3, dtype="mixed_float16")(x),
+    lambda x: L.CenterCrop(2, 4, dtype="mixed_float16")(x),
+    lambda x: L.AutoContrast(value_range=(0, 1), dtype="mixed_float16")(x),
+    lambda x: L.RandomFlip(dtype="mixed_float16")(x),
+    lambda x: L.RandomBrightness(0.2, dtype="mixed_float16")(x),
+    lambda x: L.RandomCrop(2, 2, dtype="mixed_float16")(x),
+]
+case("half", model=several((5, 7, 3), *half), tolerance=2.0**-9, reason="float16 has 11 bits, and Keras rounds within layers too")
+case("half_bytes", model=several((5, 7, 3), *half, dtype="uint8"), ints=256, tolerance=2.0**-9, reason="float16 has 11 bits, and Keras rounds within layers too")
+case("distributed", x=(2, 5, 7, 3), layer=lambda: [L.TimeDistributed(L.RandomRotation(0.1)), L.TimeDistributed(L.CenterCrop(6, 4)), L.TimeDistributed(L.AutoContrast(value_range=(-1, 1)))])

@@ -124,3 +124,21 @@ case("scale_and_translate_axes", x=(5, 7, 2), graph=lambda x: [image.scale_and_t
 case("scale_and_translate_integers", x=(5, 4, 1), dtype="int32", ints=50, graph=lambda x: image.scale_and_translate(x, (2, 9, 3, 1), SCALE[::-1].copy(), MOVE, (1, 2), "lanczos3"))
 case("scale_and_translate_one", model=one((5, 7, 2), lambda x: image.scale_and_translate(x, (4, 9, 2), SCALE, MOVE, (0, 1), "linear")))
 case("vision_features", x=(8, 8, 3), graph=lambda x: keras.layers.Dense(2)(keras.layers.Flatten()(image.extract_patches(image.resize(image.gaussian_blur(x), (6, 6)), 3))))
+
+
+def trained(x):
+    """Every operation that gradients pass, one after the other and beside each other."""
+    y = keras.layers.Conv2D(3, 2, activation="sigmoid", padding="same")(x)
+    y = image.resize(image.gaussian_blur(y), (6, 5), interpolation="bicubic", antialias=True)
+    turned = image.affine_transform(y, MAPS, fill_mode="reflect")
+    seen = image.perspective_transform(y, START, END)
+    colors = image.hsv_to_rgb(image.rgb_to_hsv(y))
+    scaled = image.scale_and_translate(y, (2, 6, 5, 3), SCALE, MOVE, (1, 2), "cubic")
+    edges = keras.layers.Reshape((6, 5, 6))(image.sobel_edges(y))
+    framed = image.pad_images(image.crop_images(y, 1, 1, 1, 1), 1, 1, 1, 1)
+    joined = ops.concatenate([turned, seen, colors, scaled, edges, framed, image.rgb_to_grayscale(y)], axis=-1)
+    likeness = image.ssim(turned, y, filter_size=3)
+    return [keras.layers.Dense(2)(image.extract_patches(joined, 2)), likeness]
+
+
+case("all_trained", x=(5, 7, 3), graph=trained)

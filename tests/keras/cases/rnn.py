@@ -3,8 +3,8 @@
 import keras
 from keras import layers as L
 
-from cudnn import CuDNNGRU, CuDNNLSTM
 from harness import family
+from bygone import CuDNNGRU, CuDNNLSTM
 
 case = family("rnn")
 
@@ -159,6 +159,16 @@ def states_by_position():
     ])
 
 
+def states_of_numbers():
+    """States that are arrays in the file."""
+    x = keras.Input(batch_shape=(2, 5, 3), name="x")
+    array = lambda seed: keras.ops.convert_to_tensor([[seed + row - column / 4 for column in range(4)] for row in range(2)], "float32")
+    return keras.Model(x, [
+        L.LSTM(4)(x, initial_state=[array(0.5), array(-0.5)]),
+        L.Bidirectional(L.GRU(4))(x, initial_state=[array(0.25), array(0.0)]),
+    ])
+
+
 def stateful_from(batch=2):
     """States that outlive a call, and states that are given, in one layer."""
     x = keras.Input(batch_shape=(batch, 5, 3), name="x")
@@ -183,6 +193,7 @@ case("cells_as_layers", model=cells_as_layers)
 case("stack_as_layer", model=stack_as_layer)
 case("states_by_position", model=states_by_position)
 case("stateful_from", model=stateful_from)
+case("states_of_numbers", model=states_of_numbers)
 for mode in ("concat", "sum", "ave", "mul", None):
     case(f"rnn_bidirectional_{mode}", x=(5, 3), masked=True, graph=lambda x, m=mode: [
         L.Bidirectional(L.RNN(L.LSTMCell(4), return_state=True), merge_mode=m)(x),
