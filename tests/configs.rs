@@ -55,7 +55,8 @@ fn layers<'a>(json: &'a Json, found: &mut Vec<Object<'a>>) {
 
 fn compare(object: &Object<'_>, written: &Json, problems: &mut Vec<String>) {
     for (key, value) in object.config.iter().filter(|(key, _)| !COMMON.contains(&key.as_str())) {
-        let written = &written[key];
+        // Keras 2's name of it.
+        let written = &written[if key == "batch_input_shape" { "batch_shape" } else { key }];
         if !same(value, written) {
             problems.push(format!("{}.{key}: read {value}, wrote {written}", object.class));
         }

@@ -2,7 +2,7 @@
 
 use super::form::{Form, Picks, in_order, moving};
 use super::kit::Constant;
-use crate::config::{Axes, resolve_axis};
+use crate::config::{Axes, Field, Json, Reader, resolve_axis};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Row, Spec, Tree, row};
 use crate::value::{Binary, Reduce, Value};
@@ -167,30 +167,31 @@ moving! {
 
 /// How many entries are added before and after, for every axis or all of them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Widths(Vec<Vec<usize>>);
+pub struct Widths {
+    pairs: Vec<Vec<usize>>,
+    json: Json,
+}
 
-impl crate::config::Field for Widths {
+impl Field for Widths {
     const EXPECTED: &'static str = "an integer, a pair of integers, or a list of pairs";
 
-    fn read(json: &crate::config::Json, reader: &mut crate::config::Reader<'_>) -> Option<Self> {
-        use crate::config::Json;
-        match json {
-            Json::Number(_) => usize::read(json, reader).map(|width| Self(vec![vec![width]])),
-            Json::Array(items) if items.iter().all(Json::is_number) => {
-                Vec::read(json, reader).map(|pair| Self(vec![pair]))
-            }
-            _ => Vec::read(json, reader).map(Self),
-        }
+    fn read(json: &Json, reader: &mut Reader<'_>) -> Option<Self> {
+        let pairs = match json {
+            Json::Number(_) => vec![vec![usize::read(json, reader)?]],
+            Json::Array(items) if items.iter().all(Json::is_number) => vec![Vec::read(json, reader)?],
+            _ => Vec::read(json, reader)?,
+        };
+        Some(Self { pairs, json: json.clone() })
     }
 
-    fn write(&self) -> crate::config::Json {
-        self.0.write()
+    fn write(&self) -> Json {
+        self.json.clone()
     }
 }
 
 impl Widths {
     fn of(&self, rank: usize) -> Result<Vec<(usize, usize)>> {
-        let pairs = self.0.iter().map(|pair| match pair.as_slice() {
+        let pairs = self.pairs.iter().map(|pair| match pair.as_slice() {
             [both] => Ok((*both, *both)),
             [before, after] => Ok((*before, *after)),
             _ => Err(Error::config("expected pairs of integers")),
