@@ -209,7 +209,6 @@ impl Value {
     }
 
     #[doc(hidden)]
-    #[must_use]
     pub fn into_stored_int(self) -> Result<(BridgeTensor, Order)> {
         let order = self.order;
         Ok((ops::to_int(self.tensor()?), order))

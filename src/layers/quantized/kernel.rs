@@ -61,17 +61,17 @@ impl QuantizedKernel {
             Mode::Int4 { .. } => {
                 let values = signed(unpack(values.reshape([rows, columns.div_ceil(2)]), columns));
                 let (scale, zero) = stacked([self.groups(), columns]);
-                self.from_groups(values, scale, zero)
+                self.grouped(values, scale, zero)
             }
             Mode::Gptq { bits, .. } if bits != 4 => {
                 let (scale, zero) = stacked([columns, self.groups()]);
                 let values = values.reshape([columns, rows]).transpose();
-                self.from_groups(values, scale.transpose(), zero.map(Tensor::transpose))
+                self.grouped(values, scale.transpose(), zero.map(Tensor::transpose))
             }
             Mode::Gptq { .. } | Mode::Awq { .. } => {
                 let (scale, zero) = stacked([columns, self.groups()]);
                 let packed = values.reshape([columns.div_ceil(2), rows]).transpose();
-                self.from_groups(unpack(packed, columns), scale.transpose(), zero.map(Tensor::transpose))
+                self.grouped(unpack(packed, columns), scale.transpose(), zero.map(Tensor::transpose))
             }
         }
     }
@@ -81,7 +81,7 @@ impl QuantizedKernel {
     }
 
     /// `[rows, columns]` of integers with a scale and a zero `[groups, columns]`.
-    fn from_groups(&self, values: Tensor<2>, scale: Tensor<2>, zero: Option<Tensor<2>>) -> Tensor<2> {
+    fn grouped(&self, values: Tensor<2>, scale: Tensor<2>, zero: Option<Tensor<2>>) -> Tensor<2> {
         let (Some(zero), Some(group)) = (zero, &self.group) else { return values * scale };
         let group = group.val().int().clamp(0, self.groups() as i64 - 1);
         let floats = (values - zero.select(0, group.clone())) * scale.select(0, group);
