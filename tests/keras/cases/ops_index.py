@@ -134,6 +134,7 @@ case(
         ops.full_like(x, x[0, 0]),
         ops.full_like(x, np.array([1.0, 2.0], "float32")),
         ops.zeros_like(x),
+        ops.empty_like(x),
         ops.ones_like(x, dtype="int32"),
         ops.ones_like(x > 0),
         ops.full((2, 3), x[0, 0, 0]),
