@@ -132,7 +132,7 @@ fn names_are_those_of_keras_unless_given() {
     let (b, a) = (Input::new([3]), Input::new([3]).name("dense"));
     let first = Dense::new(2).on(&a);
     let second = Dense::new(2).name("dense_1").on(&b);
-    let model = Functional::new([&a, &b], &Dense::new(1).on(&(&first - &second))).name("mine");
+    let model = Functional::new([&a, &b], Dense::new(1).on(&(&first - &second))).name("mine");
     let model = model.build(&device).unwrap();
     assert_eq!((model.name(), model.input_names()), ("mine", vec!["dense", "input_layer"]));
     let names: BTreeSet<_> = model.summary().rows.into_iter().map(|row| row.name).collect();
@@ -185,11 +185,11 @@ fn graphs_that_do_not_hang_together_are_refused() {
     let h = Dense::new(3).on(&x);
     let missing = Functional::new(&x, &(&h + &Dense::new(3).on(&y)));
     assert!(error_of(missing.build(&device)).contains("\"y\": an input that the model does not take"));
-    let inside = Functional::new(&h, &Dense::new(1).on(&h));
+    let inside = Functional::new(&h, Dense::new(1).on(&h));
     assert!(error_of(inside.build(&device)).contains("\"dense\": expected an Input"));
     let several = LSTM::new(3).return_state(true).on(&x);
     assert!(several.spec().is_some());
-    let error = error_of(Functional::new(&x, &Dense::new(1).on(&several)).build(&device));
+    let error = error_of(Functional::new(&x, Dense::new(1).on(&several)).build(&device));
     assert!(error.contains("it gives 3 tensors: take them apart with outputs()"), "{error}");
     let [_, _, _, fourth] = several.outputs();
     let error = error_of(Functional::new(&x, &fourth).build(&device));

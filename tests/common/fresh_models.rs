@@ -74,7 +74,7 @@ pub fn words() -> Functional {
     let x = BatchNormalization::new().momentum(0.9).on(&x);
     let read = GRU::new(5).bias_regularizer(L1L2 { l1: 0.01, l2: 0.02 }).on(&x);
     let mean = GlobalAveragePooling1D::new().on(&x);
-    let y = Dense::new(1).activation("sigmoid").on(&Concatenate::new().on([&read, &mean]));
+    let y = Dense::new(1).activation("sigmoid").on(Concatenate::new().on([&read, &mean]));
     Functional::new([("tokens", &tokens)], [("y", &y)])
 }
 
@@ -82,7 +82,7 @@ pub fn words() -> Functional {
 pub fn nested() -> Functional {
     let inner = Input::new([10, 3]);
     let y = Conv1D::new(4, 3).padding("causal").on(&inner);
-    let tower = Functional::new(&inner, &GlobalAveragePooling1D::new().on(&y)).name("tower");
+    let tower = Functional::new(&inner, GlobalAveragePooling1D::new().on(&y)).name("tower");
     let head = Sequential::new().with(Dense::new(6).activation("gelu")).with(Dense::new(2));
     let (a, b) = (Input::new([10, 3]), Input::new([10, 3]));
     let joined = Concatenate::new().on([&tower.on(&a), &tower.on(&b)]);
@@ -101,7 +101,7 @@ pub fn residual() -> Functional {
         }
         h = &h + &Conv2D::new(4, 1).strides(stride).on(&start);
     }
-    Functional::new(&x, &Dense::new(2).on(&GlobalAveragePooling2D::new().on(&h)))
+    Functional::new(&x, Dense::new(2).on(GlobalAveragePooling2D::new().on(&h)))
 }
 
 /// Further kinds of layers that take images.
@@ -152,15 +152,15 @@ pub fn sequences() -> Functional {
     let averaged = AveragePooling1D::new(3).strides(2).on(&unit);
     let wide = UpSampling1D::new().size(2).on(&pooled);
     let short = Cropping1D::new().cropping([1, 3]).on(&wide);
-    let long = ZeroPadding1D::new().padding(1).on(&Conv1DTranspose::new(4, 2).on(&averaged));
+    let long = ZeroPadding1D::new().padding(1).on(Conv1DTranspose::new(4, 2).on(&averaged));
     let dot = Dot::new([2, 2]).normalize(true).on([&short, &long]);
-    let flat = Flatten::new().on(&Permute::new([2, 1]).on(&dot));
+    let flat = Flatten::new().on(Permute::new([2, 1]).on(&dot));
     let shaped = Reshape::new([8, -1]).on(&flat);
     let dropped = SpatialDropout1D::new(0.1).on(&shaped);
-    let noisy = GaussianDropout::new(0.1).on(&Activation::new("tanh").on(&Identity::new().on(&dropped)));
-    let repeated = RepeatVector::new(3).on(&GlobalMaxPooling1D::new().on(&noisy));
+    let noisy = GaussianDropout::new(0.1).on(Activation::new("tanh").on(Identity::new().on(&dropped)));
+    let repeated = RepeatVector::new(3).on(GlobalMaxPooling1D::new().on(&noisy));
     let y = Dense::new(2)
-        .on(&ReLU::new().max_value(6.0).on(&ActivityRegularization::new().l2(0.01).on(&repeated)));
+        .on(ReLU::new().max_value(6.0).on(ActivityRegularization::new().l2(0.01).on(&repeated)));
     Functional::new(&x, &y)
 }
 
@@ -198,7 +198,7 @@ pub fn attending() -> Functional {
     let steps = RNN::new(cells).return_sequences(true).on(&even);
     let images = Reshape::new([2, 3, 2, 2]).on(&steps);
     let y = ConvLSTM2D::new(2, 2).padding("same").on(&images);
-    Functional::new(&x, &Flatten::new().on(&AdaptiveAveragePooling2D::new([2, 2]).on(&y)))
+    Functional::new(&x, Flatten::new().on(AdaptiveAveragePooling2D::new([2, 2]).on(&y)))
 }
 
 /// A model by its name, and something to put into it.
