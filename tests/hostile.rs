@@ -202,7 +202,7 @@ fn arguments_and_types_that_cannot_be_honoured_are_refused() {
             json!({"module": "keras", "class_name": "DTypePolicy", "config": {"name": "mixed_float16"}});
         json["config"]["layers"][0]["config"]["dtype"] = policy;
     });
-    for (key, value) in [("mask", json!(["x", 0, 0])), ("initial_state", json!([["x", 0, 0]]))] {
+    for (key, value) in [("mask", json!([[true, false]])), ("initial_state", json!([[0.0, 1.0]]))] {
         let message = refused(ErrorKind::Unsupported, |json| {
             let entry = |class: &str, config: Json, inbound: Json| json!({"module": "keras.layers", "class_name": class, "name": config["name"], "config": config, "inbound_nodes": inbound});
             let input = entry("InputLayer", json!({"name": "x", "batch_shape": [null, 3, 2]}), json!([]));

@@ -164,14 +164,31 @@ fn every_kind_of_layer_can_be_made() {
     assert!(bare.is_empty(), "no alias in src/build/aliases.rs: {bare:?}");
 }
 
-/// The table of the README is that of the program.
+/// The table is that of the program, and the README counts its lines.
 #[test]
-fn the_readme_lists_what_is_supported() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, table) = readme.split_once("## Layers\n").unwrap();
+fn what_is_supported_is_listed() {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    let table = read("LAYERS.md");
     let listed: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
     let mut rows: Vec<_> = burn_keras::layer::rows().collect();
     rows.sort_by_key(|row| (row.operation, row.classes, row.kind()));
-    let expected: Vec<String> = rows.into_iter().map(|row| row.to_string()).collect();
-    assert_eq!(listed, expected, "put the output of `burn-keras layers --markdown` there");
+    let expected: Vec<String> = rows.iter().map(ToString::to_string).collect();
+    assert_eq!(listed, expected, "put the output of `burn-keras layers --markdown` into LAYERS.md");
+    let operations = rows.iter().filter(|row| row.operation).count();
+    let count = format!("{} kinds of layers and {operations} operations", rows.len() - operations);
+    assert!(read("README.md").contains(&count), "the README should say: {count}");
+}
+
+/// The example of a new layer is a real one.
+#[test]
+fn the_guide_shows_real_code() {
+    let guide = std::fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let sources = ["relu.rs", "mod.rs"]
+        .map(|name| std::fs::read_to_string(root().join("src/layers").join(name)).unwrap());
+    let blocks: Vec<&str> = guide.split("```").skip(1).step_by(2).collect();
+    assert_eq!(blocks.len(), sources.len());
+    for (block, source) in blocks.iter().zip(&sources) {
+        let code = block.strip_prefix("rust\n").unwrap();
+        assert!(source.contains(code.trim_end()), "{code}");
+    }
 }

@@ -119,7 +119,7 @@ impl Function for ELU {
     }
 }
 
-crate::config! {
+crate::layer_config! {
     /// `ThresholdedReLU` of Keras 2: `x` above the threshold, zero below.
     ///
     /// # Shapes

@@ -159,8 +159,8 @@ pub fn sequences() -> Functional {
     let dropped = SpatialDropout1D::new(0.1).on(&shaped);
     let noisy = GaussianDropout::new(0.1).on(Activation::new("tanh").on(Identity::new().on(&dropped)));
     let repeated = RepeatVector::new(3).on(GlobalMaxPooling1D::new().on(&noisy));
-    let y = Dense::new(2)
-        .on(ReLU::new().max_value(6.0).on(ActivityRegularization::new().l2(0.01).on(&repeated)));
+    let y =
+        Dense::new(2).on(ReLU::new().max_value(6.0).on(ActivityRegularization::new().l2(0.01).on(&repeated)));
     Functional::new(&x, &y)
 }
 
