@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::AnyLayer;
 use crate::by_rank;
 use crate::config::graph::{Graph, GraphLayer, TensorRef, read_functional, read_sequential, spec_at};
-use crate::config::{Config, Object, Reader};
+use crate::config::{Config, Dtype, Object, Reader};
 use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::value::{Value, burn_dtype};
@@ -261,6 +261,30 @@ pub(crate) fn graph_of(config: &dyn AnyConfig) -> Option<&Graph> {
         .map(Arc::as_ref)
 }
 
+/// Refuses integers of a width that a device does not have, where something is computed with them: they
+/// would not wrap as they should.
+fn check_integers(graph: &Graph, specs: &[Tree<Spec>], device: &Device) -> Result<()> {
+    use Dtype::{Int8, Int16, Uint8, Uint16, Uint32, Uint64};
+    let missing: Vec<Dtype> = [Int8, Int16, Uint8, Uint16, Uint32, Uint64]
+        .into_iter()
+        .filter(|dtype| burn_dtype(*dtype).is_ok_and(|dtype| !device.supports_dtype(dtype)))
+        .collect();
+    let mut problems = Problems::default();
+    for (node, outputs) in graph.nodes.iter().zip(specs).filter(|_| !missing.is_empty()) {
+        let layer = &graph.layers[node.layer];
+        let mut involved: Vec<Spec> = outputs.leaves().into_iter().cloned().collect();
+        if layer.group.is_none() {
+            involved.extend(node.args.try_map(&mut |at| spec_at(specs, *at))?.leaves().into_iter().cloned());
+        }
+        let computes = !node.args.leaves().is_empty();
+        if let Some(spec) = involved.iter().find(|spec| computes && missing.contains(&spec.dtype)) {
+            let message = format_args!("{}, which this device does not have", spec.dtype);
+            problems.push(Error::unsupported(message).at(&layer.place));
+        }
+    }
+    problems.finish()
+}
+
 /// What a `Sequential` and a `Functional` model have in common.
 trait Graphed {
     fn graph(&self) -> &Arc<Graph>;
@@ -297,7 +321,9 @@ trait Graphed {
     }
 
     fn build_network(&self, args: &Args<Spec>, weights: &Weights<'_>) -> Result<Network> {
-        let calls = self.graph().first_calls(&self.infer(args)?)?;
+        let specs = self.infer(args)?;
+        check_integers(self.graph(), &specs, weights.device())?;
+        let calls = self.graph().first_calls(&specs)?;
         let layers = self.graph().layers.iter().zip(&calls).map(|(layer, call)| {
             let trainable = layer.trainable && self.is_trainable();
             let mut weights = weights.child(&layer.name).frozen_unless(trainable);
