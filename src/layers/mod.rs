@@ -112,8 +112,9 @@ pub use pipeline::{Pipeline, PipelineConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
 pub use quantized::{
-    Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEmbedding,
-    QuantizedEmbeddingConfig, QuantizedKernel,
+    Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEinsumDense,
+    QuantizedEinsumDenseConfig, QuantizedEmbedding, QuantizedEmbeddingConfig, QuantizedKernel,
+    QuantizedReversibleEmbedding, QuantizedReversibleEmbeddingConfig,
 };
 pub use recurrent::{
     CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
@@ -149,6 +150,7 @@ pub static LAYERS: &[Row] = &[
     row::<GroupQueryAttentionConfig>(),
     row::<QuantizedDenseConfig>(),
     row::<Float8DenseConfig>(),
+    row::<QuantizedEinsumDenseConfig>(),
     row::<Activation>(),
     row::<ReLU>(),
     row::<LeakyReLU>(),
@@ -274,6 +276,7 @@ pub static LAYERS: &[Row] = &[
     row::<MaxNumBoundingBoxes>(),
     row::<EmbeddingConfig>(),
     row::<QuantizedEmbeddingConfig>(),
+    row::<QuantizedReversibleEmbeddingConfig>(),
     row::<ReversibleEmbeddingConfig>(),
     row::<Masking>(),
     row::<RNNConfig>(),
