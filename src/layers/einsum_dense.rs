@@ -41,6 +41,8 @@ crate::layer_config! {
         bias_constraint: Constraint = Constraint::none(),
         /// What a dtype policy of few bits adds.
         quantization_config: Kept = Kept::default(),
+        /// Known from the shape of the kernel.
+        gptq_unpacked_column_size: Kept = Kept::default(),
         /// The rank of a low-rank adaptation, which is part of the kernel in a file.
         lora_rank: Kept = Kept::default(),
         /// Its weight.
@@ -84,10 +86,41 @@ impl<'a> Terms<'a> {
 }
 
 /// What the equation makes of an input.
-struct Shapes {
-    kernel: Vec<usize>,
-    bias: Option<Vec<usize>>,
-    output: Vec<Option<usize>>,
+pub(super) struct Shapes {
+    pub kernel: Vec<usize>,
+    pub bias: Option<Vec<usize>>,
+    pub output: Vec<Option<usize>>,
+    /// Which axes of the input are summed over.
+    pub summed: Vec<usize>,
+    /// Which axes of the kernel are summed over.
+    pub kernel_summed: Vec<usize>,
+    /// The kernel's sizes at the axes of the output, 1 where it has none.
+    pub channels: Vec<usize>,
+}
+
+/// An equation with what follows it.
+#[derive(Clone, Debug)]
+pub(super) struct Equation {
+    equation: String,
+    activation: Activation,
+    kernel_shape: Vec<usize>,
+    bias_shape: Vec<usize>,
+}
+
+impl Equation {
+    /// The product with a kernel whose entries are in order.
+    pub(super) fn product(&self, x: Value, kernel: Value) -> Result<Value> {
+        einsum(&self.equation, vec![x, kernel.reshape(&self.kernel_shape)?])
+    }
+
+    /// The output for a product.
+    pub(super) fn finish(&self, y: Value, bias: Option<Tensor<1>>) -> Result<Value> {
+        let y = match bias {
+            Some(bias) => y.binary(Binary::Add, Value::from(bias).reshape(&self.bias_shape)?)?,
+            None => y,
+        };
+        self.activation.apply(y)
+    }
 }
 
 impl EinsumDenseConfig {
@@ -106,12 +139,22 @@ impl EinsumDenseConfig {
             kernel_constraint: Constraint::none(),
             bias_constraint: Constraint::none(),
             quantization_config: Kept::default(),
+            gptq_unpacked_column_size: Kept::default(),
             lora_rank: Kept::default(),
             lora_alpha: Kept::default(),
         }
     }
 
-    fn shapes(&self, input: &Spec) -> Result<Shapes> {
+    pub(super) fn equation(&self, shapes: Shapes) -> Equation {
+        Equation {
+            equation: self.equation.clone(),
+            activation: self.activation.clone(),
+            kernel_shape: shapes.kernel,
+            bias_shape: shapes.bias.unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn shapes(&self, input: &Spec) -> Result<Shapes> {
         let terms = Terms::read(&self.equation).ok_or_else(|| {
             let forms = "\"ab,bc->ac\", \"...b,bc->...c\" or \"ab...,bc->ac...\"";
             Error::config(format_args!("expected the form {forms}, got {:?}", self.equation)).at("equation")
@@ -154,7 +197,18 @@ impl EinsumDenseConfig {
         };
         let given = [input.shape.clone(), kernel.iter().copied().map(Some).collect()];
         let output = einsum_shape(&self.equation, &given).map_err(|error| error.at("equation"))?;
-        Ok(Shapes { kernel, bias, output })
+        let is_summed = |char: &char| !terms.output.contains(*char);
+        let places = |term: &str| -> Vec<usize> {
+            term.chars().enumerate().filter(|(_, char)| is_summed(char)).map(|(at, _)| at).collect()
+        };
+        let summed = places(terms.input).into_iter().map(|at| before + at).collect();
+        let mut channels = vec![1; output.len()];
+        for (at, char) in terms.output.chars().enumerate() {
+            if let Some(axis) = terms.kernel.find(char) {
+                channels[before + at] = kernel[axis];
+            }
+        }
+        Ok(Shapes { summed, kernel_summed: places(terms.kernel), channels, kernel, bias, output })
     }
 
     /// The shape of the output as far as the config says it.
@@ -198,14 +252,10 @@ impl LayerConfig for EinsumDenseConfig {
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<EinsumDense> {
-        let Shapes { kernel, bias, .. } = self.shapes(args.input()?)?;
         Ok(EinsumDense {
             kernel: weights.param("kernel")?,
             bias: weights.maybe("bias")?,
-            equation: self.equation.clone(),
-            activation: self.activation.clone(),
-            kernel_shape: kernel,
-            bias_shape: bias.unwrap_or_default(),
+            equation: self.equation(self.shapes(args.input()?)?),
         })
     }
 }
@@ -222,13 +272,7 @@ pub struct EinsumDense {
     /// The axes of the bias in one.
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
-    equation: String,
-    #[module(skip)]
-    activation: Activation,
-    #[module(skip)]
-    kernel_shape: Vec<usize>,
-    #[module(skip)]
-    bias_shape: Vec<usize>,
+    equation: Equation,
 }
 
 impl EinsumDense {
@@ -237,13 +281,8 @@ impl EinsumDense {
     /// # Errors
     /// When the value does not fit the equation.
     pub fn forward(&self, x: Value) -> Result<Value> {
-        let kernel = Value::from(self.kernel.val()).reshape(&self.kernel_shape)?;
-        let y = einsum(&self.equation, vec![x, kernel])?;
-        let y = match &self.bias {
-            Some(bias) => y.binary(Binary::Add, Value::from(bias.val()).reshape(&self.bias_shape)?)?,
-            None => y,
-        };
-        self.activation.apply(y)
+        let y = self.equation.product(x, Value::from(self.kernel.val()))?;
+        self.equation.finish(y, self.bias.as_ref().map(Param::val))
     }
 }
 

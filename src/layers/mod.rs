@@ -112,8 +112,9 @@ pub use pipeline::{Pipeline, PipelineConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
 pub use quantized::{
-    Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEmbedding,
-    QuantizedEmbeddingConfig, QuantizedKernel,
+    Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEinsumDense,
+    QuantizedEinsumDenseConfig, QuantizedEmbedding, QuantizedEmbeddingConfig, QuantizedKernel,
+    QuantizedReversibleEmbedding, QuantizedReversibleEmbeddingConfig,
 };
 pub use recurrent::{
     CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
@@ -149,6 +150,7 @@ pub static LAYERS: &[Row] = &[
     row::<GroupQueryAttentionConfig>(),
     row::<QuantizedDenseConfig>(),
     row::<Float8DenseConfig>(),
+    row::<QuantizedEinsumDenseConfig>(),
     row::<Activation>(),
     row::<ReLU>(),
     row::<LeakyReLU>(),
@@ -275,6 +277,7 @@ pub static LAYERS: &[Row] = &[
     row::<EmbeddingConfig>(),
     row::<QuantizedEmbeddingConfig>(),
     row::<ReversibleEmbeddingConfig>(),
+    row::<QuantizedReversibleEmbeddingConfig>(),
     row::<Masking>(),
     row::<RNNConfig>(),
     row::<SimpleRNNConfig>(),

@@ -117,11 +117,15 @@ impl ReversibleEmbedding {
             Some(back) => back.val(),
             None => self.embeddings.val().transpose(),
         };
-        let logits = linear(x, back, None);
-        match self.logit_soft_cap {
-            Some(cap) => (logits / cap).tanh() * cap,
-            None => logits,
-        }
+        capped(linear(x, back, None), self.logit_soft_cap)
+    }
+}
+
+/// Numbers that stay below `cap`.
+pub(super) fn capped<const D: usize>(logits: Tensor<D>, cap: Option<f64>) -> Tensor<D> {
+    match cap {
+        Some(cap) => (logits / cap).tanh() * cap,
+        None => logits,
     }
 }
 

@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use burn::tensor::module::linear;
 use serde_json::{Map, Value as Json};
 
-use super::{Quantization, QuantizedKernel};
+use super::kernel::rounded_inputs;
+use super::{Matrix, Quantization, QuantizedKernel};
 use crate::activation::Activation;
 use crate::by_rank;
 use crate::config::{Config, Reader};
@@ -49,7 +50,7 @@ impl LayerConfig for QuantizedDenseConfig {
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         let [rows, columns] = self.dense.kernel_shape(args)?;
         let dense = &self.dense;
-        Ok(self.quantization.mode.variables(rows, columns, |variables| {
+        Ok(self.quantization.mode.variables(&Matrix::new(rows, columns), |variables| {
             variables.trainable_if(dense.use_bias, "bias", [columns]).with(
                 &dense.bias_initializer,
                 &dense.bias_regularizer,
@@ -63,7 +64,7 @@ impl LayerConfig for QuantizedDenseConfig {
             kernel: QuantizedKernel::build(self.quantization.mode, self.dense.kernel_shape(args)?, weights)?,
             bias: weights.maybe("bias")?,
             activation: self.dense.activation.clone(),
-            rounds_inputs: self.quantization.rounds_inputs,
+            rounds_inputs: self.quantization.rounds_inputs(),
         })
     }
 }
@@ -89,7 +90,7 @@ impl QuantizedDense {
     /// Applies the layer to a tensor whose last axis has the features.
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let x = if self.rounds_inputs { QuantizedKernel::rounded_inputs(x) } else { x };
+        let x = if self.rounds_inputs { rounded_inputs(x, &[D - 1]) } else { x };
         let y = linear(x, self.kernel.float(), self.bias.as_ref().map(Param::val));
         self.activation.forward(y)
     }

@@ -16,9 +16,67 @@ use crate::value::Value;
 #[derive(Clone, Debug)]
 pub struct QuantizedEmbeddingConfig {
     embedding: EmbeddingConfig,
+    bits: Bits,
+}
+
+/// How a table of vectors is stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bits {
     /// The size of a block of columns that share a scale.
     block: Option<usize>,
     is_packed: bool,
+}
+
+impl Bits {
+    pub(super) fn of(mode: Mode) -> Result<Self> {
+        match mode {
+            Mode::Int8 => Ok(Self { block: None, is_packed: false }),
+            Mode::Int4 { block } => Ok(Self { block, is_packed: true }),
+            Mode::Gptq { .. } | Mode::Awq { .. } => {
+                Err(Error::unsupported("a table of vectors in this quantization").at("dtype"))
+            }
+        }
+    }
+
+    /// How many bytes so many columns are.
+    pub(super) fn bytes(self, columns: usize) -> usize {
+        if self.is_packed { columns.div_ceil(2) } else { columns }
+    }
+
+    /// The number of groups of columns, when there are any.
+    pub(super) fn groups(self, columns: usize) -> Option<usize> {
+        self.block.map(|block| columns.div_ceil(block.max(1)))
+    }
+
+    pub(super) fn variables(self, rows: usize, columns: usize) -> Variables {
+        let groups = self.groups(columns);
+        let scales = groups.map_or(vec![rows], |groups| vec![rows, groups]);
+        let variables = Variables::default()
+            .fixed("embeddings", [rows, self.bytes(columns)], Dtype::Int8)
+            .fixed("scale", scales.clone(), Dtype::Float32)
+            .flat();
+        if groups.is_none() {
+            return variables;
+        }
+        variables.fixed("zero", scales, Dtype::Int8).flat().fixed("group", [columns], Dtype::Float32)
+    }
+
+    pub(super) fn build(
+        self,
+        columns: usize,
+        mask_zero: bool,
+        weights: &Weights<'_>,
+    ) -> Result<QuantizedEmbedding> {
+        Ok(QuantizedEmbedding {
+            embeddings: weights.int("embeddings")?,
+            scale: weights.param("scale")?,
+            zero: self.block.is_some().then(|| weights.int("zero")).transpose()?,
+            group: weights.maybe("group")?,
+            columns,
+            is_packed: self.is_packed,
+            mask_zero,
+        })
+    }
 }
 
 impl Config for QuantizedEmbeddingConfig {
@@ -26,16 +84,9 @@ impl Config for QuantizedEmbeddingConfig {
 
     fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
         let quantization = reader.note(Quantization::read(json));
+        let bits = quantization.and_then(|quantization| reader.note(Bits::of(quantization.mode)));
         let embedding = EmbeddingConfig::read(json, reader);
-        let (is_packed, block) = match quantization?.mode {
-            Mode::Int8 => (false, None),
-            Mode::Int4 { block } => (true, block),
-            Mode::Gptq { .. } | Mode::Awq { .. } => {
-                reader.push(Error::unsupported("a table of vectors in this quantization").at("dtype"));
-                return None;
-            }
-        };
-        Some(Self { embedding: embedding?, block, is_packed })
+        Some(Self { embedding: embedding?, bits: bits? })
     }
 
     fn write(&self) -> Map<String, Json> {
@@ -55,31 +106,11 @@ impl LayerConfig for QuantizedEmbeddingConfig {
     }
 
     fn variables(&self, _: &Args<Spec>) -> Result<Variables> {
-        let (rows, columns) = (self.embedding.input_dim.get(), self.embedding.output_dim.get());
-        let stored = if self.is_packed { columns.div_ceil(2) } else { columns };
-        let groups = self.block.map(|block| columns.div_ceil(block.max(1)));
-        let scales = groups.map_or(vec![rows], |groups| vec![rows, groups]);
-        let variables = Variables::default()
-            .fixed("embeddings", [rows, stored], Dtype::Int8)
-            .fixed("scale", scales.clone(), Dtype::Float32)
-            .flat();
-        if groups.is_none() {
-            return Ok(variables);
-        }
-        Ok(variables.fixed("zero", scales, Dtype::Int8).flat().fixed("group", [columns], Dtype::Float32))
+        Ok(self.bits.variables(self.embedding.input_dim.get(), self.embedding.output_dim.get()))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<QuantizedEmbedding> {
-        let has_groups = self.block.is_some();
-        Ok(QuantizedEmbedding {
-            embeddings: weights.int("embeddings")?,
-            scale: weights.param("scale")?,
-            zero: has_groups.then(|| weights.int("zero")).transpose()?,
-            group: weights.maybe("group")?,
-            columns: self.embedding.output_dim.get(),
-            is_packed: self.is_packed,
-            mask_zero: self.embedding.mask_zero,
-        })
+        self.bits.build(self.embedding.output_dim.get(), self.embedding.mask_zero, weights)
     }
 }
 
@@ -110,17 +141,43 @@ impl QuantizedEmbedding {
     /// The rows at `indices`: `[indices, output_dim]`.
     #[must_use]
     pub fn forward(&self, indices: Tensor<1, Int>) -> Tensor<2> {
-        let [rows, _] = self.embeddings.dims();
-        Indices::new(indices, rows).look_up(|indices| {
-            let values = floats(self.embeddings.val().select(0, indices.clone()));
-            let values = if self.is_packed { signed(unpack(values, self.columns)) } else { values };
-            let groups = self.scale.val().dims()[0] / rows.max(1);
-            let scale = self.scale.val().reshape([rows, groups]).select(0, indices.clone());
-            let (Some(zero), Some(group)) = (&self.zero, &self.group) else { return values / scale };
-            let zero = floats(zero.val()).reshape([rows, groups]).select(0, indices);
-            let group = group.val().int().clamp(0, groups as i64 - 1);
-            (values - zero.select(1, group.clone())) * scale.select(1, group)
+        Indices::new(indices, self.rows()).look_up(|indices| {
+            let (scale, zero) = self.scale_and_zero();
+            let pick = |table: Tensor<2>| table.select(0, indices.clone());
+            let bytes = floats(self.embeddings.val().select(0, indices.clone()));
+            self.decode(bytes, pick(scale), zero.map(pick))
         })
+    }
+
+    /// All rows: `[input_dim, output_dim]`.
+    #[must_use]
+    pub fn table(&self) -> Tensor<2> {
+        let (scale, zero) = self.scale_and_zero();
+        self.decode(floats(self.embeddings.val()), scale, zero)
+    }
+
+    /// The number of rows.
+    pub(super) fn rows(&self) -> usize {
+        self.embeddings.dims()[0]
+    }
+
+    /// The scale and the zero of every row and group.
+    fn scale_and_zero(&self) -> (Tensor<2>, Option<Tensor<2>>) {
+        let shape = [self.rows(), self.groups()];
+        let zero = self.zero.as_ref().map(|zero| floats(zero.val()).reshape(shape));
+        (self.scale.val().reshape(shape), zero)
+    }
+
+    pub(super) fn groups(&self) -> usize {
+        self.scale.dims()[0] / self.rows().max(1)
+    }
+
+    /// The floats of rows that are stored as this table is.
+    pub(super) fn decode(&self, bytes: Tensor<2>, scale: Tensor<2>, zero: Option<Tensor<2>>) -> Tensor<2> {
+        let values = if self.is_packed { signed(unpack(bytes, self.columns)) } else { bytes };
+        let (Some(zero), Some(group)) = (zero, &self.group) else { return values / scale };
+        let group = group.val().int().clamp(0, self.groups() as i64 - 1);
+        (values - zero.select(1, group.clone())) * scale.select(1, group)
     }
 }
 

@@ -90,15 +90,16 @@ impl QuantizedKernel {
             None => floats,
         }
     }
+}
 
-    /// The inputs as Keras rounds them before it multiplies with integers: 8 bits of the largest entry
-    /// of the last axis.
-    pub(super) fn rounded_inputs<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-        let scale = (x.clone().abs().max_dim(D as isize - 1) + 1e-7).recip() * 127.0;
-        let rounded = (x.clone() * scale.clone()).round().clamp(-127.0, 127.0) / scale;
-        // Gradients pass as if nothing had been rounded.
-        (rounded - x.clone()).detach() + x
-    }
+/// Inputs as Keras rounds them before it multiplies with integers: 8 bits of the largest entry of the
+/// `axes`.
+pub(super) fn rounded_inputs<const D: usize>(x: Tensor<D>, axes: &[usize]) -> Tensor<D> {
+    let largest = axes.iter().fold(x.clone().abs(), |x, axis| x.max_dim(*axis));
+    let scale = (largest + 1e-7).recip() * 127.0;
+    let rounded = (x.clone() * scale.clone()).round().clamp(-127.0, 127.0) / scale;
+    // Gradients pass as if nothing had been rounded.
+    (rounded - x.clone()).detach() + x
 }
 
 /// Integers of any width as floats.

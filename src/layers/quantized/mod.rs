@@ -6,14 +6,18 @@
 //! policy.
 
 mod dense;
+mod einsum_dense;
 mod embedding;
 mod float8;
 mod kernel;
+mod reversible_embedding;
 
 pub use dense::{QuantizedDense, QuantizedDenseConfig};
+pub use einsum_dense::{QuantizedEinsumDense, QuantizedEinsumDenseConfig};
 pub use embedding::{QuantizedEmbedding, QuantizedEmbeddingConfig};
 pub use float8::{Float8Dense, Float8DenseConfig};
 pub use kernel::QuantizedKernel;
+pub use reversible_embedding::{QuantizedReversibleEmbedding, QuantizedReversibleEmbeddingConfig};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -38,8 +42,8 @@ pub(crate) enum Mode {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quantization {
     pub mode: Mode,
-    /// Whether inputs are rounded to 8 bits before they are multiplied.
-    pub rounds_inputs: bool,
+    /// Whether inputs are to be rounded to 8 bits before they are multiplied, if it says so.
+    pub activations: Option<bool>,
 }
 
 impl Quantization {
@@ -53,16 +57,22 @@ impl Quantization {
         let mode = source_and_mode(policy)
             .and_then(|(source, mode)| if source == "float32" { Mode::parse(mode) } else { None });
         let mut mode = mode.ok_or_else(unknown)?;
-        let mut rounds_inputs = mode == Mode::Int8;
+        let mut activations = None;
         if let Some(object) = config.get("quantization_config").and_then(Object::of) {
-            rounds_inputs = rounds_to_8_bits(object.config.get("activation_quantizer"))
+            let rounds = rounds_to_8_bits(object.config.get("activation_quantizer"))
                 .map_err(|error| error.at("activation_quantizer").at("quantization_config"))?;
+            activations = Some(rounds);
             // It stands above the policy.
             if let (Mode::Int4 { block }, Some(size)) = (&mut mode, object.config.get("block_size")) {
                 *block = size.as_u64().and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0);
             }
         }
-        Ok(Self { mode, rounds_inputs: rounds_inputs && mode.groups(1).is_none() })
+        Ok(Self { mode, activations })
+    }
+
+    /// Whether inputs are rounded to 8 bits before they are multiplied with a kernel.
+    fn rounds_inputs(&self) -> bool {
+        self.activations.unwrap_or(self.mode == Mode::Int8) && self.mode.groups(1).is_none()
     }
 }
 
@@ -94,6 +104,20 @@ fn rounds_to_8_bits(quantizer: Option<&Json>) -> Result<bool> {
     }
 }
 
+/// A kernel as a matrix.
+struct Matrix {
+    rows: usize,
+    columns: usize,
+    /// The shapes of a kernel and of its scales when every entry has a byte.
+    whole: [Vec<usize>; 2],
+}
+
+impl Matrix {
+    fn new(rows: usize, columns: usize) -> Self {
+        Self { rows, columns, whole: [vec![rows, columns], vec![columns]] }
+    }
+}
+
 impl Mode {
     fn parse(mode: &str) -> Option<Self> {
         let size = |text: &str| text.parse::<i64>().ok().map(|size| usize::try_from(size).ok());
@@ -120,24 +144,26 @@ impl Mode {
         }
     }
 
-    /// The variables of a kernel of `rows` and `columns` in a layer whose bias `bias` declares, in Keras'
-    /// order. Those of the kernel lie in the module's field `kernel`.
-    fn variables(self, rows: usize, columns: usize, bias: impl Fn(Variables) -> Variables) -> Variables {
+    /// The variables of a kernel in a layer whose bias `bias` declares, in Keras' order. Those of the
+    /// kernel lie in the module's field `kernel`.
+    fn variables(self, matrix: &Matrix, bias: impl Fn(Variables) -> Variables) -> Variables {
+        let Matrix { rows, columns, whole: [kernel, channels] } = matrix;
+        let (rows, columns) = (*rows, *columns);
         let halved = |size: usize| size.div_ceil(2);
-        let (name, shape, dtype) = match self {
-            Self::Int8 => ("values", [rows, columns], Dtype::Int8),
-            Self::Int4 { .. } => ("values", [rows, halved(columns)], Dtype::Int8),
-            Self::Gptq { bits: 4, .. } | Self::Awq { .. } => {
-                ("values", [halved(columns), rows], Dtype::Uint8)
-            }
-            Self::Gptq { .. } => ("values", [columns, rows], Dtype::Uint8),
+        let (shape, dtype) = match self {
+            Self::Int8 => (kernel.clone(), Dtype::Int8),
+            Self::Int4 { .. } => (vec![rows, halved(columns)], Dtype::Int8),
+            Self::Gptq { bits: 4, .. } | Self::Awq { .. } => (vec![halved(columns), rows], Dtype::Uint8),
+            Self::Gptq { .. } => (vec![columns, rows], Dtype::Uint8),
         };
-        let values = |variables: Variables| variables.fixed(name, shape, dtype).flat().inside("kernel");
+        let values =
+            |variables: Variables| variables.fixed("values", shape.clone(), dtype).flat().inside("kernel");
         let variables = match self {
             Self::Int8 | Self::Int4 { .. } => bias(values(Variables::default())),
             Self::Gptq { .. } | Self::Awq { .. } => values(bias(Variables::default())),
         };
         let scale_shape = match (self, self.groups(rows)) {
+            (Self::Int8, _) => channels.clone(),
             (_, None) => vec![columns],
             (Self::Int4 { .. }, Some(groups)) => vec![groups, columns],
             (_, Some(groups)) => vec![columns, groups],

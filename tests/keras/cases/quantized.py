@@ -47,14 +47,74 @@ case("embedding_int4_channels", model=quantized("int4", words, grouped(-1)), int
 case("dense_int8_plain_inputs", model=quantized("int8", dense(), keras.quantizers.Int8QuantizationConfig(activation_quantizer=None)), keep=True)
 
 
-def calibrated(policy):
+def products():
+    """As attention has them, with axes before, between and after those that are summed over."""
+    x = keras.Input((3, 5), name="x")
+    heads = L.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de", activation="tanh")(x)
+    joined = L.EinsumDense("abde,def->abf", (None, 7), bias_axes="f")(heads)
+    outputs = [
+        joined,
+        L.EinsumDense("abde,fed->abf", (None, 3))(heads),
+        L.EinsumDense("abc,bd->adc", (4, 5), bias_axes="d")(x),
+        L.EinsumDense("abc,dbe->aecd", (4, 5, 2), bias_axes="ed")(x),
+        L.EinsumDense("abc,bc->abc", (3, 5))(x),
+    ]
+    return keras.Model(x, outputs)
+
+
+def there_and_back(tied, **options):
+    def build():
+        words, vectors = keras.Input((6,), dtype="int32", name="x"), keras.Input((4, 7), name="y")
+        layer = L.ReversibleEmbedding(11, 7, tie_weights=tied, **options)
+        return keras.Model([words, vectors], [layer(words), layer(vectors, reverse=True), L.GlobalAveragePooling1D()(layer(words))])
+
+    return build
+
+
+rounding = keras.quantizers.Int4QuantizationConfig(block_size=-1, activation_quantizer=keras.quantizers.AbsMaxQuantizer())
+
+for name, mode, config in (
+    ("int8", "int8", None),
+    ("int8_plain_inputs", "int8", keras.quantizers.Int8QuantizationConfig(activation_quantizer=None)),
+    ("int4_blocks", "int4", grouped(4)),
+    ("int4_channels", "int4", rounding),
+):
+    case(f"einsum_dense_{name}", model=quantized(mode, products, config), keep=True)
+for name, mode, tied, config in (
+    ("int8_tied", "int8", True, None),
+    ("int8", "int8", False, None),
+    ("int4_blocks_tied", "int4", True, grouped(4)),
+    ("int4_blocks", "int4", False, grouped(2)),
+    ("int4_channels", "int4", False, rounding),
+):
+    case(f"reversible_{name}", model=quantized(mode, there_and_back(tied, mask_zero=tied, logit_soft_cap=None if tied else 2.0), config), ints=11, keep=True)
+
+
+def by_policy():
+    """Without a quantization config, where the way back rounds its inputs although there are blocks."""
+    model = there_and_back(False, dtype="int4/3_from_float32")()
+    rng = np.random.default_rng(9)
+    for variable in model.weights:
+        if variable.dtype == "int8":
+            variable.assign(rng.integers(-8 if "zero" in variable.name else -128, 8, variable.shape))
+        elif "scale" in variable.name:
+            variable.assign(rng.uniform(0.05, 0.2, variable.shape))
+    return model
+
+
+case("reversible_int4_policy", model=by_policy, ints=11, keep=True)
+
+
+def calibrated(policy, build=lambda **options: [L.Dense(5, activation="tanh", **options), L.Dense(4, **options), L.Dense(3, use_bias=False, **options)]):
     """Layers as their calibration leaves them, with random weights."""
 
     def made():
-        layers = [L.Dense(5, activation="tanh", dtype=policy), L.Dense(4, dtype=policy), L.Dense(3, use_bias=False, dtype=policy)]
+        layers = build(dtype=policy)
         model = keras.Sequential([keras.Input((9,), name="x"), *layers])
         rng = np.random.default_rng(3)
         for layer in layers:
+            if not hasattr(layer, "quantized_kernel"):
+                continue
             layer.is_gptq_calibrated = policy.startswith("gptq")
             layer.is_awq_calibrated = policy.startswith("awq")
             top = 256 if "/8/" in policy else 16
@@ -75,12 +135,20 @@ def with_zero(self):
     return self.kernel, None, getattr(self, "kernel_zero", None)
 
 
-def saving_zeros():
-    return mock.patch.object(L.Dense, "_get_kernel_with_merged_lora", with_zero)
+def saving_zeros(kind=L.Dense):
+    return mock.patch.object(kind, "_get_kernel_with_merged_lora", with_zero)
+
+
+def heads(**options):
+    """The largest axis of a kernel is its first, or its last; or there are two."""
+    wide = L.EinsumDense("ab,bcd->acd", (2, 3), bias_axes="cd", activation="tanh", **options)
+    return [wide, L.EinsumDense("acd,cde->ae", (7,), **options), L.EinsumDense("ca,ab->cb", (3,), bias_axes="b", **options)]
 
 
 for policy in ("gptq/4/-1", "gptq/4/4", "gptq/8/2", "awq/4/-1", "awq/4/4"):
     case("dense_" + policy.replace("/", "_").replace("-1", "all"), model=calibrated(policy + "_from_float32"), keep=True, saving=saving_zeros)
+for policy in ("gptq/4/4", "gptq/8/-1", "awq/4/4"):
+    case("einsum_dense_" + policy.replace("/", "_").replace("-1", "all"), model=calibrated(policy + "_from_float32", heads), keep=True, saving=lambda: saving_zeros(L.EinsumDense))
 
 
 def adapted(build, quantize=None):
