@@ -17,7 +17,7 @@ use common::{root, script};
 mod npz;
 
 /// Of every family with weights to train, one fixture in so many; of whole architectures, every one.
-const ONE_IN: usize = 8;
+const ONE_IN: usize = 16;
 
 fn cases() -> Vec<String> {
     let manifest = std::fs::read_to_string(root().join("tests/fixtures/manifest.json")).unwrap();
