@@ -112,9 +112,10 @@ pub use pipeline::{Pipeline, PipelineConfig};
 pub use pooling::{AveragePooling, MaxPooling};
 pub use prelu::{PReLU, PReLUConfig};
 pub use quantized::{
-    Float8Dense, Float8DenseConfig, QuantizedDense, QuantizedDenseConfig, QuantizedEinsumDense,
-    QuantizedEinsumDenseConfig, QuantizedEmbedding, QuantizedEmbeddingConfig, QuantizedKernel,
-    QuantizedReversibleEmbedding, QuantizedReversibleEmbeddingConfig,
+    Float8Dense, Float8DenseConfig, Float8EinsumDense, Float8EinsumDenseConfig, Float8Scales, QuantizedDense,
+    QuantizedDenseConfig, QuantizedEinsumDense, QuantizedEinsumDenseConfig, QuantizedEmbedding,
+    QuantizedEmbeddingConfig, QuantizedKernel, QuantizedReversibleEmbedding,
+    QuantizedReversibleEmbeddingConfig,
 };
 pub use recurrent::{
     CuDNNGRUConfig, CuDNNLSTMConfig, GRUCellConfig, GRUConfig, GatedCell, LSTMCellConfig, LSTMConfig,
@@ -151,6 +152,7 @@ pub static LAYERS: &[Row] = &[
     row::<QuantizedDenseConfig>(),
     row::<Float8DenseConfig>(),
     row::<QuantizedEinsumDenseConfig>(),
+    row::<Float8EinsumDenseConfig>(),
     row::<Activation>(),
     row::<ReLU>(),
     row::<LeakyReLU>(),

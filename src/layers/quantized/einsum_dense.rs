@@ -42,17 +42,20 @@ impl QuantizedEinsumDenseConfig {
             return Err(Error::unsupported("a quantized product with \"...\"").at("equation"));
         }
         let kernel = &shapes.kernel;
-        let count = |axes: &[usize]| axes.iter().product::<usize>();
+        let count = |sizes: &[usize]| sizes.iter().fold(1_usize, |all, size| all.saturating_mul(*size));
         let (rows, columns) = match self.quantization.mode {
             Mode::Int8 | Mode::Int4 { .. } => {
-                let summed = shapes.kernel_summed.iter().map(|axis| kernel[*axis]).product::<usize>();
-                (summed, count(kernel) / summed.max(1))
+                let summed: Vec<usize> = shapes.kernel_summed.iter().map(|axis| kernel[*axis]).collect();
+                let rows = count(&summed);
+                (rows, count(kernel) / rows.max(1))
             }
             // Here the largest axis tells, whatever is summed over.
             Mode::Gptq { .. } | Mode::Awq { .. } => match kernel.as_slice() {
                 [rows, columns] => (*rows, *columns),
-                [first, second, third] if first >= second && first >= third => (*first, second * third),
-                [first, second, third] => (first * second, *third),
+                [first, second, third] if first >= second && first >= third => {
+                    (*first, count(&[*second, *third]))
+                }
+                [first, second, third] => (count(&[*first, *second]), *third),
                 _ => {
                     let message = format_args!("a kernel of {} axes in this quantization", kernel.len());
                     return Err(Error::unsupported(message).at("equation"));
@@ -107,7 +110,8 @@ impl LayerConfig for QuantizedEinsumDenseConfig {
 /// - outputs: `[batch, ...]`, as the equation says
 #[derive(Module, Debug)]
 pub struct QuantizedEinsumDense {
-    /// The axes of the kernel as those of a matrix.
+    /// The axes of the kernel as those of a matrix. In `int8` it is none: the values have the axes of the
+    /// kernel, and the scales those of the output.
     pub kernel: QuantizedKernel,
     /// The axes of the bias in one.
     pub bias: Option<Param<Tensor<1>>>,

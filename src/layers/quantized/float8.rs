@@ -27,18 +27,9 @@ impl Config for Float8DenseConfig {
     const KEYS: &'static [&'static str] = DenseConfig::KEYS;
 
     fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
-        let policy = json.get("dtype").and_then(Object::of).map(|object| object.config);
-        let given = policy.and_then(|policy| policy.get("amax_history_length")).map(Json::as_u64);
-        let source = policy.and_then(|policy| policy.get("source_name")).and_then(Json::as_str);
-        if source.unwrap_or("float32") != "float32" {
-            reader.push(Error::unsupported("8-bit floats from another type than float32").at("dtype"));
-        }
-        let history = given.unwrap_or(Some(HISTORY)).and_then(|length| u16::try_from(length).ok());
-        if history.is_none() {
-            reader.push(Error::config("expected amax_history_length below 65536").at("dtype"));
-        }
+        let history = read_history(json, reader);
         let dense = DenseConfig::read(json, reader);
-        Some(Self { dense: dense?, history: usize::from(history?) })
+        Some(Self { dense: dense?, history: history? })
     }
 
     fn write(&self) -> Map<String, Json> {
@@ -58,40 +49,20 @@ impl LayerConfig for Float8DenseConfig {
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        let own = self.dense.variables(args)?;
-        Ok([
-            ("inputs_scale", "inputs_amax_history"),
-            ("kernel_scale", "kernel_amax_history"),
-            ("outputs_grad_scale", "outputs_grad_amax_history"),
-        ]
-        .into_iter()
-        .fold(own, |variables, (scale, history)| {
-            variables
-                .fixed(scale, [], Dtype::Float32)
-                .initialized("ones")
-                .fixed(history, [self.history], Dtype::Float32)
-                .initialized("zeros")
-        }))
+        Ok(Float8Scales::variables(self.dense.variables(args)?, self.history))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Float8Dense> {
         Ok(Float8Dense {
             kernel: weights.param("kernel")?,
             bias: weights.maybe("bias")?,
-            inputs_scale: weights.param("inputs_scale")?,
-            inputs_amax_history: weights.param("inputs_amax_history")?,
-            kernel_scale: weights.param("kernel_scale")?,
-            kernel_amax_history: weights.param("kernel_amax_history")?,
-            outputs_grad_scale: weights.param("outputs_grad_scale")?,
-            outputs_grad_amax_history: weights.param("outputs_grad_amax_history")?,
+            scales: Float8Scales::build(weights)?,
             activation: self.dense.activation.clone(),
         })
     }
 }
 
 /// A linear map of the last axis between numbers that are rounded to 8-bit floats.
-///
-/// The scales stay as they are: what Keras updates in training is kept, not moved on.
 ///
 /// # Shapes
 /// - inputs: `[batch, ..., features]`
@@ -102,6 +73,48 @@ pub struct Float8Dense {
     pub kernel: Param<Tensor<2>>,
     /// `[units]`.
     pub bias: Option<Param<Tensor<1>>>,
+    /// What numbers are divided by before they are rounded.
+    pub scales: Float8Scales,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Float8Dense {
+    /// Applies the layer to a tensor whose last axis has the features.
+    #[must_use]
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let bias = self.bias.as_ref().map(rounded_bias);
+        self.activation.forward(linear(self.scales.inputs(x), self.scales.kernel(&self.kernel), bias))
+    }
+}
+
+impl Layer for Float8Dense {
+    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
+        let x = args.into_input()?;
+        by_rank!(x.rank(), D => Value::from(self.forward(x.float::<D>()?)).into())
+    }
+}
+
+/// The number of past maxima that the policy of a layer keeps.
+pub(super) fn read_history(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<usize> {
+    let policy = json.get("dtype").and_then(Object::of).map(|object| object.config);
+    let given = policy.and_then(|policy| policy.get("amax_history_length")).map(Json::as_u64);
+    let source = policy.and_then(|policy| policy.get("source_name")).and_then(Json::as_str);
+    if source.unwrap_or("float32") != "float32" {
+        reader.push(Error::unsupported("8-bit floats from another type than float32").at("dtype"));
+    }
+    let history = given.unwrap_or(Some(HISTORY)).and_then(|length| u16::try_from(length).ok());
+    if history.is_none() {
+        reader.push(Error::config("expected amax_history_length below 65536").at("dtype"));
+    }
+    history.map(usize::from)
+}
+
+/// What the numbers of a layer are divided by before they are rounded to 8-bit floats.
+///
+/// The scales stay as they are: what Keras updates in training is kept, not moved on.
+#[derive(Module, Debug)]
+pub struct Float8Scales {
     /// What inputs are divided by before they are rounded: `[1]`.
     pub inputs_scale: Param<Tensor<1>>,
     /// The largest inputs of past steps.
@@ -114,27 +127,55 @@ pub struct Float8Dense {
     pub outputs_grad_scale: Param<Tensor<1>>,
     /// The largest gradients of past steps.
     pub outputs_grad_amax_history: Param<Tensor<1>>,
-    #[module(skip)]
-    activation: Activation,
 }
 
-impl Float8Dense {
-    /// Applies the layer to a tensor whose last axis has the features.
-    #[must_use]
-    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let x = rounded(x, self.inputs_scale.val());
-        let kernel = rounded(self.kernel.val(), self.kernel_scale.val());
-        // Keras rounds the bias to bfloat16, for the sake of a fused kernel.
-        let bias = self.bias.as_ref().map(|bias| to_bits(bias.val(), 8));
-        self.activation.forward(linear(x, kernel, bias))
+impl Float8Scales {
+    /// The variables of a layer whose `own` come first. Those of the scales lie in its field `scales`.
+    pub(super) fn variables(own: Variables, history: usize) -> Variables {
+        [
+            ("inputs_scale", "inputs_amax_history"),
+            ("kernel_scale", "kernel_amax_history"),
+            ("outputs_grad_scale", "outputs_grad_amax_history"),
+        ]
+        .into_iter()
+        .fold(own, |variables, (scale, maxima)| {
+            variables
+                .fixed(scale, [], Dtype::Float32)
+                .initialized("ones")
+                .inside("scales")
+                .fixed(maxima, [history], Dtype::Float32)
+                .initialized("zeros")
+                .inside("scales")
+        })
+    }
+
+    /// Takes the variables that [`Self::variables`] declares.
+    pub(super) fn build(weights: &Weights<'_>) -> Result<Self> {
+        let weights = weights.child("scales");
+        Ok(Self {
+            inputs_scale: weights.param("inputs_scale")?,
+            inputs_amax_history: weights.param("inputs_amax_history")?,
+            kernel_scale: weights.param("kernel_scale")?,
+            kernel_amax_history: weights.param("kernel_amax_history")?,
+            outputs_grad_scale: weights.param("outputs_grad_scale")?,
+            outputs_grad_amax_history: weights.param("outputs_grad_amax_history")?,
+        })
+    }
+
+    /// The inputs, rounded.
+    pub(super) fn inputs<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        rounded(x, self.inputs_scale.val())
+    }
+
+    /// The kernel, rounded.
+    pub(super) fn kernel<const D: usize>(&self, kernel: &Param<Tensor<D>>) -> Tensor<D> {
+        rounded(kernel.val(), self.kernel_scale.val())
     }
 }
 
-impl Layer for Float8Dense {
-    fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
-        let x = args.into_input()?;
-        by_rank!(x.rank(), D => Value::from(self.forward(x.float::<D>()?)).into())
-    }
+/// A bias as Keras rounds it for the sake of a fused kernel: to bfloat16.
+pub(super) fn rounded_bias(bias: &Param<Tensor<1>>) -> Tensor<1> {
+    to_bits(bias.val(), 8)
 }
 
 /// The nearest numbers that are 8-bit floats times `scale`: 4 bits, exponents from -6 to 8.

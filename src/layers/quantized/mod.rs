@@ -9,13 +9,15 @@ mod dense;
 mod einsum_dense;
 mod embedding;
 mod float8;
+mod float8_einsum_dense;
 mod kernel;
 mod reversible_embedding;
 
 pub use dense::{QuantizedDense, QuantizedDenseConfig};
 pub use einsum_dense::{QuantizedEinsumDense, QuantizedEinsumDenseConfig};
 pub use embedding::{QuantizedEmbedding, QuantizedEmbeddingConfig};
-pub use float8::{Float8Dense, Float8DenseConfig};
+pub use float8::{Float8Dense, Float8DenseConfig, Float8Scales};
+pub use float8_einsum_dense::{Float8EinsumDense, Float8EinsumDenseConfig};
 pub use kernel::QuantizedKernel;
 pub use reversible_embedding::{QuantizedReversibleEmbedding, QuantizedReversibleEmbeddingConfig};
 

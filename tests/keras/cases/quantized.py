@@ -75,6 +75,7 @@ rounding = keras.quantizers.Int4QuantizationConfig(block_size=-1, activation_qua
 
 for name, mode, config in (
     ("int8", "int8", None),
+    ("float8", "float8", None),
     ("int8_plain_inputs", "int8", keras.quantizers.Int8QuantizationConfig(activation_quantizer=None)),
     ("int4_blocks", "int4", grouped(4)),
     ("int4_channels", "int4", rounding),
@@ -147,6 +148,19 @@ def heads(**options):
 
 for policy in ("gptq/4/-1", "gptq/4/4", "gptq/8/2", "awq/4/-1", "awq/4/4"):
     case("dense_" + policy.replace("/", "_").replace("-1", "all"), model=calibrated(policy + "_from_float32"), keep=True, saving=saving_zeros)
+
+def scaled():
+    """With scales as training leaves them. Keras' integers of a few bits are not for `...`."""
+    elided = L.EinsumDense("...a,ab->...b", (6,), bias_axes="b", activation="tanh")
+    model = quantized("float8", lambda: keras.Sequential([keras.Input((9,), name="x"), elided, *heads()]))()
+    rng = np.random.default_rng(4)
+    for variable in model.weights:
+        if variable.name.endswith("_scale"):
+            variable.assign(rng.uniform(0.002, 0.02))
+    return model
+
+
+case("einsum_dense_float8_scaled", model=scaled, keep=True)
 for policy in ("gptq/4/4", "gptq/8/-1", "awq/4/4"):
     case("einsum_dense_" + policy.replace("/", "_").replace("-1", "all"), model=calibrated(policy + "_from_float32", heads), keep=True, saving=lambda: saving_zeros(L.EinsumDense))
 
