@@ -252,6 +252,12 @@ impl Variables {
         self.last(|variable| variable.is_named = true)
     }
 
+    /// The last variable is not trained, as a kernel is not that a low-rank adaptation stands beside.
+    #[must_use]
+    pub fn frozen_if(self, frozen: bool) -> Self {
+        self.last(|variable| variable.trainable &= !frozen)
+    }
+
     /// The last variable lies in a field of the module that holds several.
     #[must_use]
     pub fn inside(self, field: &str) -> Self {

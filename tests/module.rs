@@ -233,3 +233,26 @@ fn a_directory_and_bytes_are_as_good_as_a_file() {
     let error = KerasModel::load(fixture("nowhere"), &device).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
 }
+
+/// What a low-rank adaptation is part of is frozen after loading, as in Keras.
+#[test]
+fn adapted_kernels_are_frozen() {
+    let device = Device::flex().autodiff();
+    for case in ["dense", "conv", "embedding"] {
+        let path = format!("{}/tests/fixtures/quantized/lora_{case}.keras", env!("CARGO_MANIFEST_DIR"));
+        let model = KerasModel::load(path, &device).unwrap();
+        struct Trained(Vec<bool>);
+        impl ModuleVisitor for Trained {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                self.0.push(param.val().is_require_grad());
+            }
+        }
+        let mut trained = Trained(Vec::new());
+        model.visit(&mut trained);
+        let is_trained: Vec<_> = paths(&model).into_iter().zip(trained.0).collect();
+        assert!(is_trained.iter().any(|(_, is_trained)| *is_trained), "{case}");
+        for (path, is_trained) in is_trained {
+            assert_eq!(is_trained, path.ends_with("bias"), "{case}: {path}");
+        }
+    }
+}

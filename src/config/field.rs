@@ -127,6 +127,14 @@ impl<T: Field> Field for Vec<T> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kept(pub Option<Json>);
 
+impl Kept {
+    /// Whether there is something, and not Python's `None`.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.as_ref().is_some_and(|json| !json.is_null())
+    }
+}
+
 impl Field for Kept {
     const EXPECTED: &'static str = "anything";
 

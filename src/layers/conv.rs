@@ -139,6 +139,7 @@ impl<const D: usize> LayerConfig for ConvConfig<D> {
         shape.extend([self.channels(args.input()?)? / self.groups, self.filters.get()]);
         Ok(Variables::default()
             .trainable("kernel", shape)
+            .frozen_if(self.lora_rank.is_set())
             .with_axes(kernel_axes::<D>())
             .with(&self.kernel_initializer, &self.kernel_regularizer, &self.kernel_constraint)
             .trainable_if(self.use_bias, "bias", [self.filters.get()])

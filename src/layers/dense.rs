@@ -71,6 +71,7 @@ impl LayerConfig for DenseConfig {
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
         Ok(Variables::default()
             .trainable("kernel", self.kernel_shape(args)?)
+            .frozen_if(self.lora_rank.is_set())
             .with(&self.kernel_initializer, &self.kernel_regularizer, &self.kernel_constraint)
             .trainable_if(self.use_bias, "bias", [self.units.get()])
             .with(&self.bias_initializer, &self.bias_regularizer, &self.bias_constraint))

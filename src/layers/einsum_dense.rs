@@ -244,6 +244,7 @@ impl LayerConfig for EinsumDenseConfig {
         let Shapes { kernel, bias, .. } = self.shapes(args.input()?)?;
         Ok(Variables::default()
             .trainable("kernel", kernel)
+            .frozen_if(self.lora_rank.is_set())
             .flat()
             .with(&self.kernel_initializer, &self.kernel_regularizer, &self.kernel_constraint)
             .trainable_if(bias.is_some(), "bias", bias.unwrap_or_default())

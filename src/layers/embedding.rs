@@ -51,11 +51,10 @@ impl LayerConfig for EmbeddingConfig {
     }
 
     fn variables(&self, _: &Args<Spec>) -> Result<Variables> {
-        Ok(Variables::default().trainable("embeddings", [self.input_dim.get(), self.output_dim.get()]).with(
-            &self.embeddings_initializer,
-            &self.embeddings_regularizer,
-            &self.embeddings_constraint,
-        ))
+        Ok(Variables::default()
+            .trainable("embeddings", [self.input_dim.get(), self.output_dim.get()])
+            .frozen_if(self.lora_rank.is_set())
+            .with(&self.embeddings_initializer, &self.embeddings_regularizer, &self.embeddings_constraint))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Embedding> {

@@ -77,6 +77,7 @@ impl LayerConfig for ReversibleEmbeddingConfig {
         let (rows, columns) = (self.input_dim.get(), self.output_dim.get());
         Ok(Variables::default()
             .trainable("embeddings", [rows, columns])
+            .frozen_if(self.lora_rank.is_set())
             .with(&self.embeddings_initializer, &self.embeddings_regularizer, &self.embeddings_constraint)
             .trainable_if(!self.tie_weights, "reverse_embeddings", [columns, rows])
             .initialized(self.embeddings_initializer.clone()))
