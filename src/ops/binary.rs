@@ -41,8 +41,8 @@ binary! {
     Ldexp: ldexp_operands, float => |a, b| zip_float!(a, b, (a, b) => ldexp(a, b));
     Logaddexp: float, float => |a, b| zip_float!(a, b, (a, b) => logaddexp(a, b, 1.0));
     Logaddexp2: float, float => |a, b| zip_float!(a, b, (a, b) => logaddexp(a, b, std::f64::consts::LN_2));
-    Maximum: same, same => |a, b| extreme(a, b, Binary::Maximum);
-    Minimum: same, same => |a, b| extreme(a, b, Binary::Minimum);
+    Maximum: same, same => |a, b| a.binary(Binary::Maximum, b);
+    Minimum: same, same => |a, b| a.binary(Binary::Minimum, b);
     Mod: counted, counted => modulo;
     Multiply: same, same => |a, b| arithmetic(a, b, Binary::Multiply);
     Nextafter: float, float => next_after;
@@ -92,18 +92,6 @@ fn arithmetic(a: Value, b: Value, op: Binary) -> Result<Value> {
         true => a.binary(op, b),
         false => a.cast(DType::I64)?.binary(op, b.cast(DType::I64)?),
     }
-}
-
-/// The higher or lower of two operands, and NaN where either is.
-pub(super) fn extreme(a: Value, b: Value, op: Binary) -> Result<Value> {
-    if !a.is_float() {
-        return a.binary(op, b);
-    }
-    zip_float!(a, b, (a, b) => {
-        let nan = a.clone().is_nan().bool_or(b.clone().is_nan());
-        let found = if op == Binary::Maximum { a.max_pair(b) } else { a.min_pair(b) };
-        found.mask_fill(nan, f32::NAN)
-    })
 }
 
 /// Powers by squaring. Exponents count without their sign, and only their last six bits: more is too

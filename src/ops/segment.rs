@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, TensorData};
 
-use super::binary::extreme;
 use super::kit::{device, operand};
 use super::pattern::{Pattern, Typing, bits, number, operations, same, wide};
 use super::reduce::on_rows;
@@ -64,8 +63,8 @@ impl Reduce {
 
     fn join(self, a: Value, b: Value) -> Result<Value> {
         match self {
-            Self::Max => extreme(a, b, Binary::Maximum),
-            Self::Min => extreme(a, b, Binary::Minimum),
+            Self::Max => a.binary(Binary::Maximum, b),
+            Self::Min => a.binary(Binary::Minimum, b),
             Self::Product => a.binary(Binary::Multiply, b),
             Self::Sum => a.binary(Binary::Add, b),
         }

@@ -426,8 +426,8 @@ impl Value {
                     Binary::Subtract => a - b,
                     Binary::Multiply => a * b,
                     Binary::Divide => a / b,
-                    Binary::Maximum => a.max_pair(b),
-                    Binary::Minimum => a.min_pair(b),
+                    Binary::Maximum => keeping_nan(a, b, Tensor::max_pair),
+                    Binary::Minimum => keeping_nan(a, b, Tensor::min_pair),
                 }
                 .into_bridge()
             }
@@ -558,6 +558,16 @@ impl Value {
         let order = self.order;
         Ok(Self::from_stored(run(self.tensor()?, axis)?, order))
     }
+}
+
+/// One of two numbers, but NaN where either is, which Burn would pass over.
+fn keeping_nan<const D: usize>(
+    a: Tensor<D>,
+    b: Tensor<D>,
+    pick: impl FnOnce(Tensor<D>, Tensor<D>) -> Tensor<D>,
+) -> Tensor<D> {
+    let nans = a.clone().is_nan().float() + b.clone().is_nan().float();
+    pick(a, b).mask_fill(nans.greater_elem(0.0), f32::NAN)
 }
 
 /// Where an axis of the shape lies in memory.

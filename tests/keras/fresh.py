@@ -32,7 +32,7 @@ def faults(path):
 def faults_of_training(model, inputs, outputs):
     """Fits the model to other outputs for a moment, which must move every weight."""
     before = [np.array(weight) for weight in model.trainable_weights]
-    model.compile(optimizer=keras.optimizers.SGD(0.01), loss="mse")
+    model.compile(optimizer=keras.optimizers.Adam(0.01, epsilon=1e-12), loss="mse")
     functional = model._functional if isinstance(model, keras.Sequential) else model
     x = tree.pack_sequence_as(functional._inputs_struct, inputs)
     y = tree.pack_sequence_as(functional._outputs_struct, [values + 0.5 for values in outputs])
