@@ -214,7 +214,8 @@ impl KerasModel {
     }
 
     /// Runs the model on one batch, as calling it in Keras does. Gradients flow; on an autodiff
-    /// device the layers behave as in training unless they are frozen.
+    /// device the layers behave as in training unless they are frozen. What regularizers add to a loss is
+    /// left out; see [`forward_with_losses`](Self::forward_with_losses).
     ///
     /// # Errors
     /// When the inputs do not fit the model.
