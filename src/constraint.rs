@@ -66,11 +66,11 @@ impl Constraint {
             Some(AnyConstraint::NonNeg(_)) => return Ok(w.clamp_min(0.0)),
             Some(AnyConstraint::UnitNorm(UnitNorm { axis })) => (axis, Box::new(|norms| norms.ones_like())),
             Some(AnyConstraint::MaxNorm(MaxNorm { max_value, axis })) => {
-                (axis, Box::new(|norms| norms.clamp(0.0, *max_value)))
+                (axis, Box::new(|norms| norms.clamp_min(0.0).clamp_max(*max_value)))
             }
             Some(AnyConstraint::MinMaxNorm(MinMaxNorm { min_value, max_value, rate, axis })) => {
                 let mixed = |norms: Tensor<D>| {
-                    norms.clone().clamp(*min_value, *max_value) * *rate + norms * (1.0 - *rate)
+                    norms.clone().clamp_min(*min_value).clamp_max(*max_value) * *rate + norms * (1.0 - *rate)
                 };
                 (axis, Box::new(mixed))
             }

@@ -217,3 +217,70 @@ fn arguments_and_types_that_cannot_be_honoured_are_refused() {
         assert!(message.contains("no tensor"), "{message}");
     }
 }
+
+/// Every place of a document that holds a number, a flag or nothing.
+fn leaves<'a>(json: &'a mut Json, found: &mut Vec<&'a mut Json>) {
+    match json {
+        Json::Array(items) => items.iter_mut().for_each(|item| leaves(item, found)),
+        Json::Object(items) => items.values_mut().for_each(|item| leaves(item, found)),
+        Json::String(_) => {}
+        leaf => found.push(leaf),
+    }
+}
+
+/// Every fixture with another value in its config, several times: a model or an error.
+#[test]
+fn other_numbers_in_any_config_are_errors_or_harmless() {
+    let root = fixture("");
+    let manifest: Json =
+        serde_json::from_str(&std::fs::read_to_string(root.join("manifest.json")).unwrap()).unwrap();
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |bound: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random % bound as u64) as usize
+    };
+    let small = [
+        json!(-1),
+        json!(0),
+        json!(1),
+        json!(2),
+        json!(-3),
+        json!(0.5),
+        json!(null),
+        json!(true),
+        json!([2]),
+    ];
+    let large =
+        [json!(2_000_000_000), json!(u64::MAX), json!(i64::MIN), json!(1e300), json!([1 << 20, 1 << 20])];
+    let mut panicked = Vec::new();
+    for case in manifest["cases"].as_array().unwrap() {
+        let model = case["model"].as_str().unwrap();
+        if !model.ends_with(".keras") || model.starts_with("architecture/") {
+            continue;
+        }
+        let members = unpack(&std::fs::read(root.join(model)).unwrap());
+        for turn in 0..4 {
+            let mut members = members.clone();
+            let config = members.iter_mut().find(|(name, _)| name == "config.json").unwrap();
+            let Ok(mut json) = serde_json::from_slice::<Json>(&config.1) else { continue };
+            let mut found = Vec::new();
+            leaves(&mut json["config"], &mut found);
+            let Some(count) = std::num::NonZeroUsize::new(found.len()) else { continue };
+            let runs = turn != 0;
+            let new = if runs { &small[next(small.len())] } else { &large[next(large.len())] };
+            *found[next(count.get())] = new.clone();
+            config.1 = json.to_string().into_bytes();
+            let bytes = pack(&members);
+            let outcome = std::panic::catch_unwind(|| match runs {
+                true => drop(attempt(&bytes)),
+                false => drop(KerasModel::from_bytes(bytes, &Device::flex())),
+            });
+            if outcome.is_err() {
+                panicked.push(model);
+            }
+        }
+    }
+    assert!(panicked.is_empty(), "{}: {panicked:#?}", panicked.len());
+}

@@ -124,6 +124,10 @@ impl Graph {
         if spec.rank() > MAX_RANK {
             return Err(crate::value::unsupported_rank(spec.rank()));
         }
+        // Backends do not agree on values without entries, and some read what is not there.
+        if spec.shape.contains(&Some(0)) {
+            return Err(Error::unsupported(format_args!("a value of the shape {spec}")));
+        }
         let known = spec.shape.iter().flatten().map(|size| *size as u64);
         let elements = known.fold(1_u64, |product, size| product.saturating_mul(size.max(1)));
         Limits::check("elements of an intermediate value", elements, self.activation_limit)

@@ -43,7 +43,7 @@ impl ReLU {
             false => x.clone().mask_fill(x.clone().greater_elem(self.threshold).bool_not(), 0.0),
         };
         if let Some(max) = self.max_value {
-            y = y.clamp(0.0, max);
+            y = y.clamp_min(0.0).clamp_max(max);
         }
         match self.negative_slope == 0.0 {
             true => y,

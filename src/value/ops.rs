@@ -256,6 +256,8 @@ impl Value {
         }
         match self.data {
             Data::Strings(strings) => Ok(Self::of_strings(strings.narrow(axis, start, length))),
+            // Burn would panic.
+            Data::Tensor(_) if length == 0 => Err(Error::unsupported("a part without entries")),
             Data::Tensor(_) => self
                 .keeping_order(axis, |tensor, axis| on_tensor!(tensor, x => x.narrow(axis, start, length))),
         }
