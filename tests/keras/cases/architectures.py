@@ -246,6 +246,29 @@ def tabular():
     return keras.Model([x, y], L.Dense(1, activation="sigmoid")(L.Concatenate()([wide, deep])))
 
 
+def lenet():
+    """Tanh and averages, as in 1998."""
+    x = keras.Input((16, 16, 1), name="x")
+    inner = L.Conv2D(3, 5, activation="tanh", padding="same")(x)
+    inner = L.AveragePooling2D(2)(inner)
+    inner = L.AveragePooling2D(2)(L.Conv2D(4, 3, activation="tanh")(inner))
+    inner = L.Dense(6, activation="tanh")(L.Dense(8, activation="tanh")(L.Flatten()(inner)))
+    return keras.Model(x, L.Dense(3, activation="softmax")(inner))
+
+
+def wide_and_deep_with_text():
+    """A text, a category and a number in one model."""
+    text, kind = (keras.Input((1,), dtype="string", name=name) for name in ("text", "kind"))
+    number = keras.Input((1,), name="number")
+    words = L.TextVectorization(max_tokens=9, output_sequence_length=5, vocabulary=["the", "cat", "sat", "dog"])
+    kinds = L.StringLookup(vocabulary=["cat", "dog"], output_mode="one_hot")
+    deep = L.GlobalAveragePooling1D()(L.Embedding(9, 4, mask_zero=True)(words(text)))
+    deep = L.Dense(5, activation="relu")(L.Concatenate()([deep, L.Normalization(mean=0.2, variance=1.5)(number)]))
+    return keras.Model([text, kind, number], L.Dense(1, activation="sigmoid")(L.Concatenate()([deep, kinds(kind)])))
+
+
+case("lenet", model=lenet)
+case("wide_and_deep_with_text", model=wide_and_deep_with_text, strings=["the cat sat", "dog", "cat", "A Dog, sat!"], backend="tensorflow")
 for build in (vision_transformer, mixer, video, spectrogram, augmented, generator):
     case(build.__name__, model=build)
 for build in (encoder, translator, gpt, llama, tagger, seq2seq, seq2seq_attention, tabular):
