@@ -8,6 +8,7 @@ pub(crate) mod h5;
 pub(crate) mod h5_write;
 pub(crate) mod map;
 pub(crate) mod save;
+pub(crate) mod store;
 
 /// Why a member of an archive may not be called `name`.
 fn fault_of_name(name: &str) -> Option<&'static str> {

@@ -1,0 +1,93 @@
+//! The tensors of a file by their paths, wherever they really lie: in an HDF5 file, in several, in a
+//! TensorFlow checkpoint, in memory.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::h5::{Attributes, ElementType, H5File};
+use crate::error::{Error, Result};
+
+/// A tensor that is read when it is asked for.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    /// The lengths of its axes; `[]` is a scalar.
+    pub(crate) shape: Vec<usize>,
+    pub(crate) element: ElementType,
+    pub(crate) attributes: Attributes,
+    read: Arc<dyn Fn() -> Result<Bytes> + Send + Sync>,
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?}", self.element, self.shape)
+    }
+}
+
+impl Stored {
+    /// A tensor whose elements `read` gives: little-endian, in C order.
+    pub(crate) fn new(
+        shape: Vec<usize>,
+        element: ElementType,
+        read: impl Fn() -> Result<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        Self { shape, element, attributes: Attributes::new(), read: Arc::new(read) }
+    }
+
+    /// A tensor that is to be written, and cannot be read yet.
+    pub(crate) fn planned(shape: Vec<usize>, element: ElementType) -> Self {
+        Self::new(shape, element, || Err(Error::weights("not written yet")))
+    }
+
+    /// Its elements: little-endian, in C order.
+    ///
+    /// # Errors
+    /// When they are damaged, or of a type that no variable has.
+    pub(crate) fn read(&self) -> Result<Bytes> {
+        (self.read)()
+    }
+
+    /// How many elements it has.
+    pub(crate) fn elements(&self) -> u64 {
+        self.shape.iter().fold(1, |product: u64, size| product.saturating_mul(*size as u64))
+    }
+
+    /// Its size, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.elements().saturating_mul(self.element.size() as u64)
+    }
+
+    /// The same tensor after `change`, which is made when it is read.
+    pub(crate) fn map(
+        self,
+        shape: Vec<usize>,
+        change: impl Fn(Bytes) -> Result<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        let element = self.element.clone();
+        Self::new(shape, element, move || change(self.read()?))
+    }
+}
+
+/// Tensors and groups by path, without a leading slash.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Store {
+    /// The attributes of every group; the root is `""`.
+    pub(crate) groups: BTreeMap<String, Attributes>,
+    pub(crate) tensors: BTreeMap<String, Stored>,
+}
+
+impl From<H5File> for Store {
+    fn from(file: H5File) -> Self {
+        let file = Arc::new(file);
+        let tensor = |(path, dataset): (&String, &super::h5::Dataset)| {
+            let (owner, own) = (file.clone(), path.clone());
+            let mut tensor =
+                Stored::new(dataset.shape.clone(), dataset.element.clone(), move || owner.read(&own));
+            tensor.attributes = dataset.attributes.clone();
+            (path.clone(), tensor)
+        };
+        Self { groups: file.groups().clone(), tensors: file.datasets().iter().map(tensor).collect() }
+    }
+}
