@@ -28,6 +28,8 @@ mod save;
 mod summary;
 pub mod value;
 mod variables;
+#[allow(dead_code, reason = "the readers and writers of other containers use it")]
+mod versions;
 
 pub(crate) use build::layer_config;
 pub use error::{Error, ErrorKind, Problem, Problems, Result};
