@@ -68,7 +68,8 @@ impl Work {
             (_, Some(module)) => (module, new.into()),
             ("Sequential", _) => ("keras", Json::Null),
             ("Functional", _) => ("keras.src.models.functional", new.into()),
-            _ if is_known(new) => ("keras.layers", Json::Null),
+            // What only Keras 2 has stays where Keras 2 has it.
+            _ if is_known(new) && (module.is_none() || new != class) => ("keras.layers", Json::Null),
             _ => return class,
         };
         if module.as_deref() != Some(module_now) || new != class {
