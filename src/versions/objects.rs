@@ -72,7 +72,8 @@ impl Work {
             (_, Some(module)) => (module, new.into()),
             ("Sequential", _) => ("keras", Json::Null),
             ("Functional", _) => ("keras.src.models.functional", new.into()),
-            _ if is_known(new) => ("keras.layers", Json::Null),
+            // What only Keras 2 has stays where Keras 2 has it.
+            _ if is_known(new) && (module.is_none() || new != class) => ("keras.layers", Json::Null),
             _ => return class,
         };
         if module.as_deref() != Some(module_now) || new != class {
@@ -96,6 +97,9 @@ impl Work {
 
     /// The config of a layer that is no model.
     fn config(&mut self, class: &str, mut config: Map<String, Json>, place: &str) -> Map<String, Json> {
+        if self.backend.is_none() && config.contains_key("nb_filter") {
+            self.note(place, "took its kernel for one of TensorFlow: the file does not say what Keras ran on");
+        }
         for rule in keys::KERAS_1.iter().chain(keys::KERAS_2).filter(|rule| rule.applies_to(class)) {
             self.apply(rule, &mut config, place);
         }
