@@ -185,12 +185,16 @@ fn both_forms_of_keras_3_say_the_same() {
         for key in ["loss", "metrics"] {
             let text = archive[key].to_string();
             if text.contains("\"function\"") {
-                [&mut read, &mut archive].map(|form| form[key].take());
+                for form in [&mut read, &mut archive] {
+                    form[key].take();
+                }
             }
             // The reader of Keras 3 stumbles over abbreviations that its writer makes.
             if ["\"mse\"", "[\"mse\"]", "\"kld\""].contains(&text.as_str()) && key == "loss" {
                 assert!(!written[key].to_string().contains(&text[1..4]));
-                [&mut legacy, &mut written].map(|form| form[key].take());
+                for form in [&mut legacy, &mut written] {
+                    form[key].take();
+                }
             }
         }
         assert_eq!(read, archive);

@@ -16,7 +16,7 @@ import numpy as np
 import tf_keras
 
 # Name: class, arguments, and which kinds of Keras 2 have it.
-NEW, LEGACY = "new", "legacy"
+KERAS3, NEW, LEGACY = "keras3", "new", "legacy"
 OPTIMIZERS = {
     "sgd": ("SGD", {}, (NEW, LEGACY)),
     "sgd_momentum": ("SGD", {"momentum": 0.9}, (NEW, LEGACY)),
@@ -78,14 +78,11 @@ def legacy(path):
         return {"training_config": json.loads(file.attrs["training_config"]), "weights": weights}
 
 
-def brief(entry):
-    """Of the settings of `compile`, only the optimizer."""
+def brief(kind, entry):
+    """Of the settings of `compile`, only the optimizer, once."""
     short = {key: entry[key] for key in ("weights", "shapes") if key in entry}
-    if "training_config" in entry:
-        short["training_config"] = {"optimizer_config": entry["training_config"]["optimizer_config"]}
-    if "compile_config" in entry:
-        short["compile_config"] = {"optimizer": entry["compile_config"]["optimizer"]}
-    return short
+    config, key = ("compile_config", "optimizer") if kind == KERAS3 else ("training_config", "optimizer_config")
+    return short | {config: {key: entry[config][key]}}
 
 
 def archive(path):
@@ -121,11 +118,11 @@ def states(folder):
         entry = {}
         if name != "decay" and not name.endswith("_only"):
             paths = trained(keras, optimizer(keras, name, NEW), folder, loss="mean_squared_error")
-            entry["keras3"] = stored(paths)
+            entry[KERAS3] = stored(paths)
         for kind in kinds:
             paths = trained(tf_keras, optimizer(tf_keras, name, kind), folder, loss="mse")
             entry[kind] = stored(paths) if kind == NEW else legacy(paths["h5"])
-        yield name, {kind: brief(stored) for kind, stored in entry.items()}
+        yield name, {kind: brief(kind, stored) for kind, stored in entry.items()}
 
 
 def compiles(library):
