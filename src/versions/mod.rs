@@ -6,15 +6,20 @@
 
 mod activations;
 mod arrays;
+pub(crate) mod compile;
+mod compile_names;
 mod keys;
 mod legacy_merge;
 mod models;
 mod nodes;
 mod objects;
 mod operations;
+pub(crate) mod optimizer;
 mod plain;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod training_tests;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -24,6 +29,7 @@ use serde_json::{Map, Value as Json};
 use crate::error::Result;
 
 pub(crate) use arrays::{NamedArray, modern_arrays};
+pub use portable::Target;
 
 /// Where a config comes from, as the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
