@@ -28,6 +28,7 @@ mod save;
 mod summary;
 pub mod value;
 mod variables;
+mod versions;
 
 pub(crate) use build::layer_config;
 pub use error::{Error, ErrorKind, Problem, Problems, Result};
