@@ -237,9 +237,10 @@ fn read_entry(index: usize, json: &Json) -> Result<Entry<'_>> {
     let name = object.text("name").or_else(|| object.config.get("name")?.as_str()).unwrap_or_default();
     let place = place(index, name, object.class);
     let nodes = object.envelope.get("inbound_nodes").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-    let parameters = match is_model(object.class) {
-        true => MODEL_CALL,
-        false => layer_row(object.class).map_or("", |row| row.2),
+    let parameters = match object.class {
+        _ if object.is_operation() => "",
+        class if is_model(class) => MODEL_CALL,
+        class => layer_row(class).map_or("", |row| row.2),
     };
     let calls = nodes.iter().map(|node| read_call(node, parameters)).collect::<Result<_>>();
     let calls = calls.map_err(|error| error.at(&place))?;
@@ -263,7 +264,7 @@ fn read_call(node: &Json, parameters: &str) -> Result<Call> {
         }
     }
     let parents = arguments.iter().flat_map(|(_, tree)| tree.leaves()).cloned().collect();
-    if args.is_empty() {
+    if args.is_empty() && !parameters.is_empty() {
         let first = parameters.split(' ').next();
         let at = arguments.iter().position(|(name, _)| Some(name.as_str()) == first);
         arguments.swap(0, at.ok_or_else(|| Error::config("a call without its first argument"))?);

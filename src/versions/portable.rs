@@ -182,10 +182,11 @@ fn settings(row: &Row, is_layer: bool, config: &Map<String, Json>, problems: &mu
 
 /// Whether a setting that Keras 2 lacks may be left out.
 fn says_nothing(key: &str, given: &Json, neutral: Option<&Json>) -> bool {
-    let same = neutral.is_some_and(|neutral| match (neutral.as_f64(), given.as_f64()) {
-        (Some(neutral), Some(given)) => neutral == given,
-        _ => neutral == given,
-    });
+    let same = match neutral {
+        None | Some(Json::Null) => *given == Json::Bool(false),
+        Some(neutral) if neutral.is_number() => neutral.as_f64() == given.as_f64(),
+        Some(neutral) => neutral == given,
+    };
     // Both versions draw other numbers from the same seed; and channels are last where nobody asks.
     same || given.is_null() || key == "seed" || (key == "data_format" && given == "channels_last")
 }

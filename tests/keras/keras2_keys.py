@@ -26,7 +26,10 @@ TABLE = Path(__file__).resolve().parents[2] / "src/versions/keras2_classes.rs"
 OF_EVERY_LAYER = {"name", "trainable", "dtype"}
 # The names that Keras 2 has for settings of Keras 3, and what only its own files have.
 RENAMED = {"InputLayer": {"batch_shape": "batch_input_shape"}, "LeakyReLU": {"negative_slope": "alpha"}}
-MORE = {"MultiHeadAttention": {"query_shape", "key_shape", "value_shape"}}
+MORE = {
+    "MultiHeadAttention": {"query_shape", "key_shape", "value_shape"},
+    **{name: {"zero_output_for_mask"} for name in ("RNN", "SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")},
+}
 # Not before tf_keras 2.16, or not before Keras 3.9: left out, so that all open the file.
 LATER = {"optional", "ragged", "sparse"}
 # Made of Python, or not made at all.
