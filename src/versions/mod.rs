@@ -8,6 +8,10 @@ mod activations;
 mod arrays;
 pub(crate) mod compile;
 mod compile_names;
+mod keras2_calls;
+mod keras2_classes;
+mod keras2_functions;
+mod keras2_masks;
 mod keys;
 mod legacy_merge;
 mod models;
@@ -16,6 +20,9 @@ mod objects;
 mod operations;
 pub(crate) mod optimizer;
 mod plain;
+pub(crate) mod portable;
+#[cfg(test)]
+mod portable_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -98,7 +98,10 @@ impl Work {
     /// The config of a layer that is no model.
     fn config(&mut self, class: &str, mut config: Map<String, Json>, place: &str) -> Map<String, Json> {
         if self.backend.is_none() && config.contains_key("nb_filter") {
-            self.note(place, "took its kernel for one of TensorFlow: the file does not say what Keras ran on");
+            self.note(
+                place,
+                "took its kernel for one of TensorFlow: the file does not say what Keras ran on",
+            );
         }
         for rule in keys::KERAS_1.iter().chain(keys::KERAS_2).filter(|rule| rule.applies_to(class)) {
             self.apply(rule, &mut config, place);
