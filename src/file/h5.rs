@@ -3,6 +3,8 @@
 mod attribute;
 mod datatype;
 mod element;
+#[cfg_attr(not(feature = "libhdf5"), path = "h5/without_libhdf5.rs")]
+pub(in crate::file) mod libhdf5;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -12,11 +14,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use hdf5_reader::{Hdf5File, OpenOptions};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 
 pub(crate) use attribute::{Attribute, Attributes};
 pub(crate) use element::ElementType;
+use libhdf5::Library;
 
 /// Largest object header, in bytes. Real ones have a few hundred; only the lists of names in files
 /// of Keras 2 take more, in pieces of 64 KiB.
@@ -27,6 +30,7 @@ pub(crate) struct H5File {
     bytes: Bytes,
     /// None for a file that is not written yet.
     file: Option<Hdf5File>,
+    library: Library,
     groups: BTreeMap<String, Attributes>,
     datasets: BTreeMap<String, Dataset>,
 }
@@ -72,7 +76,7 @@ impl H5File {
             )));
         }
         let (groups, datasets) = tree::read(&file, &bytes, limits)?;
-        Ok(Self { bytes, file: Some(file), groups, datasets })
+        Ok(Self { bytes, file: Some(file), library: Library::default(), groups, datasets })
     }
 
     /// A file that is not written yet: its tree, without any data.
@@ -84,7 +88,13 @@ impl H5File {
             let (attributes, storage) = (Attributes::new(), Storage::Decoded);
             (path, Dataset { shape, element, attributes, len: 0, big_endian: false, storage })
         });
-        Self { bytes: Bytes::new(), file: None, groups, datasets: datasets.collect() }
+        Self {
+            bytes: Bytes::new(),
+            file: None,
+            library: Library::default(),
+            groups,
+            datasets: datasets.collect(),
+        }
     }
 
     /// The attributes of every group, by path without a leading slash; the root is `""`.
@@ -116,18 +126,25 @@ impl H5File {
                 "expected numbers, got elements that are {description}"
             )));
         }
+        let mut big_endian = dataset.big_endian;
         let bytes = match &dataset.storage {
             Storage::Mapped(range) => self.bytes.slice(range.clone()),
             Storage::Inline(bytes) => bytes.clone(),
             Storage::Decoded => match &self.file {
-                Some(file) => guarded(|| file.dataset(path)?.read_raw_bytes())?.into(),
+                Some(file) => match guarded(|| file.dataset(path)?.read_raw_bytes()) {
+                    Err(fault) if fault.kind() == ErrorKind::Unsupported => {
+                        big_endian = false;
+                        self.library.read(&self.bytes, path, dataset, &fault)?
+                    }
+                    bytes => bytes?.into(),
+                },
                 None => return Err(Error::weights("not written yet")),
             },
         };
         if bytes.len() != dataset.len {
             return Err(Error::damaged(format_args!("expected {} bytes, got {}", dataset.len, bytes.len())));
         }
-        Ok(if dataset.big_endian { swapped(&bytes, dataset.element.size()) } else { bytes })
+        Ok(if big_endian { swapped(&bytes, dataset.element.size()) } else { bytes })
     }
 }
 
