@@ -6,18 +6,21 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Int, Tensor};
-use bytes::Bytes;
 
 use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::file::h5::{Attribute, Attributes, ElementType};
-use crate::file::h5_write::{H5Builder, H5Layout};
+use crate::file::h5_write::{H5Builder, H5Layout, Sink};
 use crate::file::save::{Content, Member, save_directory, save_zip, zip_to};
 use crate::keras_file::{CONFIG, WEIGHTS};
 use crate::layer::Variable;
 use crate::load::by_param;
 use crate::model::KerasModel;
 use crate::value::Value;
+
+/// So many elements leave their device at a time: few enough for a cache to hold them until they are
+/// written.
+const PIECE: usize = 1 << 20;
 
 impl KerasModel {
     /// Writes the model as Keras would: a `.keras` zip file, or its directory form when `path` ends
@@ -65,9 +68,9 @@ impl KerasModel {
         let weights = Content::Stream {
             len: layout.len(),
             write: Box::new(|out| {
-                layout.write(out, &mut |path| match values.take(path)? {
-                    Some(bytes) => Ok(bytes),
-                    None => file.weights.read(path),
+                layout.write(out, &mut |path, sink| match values.write(path, sink)? {
+                    true => Ok(()),
+                    false => sink(&file.weights.read(path)?),
                 })
             }),
         };
@@ -137,23 +140,24 @@ impl Values {
         Ok(Self { variables, values })
     }
 
-    /// The bytes of a dataset, if it is a variable; its tensor is let go.
-    fn take(&mut self, path: &str) -> Result<Option<Bytes>> {
+    /// Hands the bytes of a dataset to `sink`, if it is a variable; its tensor is let go.
+    fn write(&mut self, path: &str, sink: &mut Sink<'_>) -> Result<bool> {
         let (Some(value), Some(variable)) = (self.values.remove(path), self.variables.get(path)) else {
-            return Ok(None);
+            return Ok(false);
         };
         let dtype = crate::value::burn_dtype(variable.dtype)?;
-        let data = variable.to_file(value.cast(dtype)?.into_data().convert_dtype(dtype))?;
-        Ok(Some(Bytes::from_owner(Host(data.into_bytes()))))
-    }
-}
-
-/// Host memory of Burn's as an owner of bytes.
-struct Host(burn::tensor::Bytes);
-
-impl AsRef<[u8]> for Host {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
+        let host = |value: Value| Ok(value.cast(dtype)?.into_data().convert_dtype(dtype));
+        if variable.moves() {
+            sink(variable.to_file(host(value)?)?.as_bytes())?;
+            return Ok(true);
+        }
+        let len = value.shape().iter().product();
+        let value = value.reshape(&[len])?;
+        for start in (0..len).step_by(PIECE) {
+            let piece = value.clone().narrow(0, start, PIECE.min(len - start))?;
+            sink(host(piece)?.as_bytes())?;
+        }
+        Ok(true)
     }
 }
 

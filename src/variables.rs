@@ -77,6 +77,11 @@ impl Variable {
         }
     }
 
+    /// Whether the order of the parameter is not that of the file.
+    pub(crate) fn moves(&self) -> bool {
+        !self.axes.is_empty()
+    }
+
     /// From the order of the file to that of the parameter.
     pub(crate) fn to_param(&self, data: TensorData) -> Result<TensorData> {
         reorder(data, &self.shape, &self.axes, &self.param_shape())
