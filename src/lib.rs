@@ -24,6 +24,7 @@ pub mod ops;
 mod penalties;
 mod registry;
 pub mod regularizer;
+mod reorder;
 mod save;
 mod summary;
 pub mod value;
