@@ -292,8 +292,7 @@ fn no_model(root: &dyn AnyConfig) -> Error {
 
 fn read_json(archive: &Archive, name: &str, limits: &Limits) -> Result<Option<Json>> {
     let Some(bytes) = archive.read(name)? else { return Ok(None) };
-    Limits::check(name, bytes.len() as u64, limits.json_bytes)?;
     let text = std::str::from_utf8(&bytes)
         .map_err(|error| Error::damaged("not UTF-8").with_source(error).at(name))?;
-    json::parse(text).map(Some).map_err(|error| error.at(name))
+    json::read(text, limits).map(Some).map_err(|error| error.at(name))
 }

@@ -31,6 +31,8 @@ mod variables;
 
 pub(crate) use build::layer_config;
 pub use error::{Error, ErrorKind, Problem, Problems, Result};
+#[doc(hidden)]
+pub use file::h5::read_everything as read_hdf5;
 pub use keras_file::{DatasetInfo, KerasFile};
 pub use limits::Limits;
 pub use load::LoadOptions;

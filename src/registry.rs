@@ -296,6 +296,11 @@ fn check_inner(config: &Map<String, Json>, policy: DtypePolicy) -> Result<()> {
 
 /// `; did you mean "x"?`, when something known is close to `unknown`.
 pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> String {
+    // The distance of two words takes as much memory as the product of their lengths.
+    const LONGEST_WORD: usize = 100;
+    if unknown.len() > LONGEST_WORD {
+        return String::new();
+    }
     known
         .map(|word| {
             (strsim::normalized_damerau_levenshtein(&unknown.to_lowercase(), &word.to_lowercase()), word)
