@@ -447,6 +447,89 @@ fn graphs_that_double_at_every_level() {
     assert_refusal(&error, ErrorKind::Limit, "layers and calls of them");
 }
 
+/// What a megabyte of config asks for is done in seconds: no step takes the square of its size.
+#[test]
+fn graphs_that_are_wide() {
+    let wide = |count: usize, entry: &dyn Fn(usize) -> Json| {
+        let mut json = graph(&[("last", &[("x", 0, 0)])]);
+        let layers = json["config"]["layers"].as_array_mut().unwrap();
+        layers.extend((0..count).map(entry));
+        json
+    };
+    let named = |class: &str, number: usize, from: Json| {
+        json!({"module": "keras.layers", "class_name": class, "name": format!("l{number}"),
+            "config": {"name": format!("l{number}")}, "inbound_nodes": from})
+    };
+    let chained = |number: usize| match number {
+        0 => named("Identity", 0, json!([[["x", 0, 0]]])),
+        _ => named("Identity", number, json!([[[format!("l{}", number - 1), 0, 0]]])),
+    };
+    let mut outputs = wide(5_000, &chained);
+    outputs["config"]["output_layers"] = (0..5_000).map(|number| json!([format!("l{number}"), 0, 0])).collect();
+    let mut again = wide(1, &chained);
+    again["config"]["output_layers"] = vec![json!(["l0", 0, 0]); 50_000].into();
+    let mut inputs = wide(5_000, &|number| {
+        let mut input = named("InputLayer", number, json!([]));
+        input["config"]["batch_shape"] = json!([null, 7]);
+        input
+    });
+    inputs["config"]["input_layers"] = (0..5_000).map(|number| json!([format!("l{number}"), 0, 0])).collect();
+    inputs["config"]["output_layers"] = inputs["config"]["input_layers"].clone();
+    let mut calls = wide(0, &chained);
+    calls["config"]["layers"][1]["inbound_nodes"] = vec![json!([["x", 0, 0]]); 20_000].into();
+    calls["config"]["output_layers"] = (0..20_000).map(|call| json!(["last", call, 0])).collect();
+    let mut split = wide(0, &chained);
+    split["config"]["layers"][1] = json!({"module": "keras.src.ops.numpy", "class_name": "Split", "name": "last",
+        "config": {"name": "last", "indices_or_sections": 7, "axis": 1}, "inbound_nodes": [[["x", 0, 0]]]});
+    split["config"]["output_layers"] = (0..40_000).map(|at| json!(["last", 0, at % 7])).collect();
+    let constants = wide(0, &chained);
+    for (name, json) in [
+        ("outputs", outputs),
+        ("one output many times", again),
+        ("inputs", inputs),
+        ("calls", calls),
+        ("split", split),
+        ("constants", constants),
+        ("unknown classes", wide(5_000, &|number| named("DenseButUnknown", number, json!([])))),
+        ("misspelt keys", {
+            let mut json = dense();
+            for key in 0..5_000 {
+                json["config"]["layers"][1]["config"][format!("kernel_initialiser_{key}")] = json!(0);
+            }
+            json
+        }),
+    ] {
+        let bytes = with_config(&json);
+        let start = std::time::Instant::now();
+        let result = watched(name, 4.0 * MOST_MEMORY, || KerasModel::from_bytes(bytes, &Device::flex()));
+        let outcome = result.err().map_or("loaded".to_owned(), |error| error.to_string());
+        println!("{name}: {:.1?}, {}", start.elapsed(), outcome.chars().take(200).collect::<String>());
+    }
+    // Layers in layers in layers.
+    let wrap = |class: &str, key: &str, inner: Json| {
+        json!({"module": "keras.layers", "class_name": class, "config": {"name": "w", key: inner}})
+    };
+    for (class, key, list) in [
+        ("TimeDistributed", "layer", false),
+        ("SpectralNormalization", "layer", false),
+        ("Pipeline", "layers", true),
+        ("StackedRNNCells", "cells", true),
+        ("Sequential", "layers", true),
+    ] {
+        let mut layer = json!({"module": "keras.layers", "class_name": "Dense", "config": {"name": "d", "units": 7}});
+        for _ in 0..36 {
+            layer = wrap(class, key, if list { json!([layer]) } else { layer });
+        }
+        let mut json = dense();
+        json["config"]["layers"].as_array_mut().unwrap().push(layer);
+        let bytes = with_config(&json);
+        let start = std::time::Instant::now();
+        let result = watched(class, MOST_MEMORY, || KerasModel::from_bytes(bytes, &Device::flex()));
+        let outcome = result.err().map_or("loaded".to_owned(), |error| error.to_string());
+        println!("{class}: {:.1?}, {}", start.elapsed(), outcome.chars().take(600).collect::<String>());
+    }
+}
+
 #[test]
 fn json_bombs() {
     let weights = hostile("nothing.h5");
