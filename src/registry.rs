@@ -296,18 +296,24 @@ fn check_inner(config: &Map<String, Json>, policy: DtypePolicy) -> Result<()> {
 
 /// `; did you mean "x"?`, when something known is close to `unknown`.
 pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> String {
+    nearest_of(unknown, known).map_or_else(String::new, |word| format!("; did you mean {word:?}?"))
+}
+
+/// What of the known is closest to `unknown`, if anything is close.
+pub(crate) fn nearest_of<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     // The distance of two words takes as much memory as the product of their lengths.
-    const LONGEST_WORD: usize = 100;
+    const LONGEST_WORD: usize = 200;
     if unknown.len() > LONGEST_WORD {
-        return String::new();
+        return None;
     }
     known
+        .filter(|word| word.len() <= LONGEST_WORD)
         .map(|word| {
             (strsim::normalized_damerau_levenshtein(&unknown.to_lowercase(), &word.to_lowercase()), word)
         })
         .filter(|(likeness, _)| *likeness > 0.5)
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or_else(String::new, |(_, word)| format!("; did you mean {word:?}?"))
+        .map(|(_, word)| word.to_owned())
 }
 
 #[cfg(test)]

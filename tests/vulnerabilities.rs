@@ -545,7 +545,7 @@ fn json_bombs() {
     assert_refusal(&result.unwrap_err(), ErrorKind::Limit, "values of the JSON document");
     let limits = Limits { json_bytes: 1_000, ..Limits::default() };
     let error = KerasFile::from_bytes(with_config(&dense()), &limits).unwrap_err();
-    assert_refusal(&error, ErrorKind::Limit, "config.json: size in bytes");
+    assert_refusal(&error, ErrorKind::Limit, "config.json: size of JSON in bytes");
     for (units, kind) in [("NaN", ErrorKind::Config), ("1e999", ErrorKind::Damaged), ("99999999999999999999999", ErrorKind::Config)] {
         let config = dense().to_string().replace("\"units\":5", &format!("\"units\":{units}"));
         refused(archive_of(config.as_bytes(), &weights), kind, "");

@@ -19,7 +19,7 @@ const ESCAPED: &str = "\"\\u0000py:";
 /// # Errors
 /// When the text is not JSON, with the line and column, or above a limit.
 pub(crate) fn read(text: &str, limits: &Limits) -> Result<Json> {
-    Limits::check("size in bytes", text.len() as u64, limits.json_bytes)?;
+    Limits::check("size of JSON in bytes", text.len() as u64, limits.json_bytes)?;
     // Every value but the first comes after one of these; some of them may stand in strings.
     let values = text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() as u64;
     Limits::check("values of the JSON document", values, limits.json_values)?;
