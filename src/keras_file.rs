@@ -355,7 +355,6 @@ fn no_model(root: &dyn AnyConfig) -> Error {
 }
 
 fn read_json(bytes: &[u8], limits: &Limits) -> Result<Json> {
-    Limits::check("size of JSON in bytes", bytes.len() as u64, limits.json_bytes)?;
     let text = std::str::from_utf8(bytes).map_err(|error| Error::damaged("not UTF-8").with_source(error))?;
-    json::parse(text)
+    json::read(text, limits)
 }
