@@ -2,12 +2,16 @@
 
 mod draws;
 mod legacy;
+mod objects;
 mod report;
+mod saved_model;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::config::{Dtype, Json};
 use crate::error::{Error, Result};
+use crate::file::bundle::Objects;
 use crate::file::h5::{Attribute, Attributes, ElementType};
 use crate::file::store::{Store, Stored};
 use crate::keras_file::Description;
@@ -18,6 +22,7 @@ use crate::versions::Origin;
 
 pub(crate) use draws::Draws;
 pub use report::{LoadReport, Loaded, Missing, Skipped, Unused};
+pub(crate) use saved_model::{Saved, checkpoint, saved_model};
 
 /// The tensors of a file, and how it names them.
 #[derive(Debug)]
@@ -27,12 +32,14 @@ pub(crate) struct WeightsFile {
 }
 
 /// How a file names its tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Layout {
     /// By class and number: `layers/dense_1/vars/0`.
     Keras3,
     /// By layer and variable, below a group: `model_weights/dense_1/dense_1/kernel:0`.
     Legacy { root: &'static str },
+    /// By whichever way leads to them in a graph of objects: `layer_with_weights-1/kernel`.
+    Objects(Arc<Objects>),
     /// There are none.
     None,
 }
@@ -60,9 +67,10 @@ impl WeightsFile {
         config: &Json,
         origin: &Origin,
     ) -> Result<Resolved> {
-        match self.layout {
+        match &self.layout {
             Layout::Keras3 => Ok(Resolved { store: self.store.clone(), ..Resolved::default() }),
             Layout::Legacy { root } => legacy::resolve(&self.store, root, description, config, origin),
+            Layout::Objects(objects) => objects::resolve(&self.store, objects, description, config),
             Layout::None => Ok(Resolved { store: planned(description)?, ..Resolved::default() }),
         }
     }
