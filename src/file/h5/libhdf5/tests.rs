@@ -1,5 +1,7 @@
 //! The second opinion: whatever the pure reader says of a file, the C library says too.
 
+#![allow(clippy::print_stdout)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
