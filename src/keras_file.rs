@@ -1,22 +1,25 @@
 //! A Keras file as it lies there: its documents and the index of its variables. No tensor is read.
 
-use std::collections::BTreeMap;
-use std::io::Cursor;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
-use crate::config::{Dtype, Object, Reader, json};
+use crate::config::{Object, Reader, json};
 use crate::error::{Error, Result};
-use crate::file::archive::Archive;
-use crate::file::h5::{Attribute, Attributes, ElementType, H5File};
-use crate::file::save::{Content, Member, zip_to};
-use crate::layer::{AnyConfig, Args, Registry, Spec, Tree, Variable, Variables};
+use crate::file::archive::{Archive, HDF5_MAGIC};
+use crate::file::h5::{Attribute, Attributes, H5File};
+use crate::file::map::map;
+use crate::file::store::Store;
+use crate::layer::{AnyConfig, Args, Registry, Spec, Tree, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::summary::Summary;
+use crate::versions::{Change, Origin, modernize};
+use crate::weights::{Layout, LoadReport, WeightsFile};
 
 /// The names of the members of a `.keras` archive.
 pub(crate) const METADATA: &str = "metadata.json";
@@ -26,7 +29,13 @@ pub(crate) const WEIGHTS: &str = "model.weights.h5";
 /// The version of Keras whose files this crate writes.
 const KERAS_VERSION: &str = "3.15.1";
 
-/// A `.keras` file or directory, opened: what it says of itself, without its tensors.
+/// The group of the weights in a legacy HDF5 file of a whole model.
+const MODEL_WEIGHTS: &str = "model_weights";
+
+/// A model file, opened: what it says of itself, without its tensors.
+///
+/// It may be of any kind that [`open`](Self::open) knows. What it describes is in the form of today's
+/// Keras, whichever version wrote it; [`changes`](Self::changes) tells what was rewritten.
 ///
 /// ```no_run
 /// use burn_keras::{KerasFile, Limits};
@@ -39,11 +48,28 @@ const KERAS_VERSION: &str = "3.15.1";
 /// # Ok::<(), burn_keras::Error>(())
 /// ```
 pub struct KerasFile {
+    format: Format,
     pub(crate) archive: Archive,
-    pub(crate) weights: H5File,
+    weights: WeightsFile,
     config: Json,
     metadata: Option<Json>,
+    origin: Origin,
+    changes: Vec<Change>,
     limits: Limits,
+}
+
+/// The kinds of files that describe a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// A `.keras` zip file.
+    Keras,
+    /// The directory form of one.
+    Directory,
+    /// A legacy HDF5 file of a whole model, `.h5`.
+    LegacyH5,
+    /// A model description alone, as `to_json` gives it.
+    Json,
 }
 
 impl std::fmt::Debug for KerasFile {
@@ -72,29 +98,71 @@ pub(crate) struct Description {
     pub variables: Variables,
 }
 
+/// A model description, and what the file has for its variables.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub description: Description,
+    /// The tensors of the file under the paths of Keras 3.
+    pub store: Store,
+    pub report: LoadReport,
+}
+
 impl KerasFile {
-    /// Opens a `.keras` zip file or the directory form of one.
+    /// Opens a model file of any kind: a `.keras` zip file or directory, a legacy HDF5 file, or a model
+    /// description in JSON. What it is says its content, not its name.
     ///
     /// # Errors
     /// When it is damaged, of another format, or beyond the limits.
     pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
         let path = path.as_ref();
-        let archive = Archive::open(path, limits);
-        archive.and_then(|archive| Self::read(archive, limits)).map_err(|error| error.in_file(path))
+        let opened = match path.is_dir() {
+            true => Archive::from_directory(path, limits)
+                .and_then(|archive| Self::of_archive(archive, Format::Directory, limits)),
+            false => map(path).and_then(|bytes| Self::of_bytes(bytes, limits)),
+        };
+        opened.map_err(|error| error.in_file(path))
     }
 
-    /// Opens a `.keras` zip file that lies in memory.
+    /// Opens a model file that lies in memory.
     ///
     /// # Errors
     /// When it is damaged, of another format, or beyond the limits.
-    pub fn from_bytes(bytes: impl Into<bytes::Bytes>, limits: &Limits) -> Result<Self> {
-        Self::read(Archive::from_bytes(bytes.into(), limits)?, limits)
+    pub fn from_bytes(bytes: impl Into<Bytes>, limits: &Limits) -> Result<Self> {
+        Self::of_bytes(bytes.into(), limits)
     }
 
-    fn read(archive: Archive, limits: &Limits) -> Result<Self> {
-        let config = read_json(&archive, CONFIG, limits)?
-            .ok_or_else(|| Error::damaged(format_args!("there is no {CONFIG} in it")))?;
-        let metadata = read_json(&archive, METADATA, limits)?;
+    /// Opens a model file out of a stream, which is read to its end.
+    ///
+    /// # Errors
+    /// As [`from_bytes`](Self::from_bytes), and when the stream cannot be read or is longer than
+    /// [`Limits::member_bytes`].
+    pub fn from_reader(reader: impl std::io::Read, limits: &Limits) -> Result<Self> {
+        let mut bytes = Vec::new();
+        let mut reader = reader.take(limits.member_bytes.saturating_add(1));
+        std::io::copy(&mut reader, &mut bytes).map_err(|source| Error::io("cannot read", source))?;
+        Limits::check("size in bytes", bytes.len() as u64, limits.member_bytes)?;
+        Self::of_bytes(bytes.into(), limits)
+    }
+
+    fn of_bytes(bytes: Bytes, limits: &Limits) -> Result<Self> {
+        if bytes.starts_with(HDF5_MAGIC) {
+            Self::of_legacy(&H5File::open(bytes, limits)?.into(), limits)
+        } else if bytes.trim_ascii_start().starts_with(b"{") {
+            let archive = Archive::of_members([]);
+            Self::new(Format::Json, archive, WeightsFile::none(), read_json(&bytes, limits)?, None, limits)
+        } else {
+            Self::of_archive(Archive::from_bytes(bytes, limits)?, Format::Keras, limits)
+        }
+    }
+
+    fn of_archive(archive: Archive, format: Format, limits: &Limits) -> Result<Self> {
+        let json = |name: &str| match archive.read(name)? {
+            Some(bytes) => read_json(&bytes, limits).map(Some).map_err(|error| error.at(name)),
+            None => Ok(None),
+        };
+        let config =
+            json(CONFIG)?.ok_or_else(|| Error::damaged(format_args!("there is no {CONFIG} in it")))?;
+        let metadata = json(METADATA)?;
         let weights = match archive.read(WEIGHTS)? {
             Some(bytes) => H5File::open(bytes, limits).map_err(|error| error.at(WEIGHTS))?,
             None if archive.names().any(|name| name == "model.weights.npz") => {
@@ -102,23 +170,84 @@ impl KerasFile {
             }
             None => return Err(Error::damaged(format_args!("there is no {WEIGHTS} in it"))),
         };
-        Ok(Self { archive, weights, config, metadata, limits: limits.clone() })
+        let weights = WeightsFile { store: weights.into(), layout: Layout::Keras3 };
+        Self::new(format, archive, weights, config, metadata, limits)
+    }
+
+    /// A legacy HDF5 file: the documents are attributes of its root.
+    fn of_legacy(file: &Store, limits: &Limits) -> Result<Self> {
+        let none = Attributes::new();
+        let root = file.groups.get("").unwrap_or(&none);
+        let text = |key: &str| match root.get(key) {
+            Some(Attribute::Str(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        let document = |key: &str| match text(key) {
+            Some(text) => read_json(text.as_bytes(), limits).map(Some).map_err(|error| error.at(key)),
+            None => Ok(None),
+        };
+        let Some(mut config) = document("model_config")? else {
+            let message = "the file has weights only, and describes no model: load it into one";
+            return Err(Error::unsupported(message));
+        };
+        let training = document("training_config")?;
+        if let (Some(training), Some(config)) = (training, config.as_object_mut()) {
+            config.insert("training_config".to_owned(), training);
+        }
+        let mut metadata = Map::new();
+        for key in ["keras_version", "backend"] {
+            metadata.extend(text(key).map(|text| (key.to_owned(), text.into())));
+        }
+        let weights = WeightsFile { store: file.clone(), layout: Layout::Legacy { root: MODEL_WEIGHTS } };
+        let archive = Archive::of_members([]);
+        Self::new(Format::LegacyH5, archive, weights, config, Some(metadata.into()), limits)
+    }
+
+    fn new(
+        format: Format,
+        archive: Archive,
+        weights: WeightsFile,
+        config: Json,
+        metadata: Option<Json>,
+        limits: &Limits,
+    ) -> Result<Self> {
+        let text = |key: &str| {
+            let text = metadata.as_ref().and_then(|metadata| metadata.get(key)).or_else(|| config.get(key));
+            text.and_then(Json::as_str).map(str::to_owned)
+        };
+        let origin = Origin { keras_version: text("keras_version"), backend: text("backend") };
+        let (config, changes) = modernize(config, &origin)?;
+        Ok(Self { format, archive, weights, config, metadata, origin, changes, limits: limits.clone() })
     }
 
     /// What a model that has just been made is saved as: its documents, and where its variables go.
-    pub(crate) fn fresh(config: Json, registry: &Registry, limits: &Limits) -> Result<(Self, Description)> {
-        let metadata = serde_json::json!({"keras_version": KERAS_VERSION, "date_saved": now()});
-        let mut members = [(METADATA, &metadata), (CONFIG, &config)].map(|(name, json)| Member {
-            name: name.to_owned(),
-            content: Content::Bytes(json::print(json).into()),
-        });
-        let archive = zip_to(Cursor::new(Vec::new()), &mut members)?.into_inner();
-        let archive = Archive::from_bytes(archive.into(), limits)?;
-        let weights = H5File::planned(BTreeMap::new(), []);
-        let mut file = Self { archive, weights, config, metadata: Some(metadata), limits: limits.clone() };
-        let (description, _) = file.read_model(registry)?;
-        file.weights = planned(&description)?;
-        Ok((file, description))
+    pub(crate) fn fresh(config: Json, registry: &Registry, limits: &Limits) -> Result<(Self, Described)> {
+        let file =
+            Self::new(Format::Json, Archive::of_members([]), WeightsFile::none(), config, None, limits)?;
+        let described = file.describe(registry, true)?;
+        Ok((file, described))
+    }
+
+    /// What kind of file it is.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// What was rewritten to bring the model description into the form of today's Keras.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// The documents of a `.keras` file that is about to be written: those that were read, as long as
+    /// they say the same.
+    pub(crate) fn documents(&self) -> Result<[(&'static str, Bytes); 2]> {
+        let kept = |name| if self.changes.is_empty() { self.archive.read(name) } else { Ok(None) };
+        let metadata = || serde_json::json!({"keras_version": KERAS_VERSION, "date_saved": now()});
+        let metadata = kept(METADATA)?.unwrap_or_else(|| json::print(&metadata()).into());
+        let config = kept(CONFIG)?.unwrap_or_else(|| json::print(&self.config).into());
+        Ok([(METADATA, metadata), (CONFIG, config)])
     }
 
     /// The model description, `config.json`.
@@ -152,13 +281,10 @@ impl KerasFile {
 
     /// Every dataset of the weights file, the state of the optimizer included.
     pub fn datasets(&self) -> impl Iterator<Item = DatasetInfo> {
-        self.weights.datasets().iter().map(|(path, dataset)| {
-            let elements =
-                dataset.shape.iter().fold(1_u64, |product, size| product.saturating_mul(*size as u64));
+        self.weights.store.tensors.iter().map(|(path, tensor)| {
             let dtype =
-                dataset.element.keras_name().map_or_else(|| format!("{:?}", dataset.element), str::to_owned);
-            let bytes = elements.saturating_mul(dataset.element.size() as u64);
-            DatasetInfo { path: path.clone(), shape: dataset.shape.clone(), dtype, bytes }
+                tensor.element.keras_name().map_or_else(|| format!("{:?}", tensor.element), str::to_owned);
+            DatasetInfo { path: path.clone(), shape: tensor.shape.clone(), dtype, bytes: tensor.bytes() }
         })
     }
 
@@ -168,7 +294,7 @@ impl KerasFile {
     /// # Errors
     /// Everything that keeps the model from being loaded, all at once.
     pub fn check(&self, registry: &Registry) -> Result<()> {
-        self.describe(registry).map(|_| ())
+        self.describe(registry, false).map(|_| ())
     }
 
     /// The table that Keras prints as `model.summary()`, without the weights, which need not fit.
@@ -187,10 +313,22 @@ impl KerasFile {
         self.config.pointer("/config/name").and_then(Json::as_str).unwrap_or("model")
     }
 
-    pub(crate) fn describe(&self, registry: &Registry) -> Result<Description> {
+    /// Reads the model description, and finds its variables in the file; all of them, unless a part
+    /// will do.
+    pub(crate) fn describe(&self, registry: &Registry, partial: bool) -> Result<Described> {
         let (description, _) = self.read_model(registry)?;
-        self.check_variables(&description.variables)?;
-        Ok(description)
+        let found = self.weights.resolve(&description, &self.config, &self.origin)?;
+        let members: HashSet<&str> = self.members().collect();
+        let mut report = match self.weights.layout {
+            Layout::None => LoadReport::default(),
+            _ => found.compare(&description.variables, &members),
+        };
+        if !partial {
+            report.check()?;
+        }
+        report.normalized = self.changes.clone();
+        let store = found.plan(&report, &description.variables)?;
+        Ok(Described { description, store, report })
     }
 
     /// Reads the model description, and infers the shapes of all its values.
@@ -205,69 +343,6 @@ impl KerasFile {
         let variables = root.variables(&Args::none())?;
         Ok((Description { root, variables }, specs))
     }
-
-    /// Compares declared variables with stored ones, as strictly as Keras does: every variable with
-    /// its exact shape, and nothing else among a layer's own variables.
-    fn check_variables(&self, variables: &Variables) -> Result<()> {
-        let mut problems = crate::error::Problems::default();
-        let mut counts = std::collections::BTreeMap::<&str, usize>::new();
-        let datasets = |variable| Variable::datasets(variable).map(move |dataset| (variable, dataset));
-        for (variable, (group, path)) in variables.iter().flat_map(datasets) {
-            *counts.entry(group).or_default() += 1;
-            let problem = match self.weights.datasets().get(&path) {
-                None => {
-                    Some(format!("missing: the variable {:?} of shape {:?}", variable.name, variable.shape))
-                }
-                Some(dataset) if dataset.shape != variable.shape => Some(format!(
-                    "expected the shape {:?} of the variable {:?}, got {:?}",
-                    variable.shape, variable.name, dataset.shape
-                )),
-                Some(dataset) if dataset.element.keras_name().and_then(Dtype::from_name).is_none() => {
-                    Some(format!("expected numbers, got {:?}", dataset.element))
-                }
-                Some(_) => None,
-            };
-            if let Some(problem) = problem {
-                problems.push(Error::weights(problem).at(path));
-            }
-        }
-        let members: Vec<&str> = self.members().collect();
-        for member in variables.assets().iter().map(crate::variables::Asset::member) {
-            if !members.contains(&member.as_str()) {
-                problems.push(Error::weights("missing: a layer reads it").at(member));
-            }
-        }
-        for (group, count) in counts {
-            let prefix = if group.is_empty() { "vars/".to_owned() } else { format!("{group}/vars/") };
-            let below = self.weights.datasets().range(prefix.clone()..);
-            let stored = below.take_while(|(path, _)| path.starts_with(&prefix)).count();
-            if stored > count {
-                let message = format!("expected {count} variables, got {stored}");
-                problems.push(Error::weights(message).at(prefix.trim_end_matches('/')));
-            }
-        }
-        problems.finish()
-    }
-}
-
-/// The tree of a weights file, with the groups that Keras makes.
-fn planned(description: &Description) -> Result<H5File> {
-    let mut groups = BTreeMap::from([(String::new(), Attributes::new())]);
-    if let Some(graph) = graph_of(description.root.as_ref()) {
-        for layer in &graph.layers {
-            let name = Attribute::Str(layer.name.clone());
-            let vars = layer.group.iter().map(|group| format!("{group}/vars"));
-            groups.extend(vars.map(|vars| (vars, Attributes::from([("name".to_owned(), name.clone())]))));
-        }
-    }
-    let mut datasets = Vec::new();
-    for variable in &description.variables {
-        let element = ElementType::from_keras_name(variable.dtype.name());
-        let element = element
-            .ok_or_else(|| Error::unsupported(format_args!("variables of type {}", variable.dtype)))?;
-        datasets.extend(variable.datasets().map(|(_, path)| (path, variable.shape.clone(), element.clone())));
-    }
-    Ok(H5File::planned(groups, datasets))
 }
 
 /// The time as Keras writes it, in Greenwich.
@@ -290,10 +365,8 @@ fn no_model(root: &dyn AnyConfig) -> Error {
     Error::unsupported(format_args!("a {class} is no model: expected Sequential or Functional"))
 }
 
-fn read_json(archive: &Archive, name: &str, limits: &Limits) -> Result<Option<Json>> {
-    let Some(bytes) = archive.read(name)? else { return Ok(None) };
-    Limits::check(name, bytes.len() as u64, limits.json_bytes)?;
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|error| Error::damaged("not UTF-8").with_source(error).at(name))?;
-    json::parse(text).map(Some).map_err(|error| error.at(name))
+fn read_json(bytes: &[u8], limits: &Limits) -> Result<Json> {
+    Limits::check("size of JSON in bytes", bytes.len() as u64, limits.json_bytes)?;
+    let text = std::str::from_utf8(bytes).map_err(|error| Error::damaged("not UTF-8").with_source(error))?;
+    json::parse(text)
 }

@@ -29,12 +29,15 @@ mod summary;
 pub mod value;
 mod variables;
 mod versions;
+mod weights;
 
 pub(crate) use build::layer_config;
 pub use error::{Error, ErrorKind, Problem, Problems, Result};
-pub use keras_file::{DatasetInfo, KerasFile};
+pub use keras_file::{DatasetInfo, Format, KerasFile};
 pub use limits::Limits;
 pub use load::LoadOptions;
 pub use model::{KerasModel, PredictOptions};
 pub use summary::{Summary, SummaryRow};
 pub use value::{Inputs, Outputs, Value};
+pub use versions::Change;
+pub use weights::{LoadReport, Loaded, Missing, Skipped, Unused};

@@ -3,17 +3,20 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use burn::tensor::{AllocationProperty, Bytes, Device, TensorData};
+use burn::tensor::{AllocationProperty, Bytes, DType, Device, TensorData};
 
 use crate::config::Dtype;
 use crate::error::{Error, Result};
-use crate::keras_file::{Description, KerasFile};
+use crate::file::archive::Archive;
+use crate::file::store::Store;
+use crate::keras_file::{Described, Description, KerasFile};
 use crate::layer::{Args, Registry, Variable, Weights};
 use crate::limits::Limits;
 use crate::model::KerasModel;
 use crate::module::Network;
 use crate::value::burn_dtype;
 use crate::variables::{Asset, WeightSource};
+use crate::weights::Draws;
 
 /// How a model is loaded: within which limits, and with which kinds of layers.
 ///
@@ -29,6 +32,8 @@ use crate::variables::{Asset, WeightSource};
 pub struct LoadOptions {
     limits: Limits,
     registry: Registry,
+    partial: bool,
+    seed: Option<u64>,
 }
 
 impl LoadOptions {
@@ -52,7 +57,23 @@ impl LoadOptions {
         self
     }
 
-    /// Loads a `.keras` file or directory.
+    /// Also loads a model for some of whose variables the file has nothing, or something of another
+    /// shape: they get fresh values. [`KerasModel::load_report`] says which. Default: no.
+    #[must_use]
+    pub fn partial(mut self, partial: bool) -> Self {
+        self.partial = partial;
+        self
+    }
+
+    /// Makes the random numbers of fresh values repeat.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Loads a model file of any kind that [`KerasFile::open`] knows. One without weights gives a model
+    /// with fresh ones.
     ///
     /// # Errors
     /// Everything that keeps the model from being loaded, all at once.
@@ -62,7 +83,7 @@ impl LoadOptions {
         self.build(file, device).map_err(|error| error.in_file(path))
     }
 
-    /// Loads a `.keras` file that lies in memory.
+    /// Loads a model file that lies in memory.
     ///
     /// # Errors
     /// Everything that keeps the model from being loaded, all at once.
@@ -70,10 +91,20 @@ impl LoadOptions {
         self.build(KerasFile::from_bytes(bytes, &self.limits)?, device)
     }
 
+    /// Loads a model file out of a stream, which is read to its end.
+    ///
+    /// # Errors
+    /// Everything that keeps the model from being loaded, all at once.
+    pub fn from_reader(&self, reader: impl std::io::Read, device: &Device) -> Result<KerasModel> {
+        self.build(KerasFile::from_reader(reader, &self.limits)?, device)
+    }
+
     fn build(&self, file: KerasFile, device: &Device) -> Result<KerasModel> {
-        let description = file.describe(&self.registry)?;
-        let network = network(&description, &Stored(&file), device)?;
-        KerasModel::new(network, file, description, device)
+        let Described { description, store, report } = file.describe(&self.registry, self.partial)?;
+        let fresh = Draws::new(self.seed);
+        let source = Source { store: &store, archive: &file.archive, fresh: &fresh };
+        let network = network(&description, &source, device)?;
+        KerasModel::new(network, file, Described { description, store, report }, device)
     }
 }
 
@@ -106,38 +137,44 @@ pub(crate) fn by_param<'a>(
     Ok(by_param)
 }
 
-/// The variables and assets of a file.
-struct Stored<'a>(&'a KerasFile);
+/// The variables and assets of a file, and fresh values for what it does not have.
+struct Source<'a> {
+    store: &'a Store,
+    archive: &'a Archive,
+    fresh: &'a Draws,
+}
 
-impl WeightSource for Stored<'_> {
+impl WeightSource for Source<'_> {
     fn read(&self, variable: &Variable) -> Result<TensorData> {
         let path = variable.dataset();
-        self.read_dataset(&path, variable).map_err(|error| error.at(path))
+        let tensor = self.store.tensors.get(&path).ok_or_else(|| Error::weights("missing").at(&path))?;
+        if tensor.is_planned() {
+            return self.fresh.read(variable);
+        }
+        let dtype = tensor.element.keras_name().and_then(Dtype::from_name);
+        let dtype = burn_dtype(dtype.ok_or_else(|| Error::weights("expected numbers").at(&path))?)?;
+        let data = tensor.read().and_then(|bytes| tensor_data(bytes, &variable.shape, dtype));
+        data.map_err(|error| error.at(path))
     }
 
     fn text(&self, asset: &Asset) -> Result<String> {
         let member = asset.member();
-        let bytes = self.0.archive.read(&member)?.ok_or_else(|| Error::weights("missing").at(&member))?;
+        let bytes = self.archive.read(&member)?.ok_or_else(|| Error::weights("missing").at(&member))?;
         let text = String::from_utf8(bytes.to_vec());
         text.map_err(|error| Error::damaged("not UTF-8").with_source(error).at(member))
     }
 }
 
-impl Stored<'_> {
-    fn read_dataset(&self, path: &str, variable: &Variable) -> Result<TensorData> {
-        let dataset = self.0.weights.datasets().get(path).ok_or_else(|| Error::weights("missing"))?;
-        let dtype = dataset.element.keras_name().and_then(Dtype::from_name);
-        let dtype = burn_dtype(dtype.ok_or_else(|| Error::weights("expected numbers"))?)?;
-        let bytes = self.0.weights.read(path)?;
-        let shape = if variable.shape.is_empty() { vec![1] } else { variable.shape.clone() };
-        // Burn takes foreign memory only when it is aligned to the element; a misaligned mapping
-        // would make the first operation panic.
-        let aligned = bytes.as_ptr().align_offset(dtype.size().max(1)) == 0;
-        let bytes = match aligned {
-            true => Bytes::from_shared(bytes, AllocationProperty::File),
-            false => Bytes::from_elems(bytes.to_vec()),
-        };
-        TensorData::try_from_bytes(bytes, shape, dtype)
-            .map_err(|error| Error::damaged(format_args!("the data does not fill its shape: {error}")))
-    }
+/// Bytes as a tensor of Burn's on the host, without a copy if they are aligned.
+pub(crate) fn tensor_data(bytes: bytes::Bytes, shape: &[usize], dtype: DType) -> Result<TensorData> {
+    let shape = if shape.is_empty() { vec![1] } else { shape.to_vec() };
+    // Burn takes foreign memory only when it is aligned to the element; a misaligned mapping would make
+    // the first operation panic.
+    let aligned = bytes.as_ptr().align_offset(dtype.size().max(1)) == 0;
+    let bytes = match aligned {
+        true => Bytes::from_shared(bytes, AllocationProperty::File),
+        false => Bytes::from_elems(bytes.to_vec()),
+    };
+    TensorData::try_from_bytes(bytes, shape, dtype)
+        .map_err(|error| Error::damaged(format_args!("the data does not fill its shape: {error}")))
 }

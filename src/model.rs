@@ -12,12 +12,14 @@ use burn::tensor::{Device, Tensor};
 use crate::config::Dtype;
 use crate::config::graph::TensorRef;
 use crate::error::{Error, Result};
-use crate::keras_file::{Description, KerasFile};
+use crate::file::store::Store;
+use crate::keras_file::{Described, Description, KerasFile};
 use crate::layer::{Context, Layer, Spec, Tree};
 use crate::load::LoadOptions;
 use crate::module::{AnyLayer, Network};
 use crate::summary::Summary;
 use crate::value::{Inputs, Outputs, Value, burn_dtype};
+use crate::weights::LoadReport;
 
 /// A Keras model as a Burn module.
 ///
@@ -49,6 +51,9 @@ pub struct KerasModel {
 pub(crate) struct Origin {
     pub file: KerasFile,
     pub description: Description,
+    /// The tensors of the file under the paths of Keras 3.
+    pub store: Store,
+    pub report: LoadReport,
     pub specs: Vec<Tree<Spec>>,
 }
 
@@ -76,14 +81,16 @@ impl KerasModel {
     pub(crate) fn new(
         network: Network,
         file: KerasFile,
-        description: Description,
+        described: Described,
         device: &Device,
     ) -> Result<Self> {
         let specs = network.graph().infer(None)?;
-        Ok(Self { network, origin: Arc::new(Origin { file, description, specs }), device: device.clone() })
+        let Described { description, store, report } = described;
+        let origin = Arc::new(Origin { file, description, store, report, specs });
+        Ok(Self { network, origin, device: device.clone() })
     }
 
-    /// Loads a `.keras` file or directory, with the default [`LoadOptions`].
+    /// Loads a model file of any kind that [`KerasFile::open`] knows, with the default [`LoadOptions`].
     ///
     /// # Errors
     /// Everything that keeps the model from being loaded, all at once.
@@ -91,7 +98,7 @@ impl KerasModel {
         LoadOptions::new().load(path, device)
     }
 
-    /// Loads a `.keras` file that lies in memory.
+    /// Loads a model file that lies in memory.
     ///
     /// # Errors
     /// Everything that keeps the model from being loaded, all at once.
@@ -107,6 +114,12 @@ impl KerasModel {
     #[must_use]
     pub fn file(&self) -> &KerasFile {
         &self.origin.file
+    }
+
+    /// What loading did with every variable of the model and of the file.
+    #[must_use]
+    pub fn load_report(&self) -> &LoadReport {
+        &self.origin.report
     }
 
     /// The names of the inputs, in order.

@@ -296,13 +296,18 @@ fn check_inner(config: &Map<String, Json>, policy: DtypePolicy) -> Result<()> {
 
 /// `; did you mean "x"?`, when something known is close to `unknown`.
 pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> String {
+    nearest_of(unknown, known).map_or_else(String::new, |word| format!("; did you mean {word:?}?"))
+}
+
+/// What of the known is closest to `unknown`, if anything is close.
+pub(crate) fn nearest_of<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     known
         .map(|word| {
             (strsim::normalized_damerau_levenshtein(&unknown.to_lowercase(), &word.to_lowercase()), word)
         })
         .filter(|(likeness, _)| *likeness > 0.5)
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or_else(String::new, |(_, word)| format!("; did you mean {word:?}?"))
+        .map(|(_, word)| word.to_owned())
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use bytes::Bytes;
 
 use crate::config::Dtype;
 use crate::error::{Error, Result};
-use crate::file::h5::{Attribute, Attributes, ElementType};
+use crate::file::h5::{Attribute, ElementType};
 use crate::file::h5_write::{H5Builder, H5Layout};
 use crate::file::save::{Content, Member, save_directory, save_zip, zip_to};
-use crate::keras_file::{CONFIG, WEIGHTS};
+use crate::file::store::Store;
+use crate::keras_file::{CONFIG, METADATA, WEIGHTS};
 use crate::layer::Variable;
 use crate::load::by_param;
 use crate::model::KerasModel;
@@ -52,10 +53,14 @@ impl KerasModel {
     /// Assembles the members of the archive and hands them to `write`.
     fn with_members<T>(&self, write: impl FnOnce(&mut [Member<'_>]) -> Result<T>) -> Result<T> {
         let file = self.file();
+        let store = &self.origin().store;
         let mut values = Values::of(self)?;
-        let layout = layout(file.weights.groups(), file, &values)?;
+        let layout = layout(store, &values)?;
         let mut others = Vec::new();
-        for name in file.archive.names().filter(|name| *name != WEIGHTS) {
+        for (name, bytes) in file.documents()? {
+            others.push(Member { name: name.to_owned(), content: Content::Bytes(bytes) });
+        }
+        for name in file.archive.names().filter(|name| ![METADATA, CONFIG, WEIGHTS].contains(name)) {
             let content = Content::Bytes(file.archive.read(name)?.unwrap_or_default());
             others.push(Member { name: name.to_owned(), content });
         }
@@ -67,7 +72,7 @@ impl KerasModel {
             write: Box::new(|out| {
                 layout.write(out, &mut |path| match values.take(path)? {
                     Some(bytes) => Ok(bytes),
-                    None => file.weights.read(path),
+                    None => store.tensors.get(path).ok_or_else(|| Error::weights("missing").at(path))?.read(),
                 })
             }),
         };
@@ -77,16 +82,12 @@ impl KerasModel {
 }
 
 /// Lays out a weights file with the groups and datasets of the one that the model came from.
-fn layout(
-    groups: &std::collections::BTreeMap<String, Attributes>,
-    file: &crate::KerasFile,
-    values: &Values,
-) -> Result<H5Layout> {
+fn layout(store: &Store, values: &Values) -> Result<H5Layout> {
     let mut builder = H5Builder::default();
-    for (path, attributes) in groups {
+    for (path, attributes) in &store.groups {
         builder.group(path, attributes.clone())?;
     }
-    for (path, dataset) in file.weights.datasets() {
+    for (path, dataset) in &store.tensors {
         let element = match values.variables.get(path) {
             Some(variable) => ElementType::from_keras_name(variable.dtype.name())
                 .ok_or_else(|| Error::unsupported(format_args!("variables of type {}", variable.dtype)))?,
@@ -125,7 +126,7 @@ impl Values {
                 );
             }
             for (_, path) in variable.datasets() {
-                let stored = model.file().weights.datasets().get(&path);
+                let stored = model.origin().store.tensors.get(&path);
                 let stored = stored.and_then(|dataset| Dtype::from_name(dataset.element.keras_name()?));
                 // How wide integers are depends on the backend that Keras wrote them with.
                 let width = stored.filter(|stored| stored.is_int() && variable.dtype.is_int());

@@ -16,7 +16,7 @@ use zip::{ZipArchive, ZipWriter};
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 /// The most memory that a fixture of a few kilobytes may cost, in mebibytes.
-const MOST_MEMORY: f32 = 64.0;
+const MOST_MEMORY: f32 = 96.0;
 
 /// Fixtures of different make: a chain, a graph, wrappers, containers, vocabularies, numbers that become
 /// matrices.

@@ -1,35 +1,28 @@
 //! Fresh weights, and the file that a fresh model would have come from.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, Hasher, RandomState};
 
-use burn::tensor::{Device, TensorData};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use siphasher::sip::SipHasher13;
+use burn::tensor::Device;
 
 use super::tensor::registry;
 use super::{FreshLayer, order};
-use crate::config::Dtype;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::keras_file::KerasFile;
-use crate::layer::Variable;
 use crate::limits::Limits;
 use crate::load::network;
 use crate::model::KerasModel;
 use crate::module::graph_of;
-use crate::variables::WeightSource;
+use crate::weights::Draws;
 
 /// Builds a model of which only the config exists.
 pub(super) fn build(model: &FreshLayer, seed: Option<u64>, device: &Device) -> Result<KerasModel> {
     let registry = registry(&model.kinds);
-    let (file, description) = KerasFile::fresh(model.object(), &registry, &Limits::default())?;
-    if let Some(graph) = graph_of(description.root.as_ref()) {
+    let (file, described) = KerasFile::fresh(model.object(), &registry, &Limits::default())?;
+    if let Some(graph) = graph_of(described.description.root.as_ref()) {
         order::check(graph)?;
     }
-    let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    let network = network(&description, &Draws { seed }, device)?;
-    KerasModel::new(network, file, description, device)
+    let network = network(&described.description, &Draws::new(seed), device)?;
+    KerasModel::new(network, file, described, device)
 }
 
 /// Names for the layers of a model, each there once: those that they have, then those of their classes
@@ -48,27 +41,4 @@ pub(super) fn names<'a>(layers: impl Iterator<Item = &'a FreshLayer> + Clone) ->
         }
     };
     layers.map(|layer| layer.name.clone().unwrap_or_else(|| next(layer.base_name()))).collect()
-}
-
-/// Draws the values of variables from their initializers.
-struct Draws {
-    seed: u64,
-}
-
-impl WeightSource for Draws {
-    fn read(&self, variable: &Variable) -> Result<TensorData> {
-        if matches!(variable.dtype, Dtype::Int8 | Dtype::Uint8) {
-            return Err(Error::unsupported("fresh weights in a few bits").at(variable.name));
-        }
-        // By path, so that a further layer does not change the weights of the others.
-        let mut hasher = SipHasher13::new_with_keys(self.seed, 0);
-        hasher.write(variable.dataset().as_bytes());
-        let mut rng = StdRng::seed_from_u64(hasher.finish());
-        let drawn = variable.initializer.sample(&variable.shape, &mut rng);
-        let mut data = drawn.map_err(|error| error.at(variable.name))?;
-        if let (Some(finish), Ok(numbers)) = (variable.finish, data.as_mut_slice::<f32>()) {
-            finish(numbers);
-        }
-        Ok(data)
-    }
 }

@@ -14,7 +14,8 @@ use super::map::map;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
-const HDF5_MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
+/// What an HDF5 file starts with.
+pub(crate) const HDF5_MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
 const LOCAL_HEADER: usize = 30;
 
 type Zip = ZipArchive<Cursor<Bytes>>;
@@ -31,28 +32,21 @@ enum Member {
     Packed { index: usize, stored: u64, size: u64 },
     Refused(String),
     File(PathBuf),
+    Memory(Bytes),
 }
 
 impl Archive {
-    /// Opens a zip file, or a directory that contains `config.json`.
-    ///
-    /// # Errors
-    /// When it is neither, or breaks a limit, or has members that no sound archive has.
-    pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self> {
-        if path.is_dir() {
-            return Self::from_directory(path, limits);
-        }
-        Self::from_bytes(map(path)?, limits)
+    /// Members that lie in memory.
+    pub(crate) fn of_members(members: impl IntoIterator<Item = (String, Bytes)>) -> Self {
+        let members = members.into_iter().map(|(name, bytes)| (name, Member::Memory(bytes)));
+        Self { limits: Limits::default(), members: members.collect(), zip: None }
     }
 
     /// Opens a zip archive in memory.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// When it is none, or breaks a limit, or has members that no sound archive has.
     pub(crate) fn from_bytes(bytes: Bytes, limits: &Limits) -> Result<Self> {
-        if bytes.starts_with(HDF5_MAGIC) {
-            return Err(Error::unsupported("expected a .keras archive, got a legacy HDF5 whole-model file"));
-        }
         if !bytes.starts_with(b"PK") {
             let found = describe(&bytes);
             return Err(Error::damaged(format_args!("expected a .keras archive (a zip file), got {found}")));
@@ -74,7 +68,11 @@ impl Archive {
         Ok(Self { limits: limits.clone(), members, zip: Some(zip) })
     }
 
-    fn from_directory(path: &Path, limits: &Limits) -> Result<Self> {
+    /// Opens a directory that contains `config.json`.
+    ///
+    /// # Errors
+    /// As [`from_bytes`](Self::from_bytes).
+    pub(crate) fn from_directory(path: &Path, limits: &Limits) -> Result<Self> {
         if !path.join("config.json").is_file() {
             return Err(Error::damaged(format_args!(
                 "expected a .keras archive, got the directory {} without a config.json",
@@ -126,6 +124,7 @@ impl Archive {
 
     fn contents(&self, member: &Member) -> Result<Bytes> {
         match member {
+            Member::Memory(bytes) => Ok(bytes.clone()),
             Member::Refused(why) => Err(Error::unsupported(why)),
             Member::Stored { data, crc } => {
                 Limits::check("size in bytes", data.len() as u64, self.limits.member_bytes)?;
@@ -235,13 +234,12 @@ fn zip_error(error: ZipError) -> Error {
 }
 
 fn describe(bytes: &[u8]) -> String {
-    let known: [(&[u8], &str); 8] = [
+    let known: [(&[u8], &str); 7] = [
         (b"\x1f\x8b", "a gzip file"),
         (b"\x80\x02", "a Python pickle"),
         (b"\x80\x04", "a Python pickle"),
         (b"\x80\x05", "a Python pickle"),
         (b"\x93NUMPY", "a NumPy array"),
-        (b"{", "JSON text"),
         (b"<", "an HTML or XML document"),
         (b"version https://git-lfs", "a Git LFS pointer"),
     ];

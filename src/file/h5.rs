@@ -25,8 +25,7 @@ const HEADER_BYTES: usize = 8 << 20;
 /// An HDF5 file in memory, or mapped into it.
 pub(crate) struct H5File {
     bytes: Bytes,
-    /// None for a file that is not written yet.
-    file: Option<Hdf5File>,
+    file: Hdf5File,
     groups: BTreeMap<String, Attributes>,
     datasets: BTreeMap<String, Dataset>,
 }
@@ -72,19 +71,7 @@ impl H5File {
             )));
         }
         let (groups, datasets) = tree::read(&file, &bytes, limits)?;
-        Ok(Self { bytes, file: Some(file), groups, datasets })
-    }
-
-    /// A file that is not written yet: its tree, without any data.
-    pub(crate) fn planned(
-        groups: BTreeMap<String, Attributes>,
-        datasets: impl IntoIterator<Item = (String, Vec<usize>, ElementType)>,
-    ) -> Self {
-        let datasets = datasets.into_iter().map(|(path, shape, element)| {
-            let (attributes, storage) = (Attributes::new(), Storage::Decoded);
-            (path, Dataset { shape, element, attributes, len: 0, big_endian: false, storage })
-        });
-        Self { bytes: Bytes::new(), file: None, groups, datasets: datasets.collect() }
+        Ok(Self { bytes, file, groups, datasets })
     }
 
     /// The attributes of every group, by path without a leading slash; the root is `""`.
@@ -119,10 +106,7 @@ impl H5File {
         let bytes = match &dataset.storage {
             Storage::Mapped(range) => self.bytes.slice(range.clone()),
             Storage::Inline(bytes) => bytes.clone(),
-            Storage::Decoded => match &self.file {
-                Some(file) => guarded(|| file.dataset(path)?.read_raw_bytes())?.into(),
-                None => return Err(Error::weights("not written yet")),
-            },
+            Storage::Decoded => guarded(|| self.file.dataset(path)?.read_raw_bytes())?.into(),
         };
         if bytes.len() != dataset.len {
             return Err(Error::damaged(format_args!("expected {} bytes, got {}", dataset.len, bytes.len())));

@@ -17,7 +17,8 @@ pub(crate) struct Stored {
     pub(crate) shape: Vec<usize>,
     pub(crate) element: ElementType,
     pub(crate) attributes: Attributes,
-    read: Arc<dyn Fn() -> Result<Bytes> + Send + Sync>,
+    /// None for what is to be written, and cannot be read yet.
+    read: Option<Arc<dyn Fn() -> Result<Bytes> + Send + Sync>>,
 }
 
 impl fmt::Debug for Stored {
@@ -33,20 +34,28 @@ impl Stored {
         element: ElementType,
         read: impl Fn() -> Result<Bytes> + Send + Sync + 'static,
     ) -> Self {
-        Self { shape, element, attributes: Attributes::new(), read: Arc::new(read) }
+        Self { shape, element, attributes: Attributes::new(), read: Some(Arc::new(read)) }
     }
 
     /// A tensor that is to be written, and cannot be read yet.
     pub(crate) fn planned(shape: Vec<usize>, element: ElementType) -> Self {
-        Self::new(shape, element, || Err(Error::weights("not written yet")))
+        Self { shape, element, attributes: Attributes::new(), read: None }
+    }
+
+    /// Whether it is only planned.
+    pub(crate) fn is_planned(&self) -> bool {
+        self.read.is_none()
     }
 
     /// Its elements: little-endian, in C order.
     ///
     /// # Errors
-    /// When they are damaged, or of a type that no variable has.
+    /// When they are damaged, or of a type that no variable has, or not there yet.
     pub(crate) fn read(&self) -> Result<Bytes> {
-        (self.read)()
+        match &self.read {
+            Some(read) => read(),
+            None => Err(Error::weights("not written yet")),
+        }
     }
 
     /// How many elements it has.

@@ -68,16 +68,16 @@ fn opens_files_and_directories() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("m.keras");
     std::fs::write(&path, stored(&[("config.json", b"{}")])).unwrap();
-    let archive = Archive::open(&path, &Limits::default()).unwrap();
+    let archive = Archive::from_bytes(map(&path).unwrap(), &Limits::default()).unwrap();
     assert_eq!(archive.read("config.json").unwrap().unwrap(), "{}");
 
     let form = dir.path().join("m");
     std::fs::create_dir_all(form.join("assets/layers")).unwrap();
-    let error = Archive::open(&form, &Limits::default()).err().unwrap();
+    let error = Archive::from_directory(&form, &Limits::default()).err().unwrap();
     assert!(error.to_string().contains("without a config.json"), "{error}");
     std::fs::write(form.join("config.json"), b"{\"a\":1}").unwrap();
     std::fs::write(form.join("assets/layers/v.txt"), b"x").unwrap();
-    let archive = Archive::open(&form, &Limits::default()).unwrap();
+    let archive = Archive::from_directory(&form, &Limits::default()).unwrap();
     assert_eq!(archive.names().collect::<Vec<_>>(), ["assets/layers/v.txt", "config.json"]);
     assert_eq!(archive.read("assets/layers/v.txt").unwrap().unwrap(), "x");
 }
@@ -88,7 +88,7 @@ fn refuses_symbolic_links_in_both_forms() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("config.json"), b"{}").unwrap();
     std::os::unix::fs::symlink("/etc/hostname", dir.path().join("model.weights.h5")).unwrap();
-    let error = Archive::open(dir.path(), &Limits::default()).err().unwrap();
+    let error = Archive::from_directory(dir.path(), &Limits::default()).err().unwrap();
     assert!(error.to_string().contains("symbolic link"), "{error}");
 
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));

@@ -1,0 +1,217 @@
+//! Legacy weights: a group for every layer, under its name, with a list of the names of its variables.
+
+use std::collections::HashMap;
+
+use super::{Resolved, planned};
+use crate::config::{Json, Map, Object};
+use crate::error::{Error, Problems, Result};
+use crate::file::h5::{Attribute, Attributes};
+use crate::file::store::Store;
+use crate::keras_file::Description;
+use crate::layer::Variable;
+use crate::module::graph_of;
+use crate::versions::{NamedArray, Origin, modern_arrays};
+
+/// A layer of a legacy file, and its arrays in the order of the file.
+struct Group {
+    name: String,
+    arrays: Vec<NamedArray>,
+}
+
+/// Finds the variables of a model below the group `root`.
+pub(super) fn resolve(
+    file: &Store,
+    root: &str,
+    description: &Description,
+    config: &Json,
+    origin: &Origin,
+) -> Result<Resolved> {
+    let mut found = Resolved { store: planned(description)?, ..Resolved::default() };
+    found.store.tensors.clear();
+    let mut groups = groups(file, root)?;
+    let configs = configs(config);
+    let mut problems = Problems::default();
+    for layer in wanted(description) {
+        let at = groups.iter().position(|group| group.name == layer.name);
+        let Some(at) = at.filter(|_| !layer.variables.is_empty()) else { continue };
+        let group = groups.swap_remove(at);
+        let object = configs.get(layer.name.as_str());
+        let arrays = match object {
+            Some(object) => modern_arrays(object.class, object.config, origin, group.arrays),
+            None => Ok(group.arrays),
+        };
+        let Some(arrays) = problems.note(arrays.map_err(|error| error.at(&layer.name))) else { continue };
+        for (variable, array) in pair(&layer.variables, arrays, &mut found) {
+            for (_, path) in variable.variable.datasets() {
+                found.take(path, &array.name, array.tensor.clone());
+            }
+        }
+    }
+    let left = groups.into_iter().flat_map(|group| group.arrays);
+    found.unused.extend(left.map(|array| (array.name, array.tensor.shape)));
+    problems.finish().map(|()| found)
+}
+
+/// A layer of a model, with its variables in the order of a legacy file.
+pub(crate) struct LegacyLayer<'a> {
+    pub(crate) name: String,
+    pub(crate) variables: Vec<LegacyVariable<'a>>,
+}
+
+/// A variable, and its name as Keras 3 has it: `inner/dense/kernel`.
+pub(crate) struct LegacyVariable<'a> {
+    pub(crate) variable: &'a Variable,
+    pub(crate) name: String,
+}
+
+/// The layers of a model, in its order.
+///
+/// The variables of a layer are those that are trained, then the others; those of inner layers stand
+/// among them as if they were its own.
+pub(crate) fn wanted(description: &Description) -> Vec<LegacyLayer<'_>> {
+    let Some(graph) = graph_of(description.root.as_ref()) else { return Vec::new() };
+    let mut names = Vec::new();
+    name_layers(graph, "", "", &mut names);
+    let layers = graph.layers.iter().filter_map(|layer| Some((layer, layer.group.as_deref()?)));
+    let layers = layers.map(|(layer, group)| {
+        let own = description.variables.iter().filter(|variable| is_below(&variable.group, group));
+        let mut variables: Vec<_> =
+            own.map(|variable| LegacyVariable { variable, name: name_of(variable, &names) }).collect();
+        variables.sort_by_key(|it| !it.variable.trainable);
+        LegacyLayer { name: layer.name.clone(), variables }
+    });
+    layers.collect()
+}
+
+/// The groups of all layers, inner ones too, and their names.
+fn name_layers(
+    graph: &crate::config::graph::Graph,
+    group: &str,
+    path: &str,
+    names: &mut Vec<(String, String)>,
+) {
+    for layer in &graph.layers {
+        let Some(own) = &layer.group else { continue };
+        let own = if group.is_empty() { own.clone() } else { format!("{group}/{own}") };
+        let path = if path.is_empty() { layer.name.clone() } else { format!("{path}/{}", layer.name) };
+        if let Some(inner) = graph_of(layer.config.as_ref()) {
+            name_layers(inner, &own, &path, names);
+        }
+        names.push((own, path));
+    }
+}
+
+fn name_of(variable: &Variable, names: &[(String, String)]) -> String {
+    let owner = names.iter().filter(|(group, _)| is_below(&variable.group, group));
+    let Some((group, path)) = owner.max_by_key(|(group, _)| group.len()) else {
+        return variable.name.to_owned();
+    };
+    format!("{path}{}/{}", &variable.group[group.len()..], variable.name)
+}
+
+fn is_below(group: &str, outer: &str) -> bool {
+    group.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The layers of a file, in its order.
+fn groups(file: &Store, root: &str) -> Result<Vec<Group>> {
+    let none = Attributes::new();
+    let attributes = |path: &str| file.groups.get(path).unwrap_or(&none);
+    let below = |outer: &str, inner: &str| match outer.is_empty() {
+        true => inner.to_owned(),
+        false => format!("{outer}/{inner}"),
+    };
+    let layers = names(attributes(root), "layer_names")
+        .ok_or_else(|| Error::damaged("expected a list of layers: layer_names").at(root))?;
+    let layers = layers.into_iter().map(|layer| {
+        let path = below(root, &layer);
+        let arrays = names(attributes(&path), "weight_names").unwrap_or_default().into_iter().map(|name| {
+            let name = below(&path, &name);
+            let tensor = file.tensors.get(&name).cloned();
+            let tensor = tensor.ok_or_else(|| Error::damaged("listed, but not there").at(&name))?;
+            Ok(NamedArray { name, tensor })
+        });
+        Ok(Group { name: layer, arrays: arrays.collect::<Result<_>>()? })
+    });
+    layers.collect()
+}
+
+/// A list of names, which is cut into `<key>0`, `<key>1`, ... when it is long.
+pub(super) fn names(attributes: &Attributes, key: &str) -> Option<Vec<String>> {
+    let list = |key: &str| match attributes.get(key) {
+        Some(Attribute::Strs(names)) => Some(names.clone()),
+        _ => None,
+    };
+    list(key).or_else(|| {
+        let mut parts = (0..).map_while(|part| list(&format!("{key}{part}"))).peekable();
+        parts.peek().is_some().then(|| parts.flatten().collect())
+    })
+}
+
+/// The layers of a model description, by name.
+fn configs(config: &Json) -> HashMap<&str, Object<'_>> {
+    let layers = config.pointer("/config/layers").and_then(Json::as_array).into_iter().flatten();
+    let named = layers.filter_map(|json| {
+        let object = Object::of(json)?;
+        Some((object.text("name").or_else(|| name(object.config))?, object))
+    });
+    named.collect()
+}
+
+fn name(config: &Map<String, Json>) -> Option<&str> {
+    config.get("name").and_then(Json::as_str)
+}
+
+/// The last part of a variable's name, without the number of its output: `kernel`.
+fn base(name: &str) -> &str {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    name.rsplit_once(':').map_or(name, |(name, _)| name)
+}
+
+/// The last two parts: `dense/kernel`.
+fn tail(name: &str) -> String {
+    let mut parts = name.rsplit('/').skip(1);
+    format!("{}/{}", parts.next().unwrap_or(""), base(name))
+}
+
+/// Finds for every variable of a layer its array.
+///
+/// Keras goes by position. Where the names say otherwise, as in a file whose layers were frozen after it
+/// was saved, they are right.
+fn pair<'a, 'b>(
+    variables: &'a [LegacyVariable<'b>],
+    arrays: Vec<NamedArray>,
+    found: &mut Resolved,
+) -> Vec<(&'a LegacyVariable<'b>, NamedArray)> {
+    let fits = |variable: &LegacyVariable<'_>, array: &NamedArray| {
+        variable.variable.shape == array.tensor.shape && base(&array.name) == variable.variable.name
+    };
+    let in_order = variables.len() == arrays.len()
+        && variables.iter().zip(&arrays).all(|(variable, array)| fits(variable, array));
+    let mut arrays: Vec<Option<NamedArray>> = arrays.into_iter().map(Some).collect();
+    let mut pairs = Vec::new();
+    let mut left: Vec<&LegacyVariable<'_>> = variables.iter().collect();
+    if !in_order {
+        for by_owner in [true, false] {
+            left.retain(|variable| {
+                let alike = |other: &str| match by_owner {
+                    true => tail(other) == tail(&variable.name),
+                    false => base(other) == base(&variable.name),
+                };
+                let rivals = variables.iter().filter(|it| alike(&it.name)).count();
+                let mut named = arrays.iter_mut().filter(|it| it.as_ref().is_some_and(|it| alike(&it.name)));
+                match (named.next(), named.next()) {
+                    (Some(array), None) if rivals == 1 => {
+                        pairs.extend(array.take().map(|array| (*variable, array)));
+                        false
+                    }
+                    _ => true,
+                }
+            });
+        }
+    }
+    let mut rest = arrays.into_iter().flatten();
+    pairs.extend(left.into_iter().map_while(|variable| Some((variable, rest.next()?))));
+    found.unused.extend(rest.map(|array| (array.name, array.tensor.shape)));
+    pairs
+}
