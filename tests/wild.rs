@@ -80,7 +80,11 @@ fn models_from_the_wild_predict_what_they_did() {
             model.save(&saved).map_err(|error| error.to_string())?;
             let again = KerasModel::load(&saved, &device).map_err(|error| error.to_string())?;
             let changes = &again.load_report().normalized;
-            if changes.is_empty() { check(&again, &arrays, &device) } else { Err(format!("changed again: {changes:?}")) }
+            if changes.is_empty() {
+                check(&again, &arrays, &device)
+            } else {
+                Err(format!("changed again: {changes:?}"))
+            }
         });
         wrong.extend(result.err().map(|error| format!("{name}: {error}")));
     }
