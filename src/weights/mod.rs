@@ -4,6 +4,7 @@ mod draws;
 mod legacy;
 mod load;
 mod objects;
+mod optimizer;
 mod present;
 mod report;
 mod saved_model;
@@ -24,7 +25,7 @@ use crate::layer::{Variable, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::registry::nearest_of;
-use crate::versions::Origin;
+use crate::versions::{Change, Origin};
 
 pub(crate) use draws::Draws;
 pub use load::{Matching, WeightsOptions};
@@ -65,6 +66,8 @@ pub(crate) struct Resolved {
     sources: HashMap<String, String>,
     /// Tensors of the file that are none of the model's.
     unused: Vec<(String, Vec<usize>)>,
+    /// What was left out, and why.
+    pub(crate) changes: Vec<Change>,
 }
 
 impl WeightsFile {
@@ -126,7 +129,9 @@ impl WeightsFile {
     ) -> Result<Resolved> {
         match (&self.layout, matching) {
             (Layout::Keras3, None | Some(Matching::Path)) => {
-                Ok(Resolved { store: self.store.clone(), ..Resolved::default() })
+                let mut found = Resolved { store: self.store.clone(), ..Resolved::default() };
+                optimizer::modernize(self, description, config, &mut found);
+                Ok(found)
             }
             (Layout::Keras3, Some(Matching::Name)) => Ok(by_name(&self.store, description)),
             (Layout::Keras3, Some(Matching::Order)) => {
