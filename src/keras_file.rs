@@ -28,7 +28,7 @@ pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const WEIGHTS: &str = "model.weights.h5";
 
 /// The version of Keras whose files this crate writes.
-const KERAS_VERSION: &str = "3.15.1";
+pub(crate) const KERAS_VERSION: &str = "3.15.1";
 
 /// A model file, opened: what it says of itself, without its tensors.
 ///

@@ -1,10 +1,10 @@
 //! Which tensor of a file is which variable of a model.
 
 mod draws;
-mod legacy;
+pub(crate) mod legacy;
 mod load;
 mod objects;
-mod optimizer;
+pub(crate) mod optimizer;
 mod present;
 mod report;
 mod saved_model;
@@ -34,7 +34,7 @@ pub use report::{LoadReport, Loaded, Missing, Skipped, Unused};
 pub(crate) use saved_model::{Saved, checkpoint, saved_model};
 
 /// The group of the weights in a legacy HDF5 file of a whole model.
-const MODEL_WEIGHTS: &str = "model_weights";
+pub(crate) const MODEL_WEIGHTS: &str = "model_weights";
 
 /// The tensors of a file, and how it names them.
 #[derive(Debug)]

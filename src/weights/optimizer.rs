@@ -2,17 +2,17 @@
 
 use bytes::Bytes;
 
-use super::legacy::{names, wanted};
+use super::legacy::{names, set_names, wanted};
 use super::{Resolved, WeightsFile};
 use crate::config::Json;
 use crate::error::{Error, Result};
 use crate::file::h5::{Attributes, ElementType};
 use crate::file::store::{Store, Stored};
 use crate::keras_file::Description;
-use crate::versions::Change;
 use crate::versions::optimizer::{
-    Layout, Slot, SlotName, Trainable, from_layout, from_legacy, momentum_product,
+    Layout, Slot, SlotName, Trainable, from_layout, from_legacy, momentum_product, to_legacy,
 };
+use crate::versions::{Change, Target};
 
 /// Where Keras 3 has the variables of an optimizer.
 const GROUP: &str = "optimizer";
@@ -70,6 +70,28 @@ pub(super) fn modernize(file: &WeightsFile, description: &Description, config: &
     if taken.is_none() {
         found.changes.push(left_out());
     }
+}
+
+/// Puts the state into a legacy file, if that version of Keras has such an optimizer.
+pub(crate) fn put_legacy(
+    store: &Store,
+    description: &Description,
+    config: &Json,
+    target: Target,
+    tree: &mut Store,
+) -> Option<()> {
+    let numbered = (0..).map_while(|number| store.tensors.get(&format!("{VARIABLES}/{number}")).cloned());
+    let stored: Vec<Stored> = numbered.collect();
+    let slots = to_legacy(optimizer_of(config)?, &trainable(description), target)?;
+    let mut names = Vec::new();
+    let mut tensors = Vec::new();
+    for (name, slot) in slots {
+        tensors.push((format!("{LEGACY}/{name}"), filled(slot, &stored)?));
+        names.push(name);
+    }
+    tree.tensors.extend(tensors);
+    set_names(tree.groups.entry(LEGACY.to_owned()).or_default(), "weight_names", names);
+    Some(())
 }
 
 fn optimizer_of(config: &Json) -> Option<&Json> {
