@@ -76,6 +76,22 @@ impl Variable {
         }
     }
 
+    /// The value that its parameter has, from that in a file.
+    pub(crate) fn param_data(&self, data: TensorData) -> Result<TensorData> {
+        let cast = |data: TensorData, dtype| match data.dtype() == dtype {
+            true => Ok(data),
+            false => data
+                .try_cast(dtype)
+                .map_err(|error| Error::weights(format_args!("cannot convert to {}: {error}", self.dtype))),
+        };
+        let mut data = cast(data, burn_dtype(self.dtype)?)?;
+        // Layers compute in one type, and training in fewer bits would lose small steps.
+        if self.dtype.is_float() {
+            data = cast(data, DType::F32)?;
+        }
+        self.to_param(data)
+    }
+
     /// From the order of the file to that of the parameter.
     pub(crate) fn to_param(&self, data: TensorData) -> Result<TensorData> {
         reorder(data, &self.shape, &self.axes, &self.param_shape())
@@ -488,19 +504,7 @@ impl Weights<'_> {
 
     fn data(&self, name: &str) -> Result<Option<(&Variable, TensorData)>> {
         let Some(variable) = self.variables.get(&join(&self.path, name, '.')) else { return Ok(None) };
-        let data = self.source.read(variable)?;
-        let cast = |data: TensorData, dtype| match data.dtype() == dtype {
-            true => Ok(data),
-            false => data.try_cast(dtype).map_err(|error| {
-                Error::weights(format_args!("cannot convert to {}: {error}", variable.dtype))
-            }),
-        };
-        let mut data = cast(data, burn_dtype(variable.dtype)?)?;
-        // Layers compute in one type, and training in fewer bits would lose small steps.
-        if variable.dtype.is_float() {
-            data = cast(data, DType::F32)?;
-        }
-        Ok(Some((variable, variable.to_param(data)?)))
+        Ok(Some((variable, variable.param_data(self.source.read(variable)?)?)))
     }
 
     fn undeclared(&self, name: &str) -> Error {

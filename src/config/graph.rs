@@ -1,7 +1,7 @@
 //! The graph of a model: layers, their calls, and how values flow. From `Sequential` and
 //! `Functional` configs.
 
-mod order;
+pub(crate) mod order;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Args, Registry, Spec, Tree};
 use crate::limits::Limits;
 use crate::value::MAX_RANK;
-use order::Order;
+use order::{Called, Order};
 
 /// One output of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -197,6 +197,21 @@ struct Read<'a> {
     /// The arrays that it is called with, as layers of their own.
     constants: Vec<Arc<dyn AnyConfig>>,
     inbound: Option<&'a Json>,
+}
+
+impl Called for Read<'_> {
+    fn calls(&self) -> usize {
+        self.calls.len()
+    }
+    fn parents(&self, call: usize) -> &[Named] {
+        self.calls.get(call).map_or(&[], |call| call.parents.as_slice())
+    }
+    fn is_input(&self) -> bool {
+        self.config.is_input()
+    }
+    fn place(&self) -> &str {
+        &self.place
+    }
 }
 
 impl Read<'_> {

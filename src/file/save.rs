@@ -111,6 +111,14 @@ pub(crate) fn save_zip(path: &Path, members: &mut [Member<'_>]) -> Result<()> {
     replace_file(path, |out| zip_to(out, members).map(drop))
 }
 
+/// Writes a file in place of whatever file is at `path`.
+///
+/// # Errors
+/// When a stream is not as long as announced, or writing fails; the file that was at `path` is then unchanged.
+pub(crate) fn save_file(path: &Path, mut content: Content<'_>) -> Result<()> {
+    replace_file(path, |out| content.write(out))
+}
+
 /// Writes members as files below `path`, in place of the model directory that is there.
 ///
 /// # Errors

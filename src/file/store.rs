@@ -87,6 +87,17 @@ pub(crate) struct Store {
     pub(crate) tensors: BTreeMap<String, Stored>,
 }
 
+impl Store {
+    /// Takes a group out, and all below it.
+    pub(crate) fn remove(&mut self, group: &str) {
+        let is_below = |path: &str| {
+            path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.groups.retain(|path, _| !is_below(path));
+        self.tensors.retain(|path, _| !is_below(path));
+    }
+}
+
 impl From<H5File> for Store {
     fn from(file: H5File) -> Self {
         let file = Arc::new(file);

@@ -71,6 +71,8 @@ impl Expected {
                 assert_eq!((data.as_ptr() as usize - bytes.as_ptr() as usize) % 64, 0, "{path}");
             }
         }
+        #[cfg(feature = "libhdf5")]
+        crate::file::h5::libhdf5::tests::agree(&bytes, "what was written");
         bytes
     }
 }
