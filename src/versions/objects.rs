@@ -203,8 +203,11 @@ impl Work {
             }
             Json::String(name) => match name.strip_suffix("_ref") {
                 Some(name) => Some(name.into()),
-                // The type of its input, as it meant for the layer that was the first.
-                None if class == "Embedding" && self.era < Era::Keras3 && name.contains("int") => {
+                // The type of its input for a layer that was the first, or of what it looks up.
+                None if keys::OF_ANY_TYPE.contains(&class)
+                    && self.era < Era::Keras3
+                    && (name.contains("int") || name == "string") =>
+                {
                     Some(Json::Null)
                 }
                 None => None,
