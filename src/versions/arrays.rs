@@ -61,11 +61,7 @@ pub(crate) fn modern_arrays(
 }
 
 /// A model inside of a model: its layers' arrays stand side by side, each under the name of its layer.
-fn by_owner(
-    config: &Map<String, Json>,
-    origin: &Origin,
-    arrays: Vec<NamedArray>,
-) -> Result<Vec<NamedArray>> {
+fn by_owner(config: &Map<String, Json>, origin: &Origin, arrays: Vec<NamedArray>) -> Result<Vec<NamedArray>> {
     let layers: Vec<Layer<'_>> = leaves(config);
     let mut done = Vec::with_capacity(arrays.len());
     let mut run: Vec<NamedArray> = Vec::new();
@@ -103,7 +99,9 @@ impl Layer<'_> {
     /// How much of an array's name is that of the layer: `dense_1` of `dense_1_W` and `dense_1/kernel:0`.
     fn owns(&self, array: &str) -> usize {
         let of = |name: &str| {
-            let is = |part: &str| part.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
+            let is = |part: &str| {
+                part.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+            };
             if array.split('/').any(is) { name.len() } else { 0 }
         };
         self.names.iter().map(|name| of(name)).max().unwrap_or(0)
@@ -205,11 +203,7 @@ fn kernel_of_keras_1(class: &str, config: &Map<String, Json>, kernel: Stored) ->
 }
 
 /// The arrays of a recurrent layer, which may have been saved from its twin for CuDNN.
-fn plain_gates(
-    class: &str,
-    config: &Map<String, Json>,
-    arrays: Vec<NamedArray>,
-) -> Result<Vec<NamedArray>> {
+fn plain_gates(class: &str, config: &Map<String, Json>, arrays: Vec<NamedArray>) -> Result<Vec<NamedArray>> {
     let gates = match class {
         "LSTM" => 4,
         "GRU" => 3,

@@ -89,18 +89,12 @@ pub(super) fn initializer_of_keras_1(name: &str) -> Option<(&'static str, Json)>
 }
 
 /// Regularizers and constraints with other names: the old one and that of Keras 3.
-pub(super) static PARTS: &[(&str, &str)] = &[
-    ("L1L2Regularizer", "L1L2"),
-    ("WeightRegularizer", "L1L2"),
-    ("ActivityRegularizer", "L1L2"),
-];
+pub(super) static PARTS: &[(&str, &str)] =
+    &[("L1L2Regularizer", "L1L2"), ("WeightRegularizer", "L1L2"), ("ActivityRegularizer", "L1L2")];
 
 /// Their keys with other names.
-pub(super) static PART_KEYS: &[(&str, &str, &str)] = &[
-    ("MaxNorm", "m", "max_value"),
-    ("MinMaxNorm", "low", "min_value"),
-    ("MinMaxNorm", "high", "max_value"),
-];
+pub(super) static PART_KEYS: &[(&str, &str, &str)] =
+    &[("MaxNorm", "m", "max_value"), ("MinMaxNorm", "low", "min_value"), ("MinMaxNorm", "high", "max_value")];
 
 const DENSE: &[&str] = &["Dense"];
 const CONV: &[&str] = &[
@@ -204,6 +198,8 @@ pub(super) static KERAS_2: &[Rule] = &[
     rule(&[DEPTHWISE_CONV, SEPARABLE_CONV], "kernel_constraint", Neutral("null")),
     rule(&[DEPTHWISE_CONV], "filters", Neutral("null")),
     rule(&[SPATIAL_DROPOUT], "noise_shape", Neutral("null")),
+    // They have no variables, and no room for the key.
+    rule(&[SPATIAL_DROPOUT, &["Discretization"]], "trainable", Dropped),
     rule(&[RANDOM], "rng_type", Dropped),
     rule(&[ATTENTION], "causal", Neutral("false")),
     rule(&[MULTI_HEAD], "query_shape", Dropped),
@@ -218,12 +214,15 @@ pub(super) static KERAS_2: &[Rule] = &[
     rule(&[&["UpSampling1D"]], "size", Said(&["size"], only_item)),
     rule(&[&["Discretization"]], "bins", Renamed("bin_boundaries")),
     rule(&[&["CategoryEncoding"]], "max_tokens", Renamed("num_tokens")),
+    rule(&[&["CategoryEncoding"]], "sparse", Neutral("false")),
 ];
 
 /// An initializer by the name that Keras 1 gave it.
 fn initializer(json: &Json) -> Option<Json> {
     let (class, config) = initializer_of_keras_1(json.as_str()?)?;
-    Some(json!({"module": "keras.initializers", "class_name": class, "config": config, "registered_name": null}))
+    Some(
+        json!({"module": "keras.initializers", "class_name": class, "config": config, "registered_name": null}),
+    )
 }
 
 fn is_one(json: &Json) -> Option<Json> {
@@ -269,6 +268,9 @@ fn padding(json: &Json) -> Option<Json> {
 pub(super) const INPUT_KEYS: &[&str] =
     &["batch_input_shape", "input_shape", "input_dtype", "input_dim", "input_length"];
 
+/// Layers whose dtype was that of what goes in or comes out, and is no policy.
+pub(super) const LOOSE_DTYPE: &[&str] = &["Embedding", "IntegerLookup", "StringLookup", "TextVectorization"];
+
 /// Keys that hold a layer, and lists of layers.
 pub(super) const LAYER_KEYS: &[&str] = &["layer", "backward_layer", "cell"];
 pub(super) const LAYER_LISTS: &[&str] = &["layers", "cells"];
@@ -282,6 +284,14 @@ pub(super) const LAMBDA_KEYS: &[(&str, &str, &str)] = &[
 
 /// Layers that are called with their states after their input.
 pub(super) const TAKES_STATES: &[&str] = &[
-    "LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional", "CuDNNLSTM",
+    "LSTM",
+    "GRU",
+    "SimpleRNN",
+    "RNN",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+    "Bidirectional",
+    "CuDNNLSTM",
     "CuDNNGRU",
 ];

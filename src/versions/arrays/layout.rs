@@ -68,7 +68,8 @@ pub(super) fn joined(tensors: Vec<Stored>) -> Result<Stored> {
     }
     let widths: Vec<usize> =
         tensors.iter().filter_map(|tensor| tensor.shape.last()).map(|width| width * size).collect();
-    let rows = outer.iter().try_fold(1_usize, |product, size| product.checked_mul(*size)).ok_or_else(short)?;
+    let rows =
+        outer.iter().try_fold(1_usize, |product, size| product.checked_mul(*size)).ok_or_else(short)?;
     let mut shape = outer.to_vec();
     shape.push(tensors.iter().filter_map(|tensor| tensor.shape.last()).sum());
     Ok(Stored::new(shape, element, move || {
