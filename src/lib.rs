@@ -24,6 +24,7 @@ pub mod ops;
 mod penalties;
 mod registry;
 pub mod regularizer;
+mod reorder;
 mod save;
 mod summary;
 pub mod value;
@@ -33,11 +34,14 @@ mod weights;
 
 pub(crate) use build::layer_config;
 pub use error::{Error, ErrorKind, Problem, Problems, Result};
+#[doc(hidden)]
+pub use file::h5::read_everything as read_hdf5;
 pub use keras_file::{DatasetInfo, Format, KerasFile};
 pub use limits::Limits;
 pub use load::LoadOptions;
 pub use model::{KerasModel, PredictOptions};
+pub use save::SaveOptions;
 pub use summary::{Summary, SummaryRow};
 pub use value::{Inputs, Outputs, Value};
 pub use versions::Change;
-pub use weights::{LoadReport, Loaded, Missing, Skipped, Unused};
+pub use weights::{LoadReport, Loaded, Matching, Missing, Skipped, Unused, WeightsOptions};

@@ -118,8 +118,8 @@ pub(super) fn function(operation: &Object<'_>) -> Result<Function> {
     let class = operation.class;
     let known = FUNCTIONS.iter().find(|(known, _)| *known == class);
     let known = known.and_then(|(_, name)| Some((*name, Meaning::of(name)?)));
-    let (name, meaning) =
-        known.ok_or_else(|| Error::unsupported(format_args!("Keras 2 has no layer for the operation {class}")))?;
+    let (name, meaning) = known
+        .ok_or_else(|| Error::unsupported(format_args!("Keras 2 has no layer for the operation {class}")))?;
     let mut options = Map::new();
     for (key, value) in operation.config.iter().filter(|(key, _)| *key != "name") {
         match meaning.options.iter().find(|(own, _)| own == key) {
@@ -127,7 +127,11 @@ pub(super) fn function(operation: &Object<'_>) -> Result<Function> {
                 options.insert((*theirs).to_owned(), value.clone());
             }
             None if value.is_null() || *value == Json::Bool(false) => {}
-            None => return Err(Error::unsupported(format_args!("{name} of TensorFlow has no such option")).at(key)),
+            None => {
+                return Err(
+                    Error::unsupported(format_args!("{name} of TensorFlow has no such option")).at(key)
+                );
+            }
         }
     }
     Ok(Function { name, meaning, options })

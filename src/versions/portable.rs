@@ -32,7 +32,9 @@ pub enum Target {
 
 /// The name of a setting in Keras 2.
 fn renamed<'a>(class: &str, key: &'a str) -> &'a str {
-    let rule = KERAS_2.iter().find(|rule| matches!(rule.fate, Fate::Renamed(new) if new == key) && rule.applies_to(class));
+    let rule = KERAS_2
+        .iter()
+        .find(|rule| matches!(rule.fate, Fate::Renamed(new) if new == key) && rule.applies_to(class));
     match (class, rule) {
         ("InputLayer", _) if key == "batch_shape" => "batch_input_shape",
         (_, Some(rule)) => rule.key,

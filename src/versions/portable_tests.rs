@@ -17,7 +17,9 @@ fn every_fixture_is_written_or_refused() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         to_legacy(file.config(), Target::Keras3).unwrap();
         match to_keras2(file.config()) {
-            Ok(json) => std::fs::write(path.with_extension("json"), crate::config::json::print(&json)).unwrap(),
+            Ok(json) => {
+                std::fs::write(path.with_extension("json"), crate::config::json::print(&json)).unwrap()
+            }
             Err(error) => std::fs::write(path.with_extension("refused"), error.to_string()).unwrap(),
         }
     }
