@@ -79,7 +79,8 @@ impl<'a> Graph<'a> {
         }
         let names: HashMap<&str, usize> =
             entries.iter().enumerate().map(|(index, entry)| (entry.name, index)).collect();
-        let functional = |name: &str| names.get(name).is_some_and(|at| entries[*at].object.class == "Functional");
+        let functional =
+            |name: &str| names.get(name).is_some_and(|at| entries[*at].object.class == "Functional");
         let refs = |key: &str| match model.config.get(key) {
             Some(json) => read_refs(json, &functional).map_err(|error| error.at(key)),
             None => Err(Error::config("missing").at(key)),
@@ -105,16 +106,21 @@ impl<'a> Graph<'a> {
         let names: HashMap<&str, usize> =
             self.entries.iter().enumerate().map(|(index, entry)| (entry.name, index)).collect();
         while let Some(index) = wanted.pop().and_then(|name| names.get(name)) {
-            let Some(entry) = self.entries.get(*index).filter(|entry| entry.object.is_operation()) else { continue };
+            let Some(entry) = self.entries.get(*index).filter(|entry| entry.object.is_operation()) else {
+                continue;
+            };
             if operations.contains_key(index) {
                 continue;
             }
             let function = problems.at(&entry.place, |problems| problems.note(self.operation(entry)));
             operations.insert(*index, function.unwrap_or_default());
-            wanted.extend(entry.calls.iter().flat_map(|call| &call.parents).map(|named| named.layer.as_str()));
+            wanted
+                .extend(entry.calls.iter().flat_map(|call| &call.parents).map(|named| named.layer.as_str()));
         }
         let written = written.into_iter().enumerate();
-        written.filter_map(|(index, layer)| layer.map(|(json, _)| json).or_else(|| operations.remove(&index))).collect()
+        written
+            .filter_map(|(index, layer)| layer.map(|(json, _)| json).or_else(|| operations.remove(&index)))
+            .collect()
     }
 
     fn layer(&self, entry: &Entry<'a>, problems: &mut Problems) -> Written {
@@ -181,7 +187,8 @@ impl<'a> Graph<'a> {
         kwargs: &mut Map<String, Json>,
         used: &mut Vec<Named>,
     ) -> Result<()> {
-        let implied: Vec<Both> = first.leaves().into_iter().map(|input| self.masks.of_tensor(input)).collect();
+        let implied: Vec<Both> =
+            first.leaves().into_iter().map(|input| self.masks.of_tensor(input)).collect();
         let Some(given) = given.filter(|given| !is_nothing(given)) else {
             return match silence(object.class, &implied) {
                 Silence::Same => Ok(()),
@@ -237,7 +244,9 @@ impl<'a> Graph<'a> {
         match tree {
             Tree::Leaf(named) => json!([named.layer, self.number(named), named.output]),
             Tree::List(items) => items.iter().map(|item| self.structure(item)).collect(),
-            Tree::Dict(items) => items.iter().map(|(key, item)| (key.clone(), self.structure(item))).collect(),
+            Tree::Dict(items) => {
+                items.iter().map(|(key, item)| (key.clone(), self.structure(item))).collect()
+            }
             Tree::Constant(json) => json.clone(),
         }
     }
@@ -296,7 +305,8 @@ fn note_specs(json: &Json, specs: &mut Vec<TensorSpec>) {
         Json::Object(fields) if fields.get("class_name").is_some_and(|class| class == "__keras_tensor__") => {
             let get = |key: &str| fields.get("config").and_then(|config| config.get(key));
             let dtype = get("dtype").and_then(Json::as_str).unwrap_or_default().to_owned();
-            let named = get("keras_history").and_then(Json::as_array).and_then(|items| read_history(items).ok());
+            let named =
+                get("keras_history").and_then(Json::as_array).and_then(|items| read_history(items).ok());
             let shape = get("shape").cloned().unwrap_or_default();
             specs.extend(named.map(|named| TensorSpec { named, dtype, shape }));
         }

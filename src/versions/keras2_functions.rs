@@ -175,10 +175,13 @@ impl Function {
     fn check_types(&self, call: &Call) -> Result<()> {
         let dtypes: Vec<&str> = call.specs.iter().map(|spec| spec.dtype.as_str()).collect();
         let whole = dtypes.iter().any(|dtype| is_whole(dtype));
-        let fractions = call.arguments.iter().any(|(_, tree)| matches!(tree, Tree::Constant(json) if json.is_f64()));
+        let fractions =
+            call.arguments.iter().any(|(_, tree)| matches!(tree, Tree::Constant(json) if json.is_f64()));
         let mixed = dtypes.iter().any(|dtype| dtypes.first() != Some(dtype));
         match (mixed && self.name != "where") || (whole && (fractions || self.meaning.floats)) {
-            true => Err(Error::unsupported(format_args!("{} of TensorFlow does not take {dtypes:?}", self.name))),
+            true => {
+                Err(Error::unsupported(format_args!("{} of TensorFlow does not take {dtypes:?}", self.name)))
+            }
             false => Ok(()),
         }
     }

@@ -84,7 +84,9 @@ impl Masks {
     fn argument(&self, tree: &Tree<Named>) -> String {
         match tree {
             Tree::Leaf(named) => format!("#{}", self.tensors.get(named).copied().unwrap_or(usize::MAX)),
-            Tree::Constant(json) => json.as_f64().map_or_else(|| json.to_string(), |number| number.to_string()),
+            Tree::Constant(json) => {
+                json.as_f64().map_or_else(|| json.to_string(), |number| number.to_string())
+            }
             Tree::List(items) => items.iter().map(|item| self.argument(item)).collect::<Vec<_>>().join(";"),
             Tree::Dict(_) => "?".to_owned(),
         }
@@ -106,7 +108,11 @@ impl Masks {
         let inputs = arguments.first().map(|(_, tree)| tree.leaves()).unwrap_or_default();
         let given = arguments.iter().find(|(name, _)| name == "mask").map(|(_, tree)| tree.leaves());
         let said: Vec<Both> = match given.filter(|given| !given.is_empty()) {
-            Some(given) => given.into_iter().map(|mask| self.as_mask(mask)).map(|mask| Both { two: mask, three: mask }).collect(),
+            Some(given) => given
+                .into_iter()
+                .map(|mask| self.as_mask(mask))
+                .map(|mask| Both { two: mask, three: mask })
+                .collect(),
             None => inputs.iter().map(|input| self.of_tensor(input)).collect(),
         };
         let first = inputs.first().map(|input| self.argument(&Tree::Leaf((*input).clone())));
@@ -132,7 +138,9 @@ impl Masks {
             (class, _) if is_model(class) && unmasked && !any_layer(object, &makes_mask) => Mask::None,
             (class, _) if is_model(class) => {
                 let version = any_layer(object, &is_sensitive).then_some(is_3);
-                Mask::Is(self.number(format!("{first} {inputs:?} {version:?} {:?}", object.config.get("name"))))
+                Mask::Is(
+                    self.number(format!("{first} {inputs:?} {version:?} {:?}", object.config.get("name"))),
+                )
             }
             ("TimeDistributed", _) if !is_3 && any_layer(object, &makes_mask) => Mask::Other,
             ("Embedding", _) if flag(object.config, "mask_zero") => {

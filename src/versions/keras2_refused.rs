@@ -23,7 +23,8 @@ const SETTINGS: &[(&[&str], &str, fn(&Json) -> bool, &str)] = &[
 ];
 
 /// Layers that fail with integers in Keras 2, or do something else with them.
-const OF_NUMBERS: &[&str] = &["Attention", "AdditiveAttention", "MultiHeadAttention", "EinsumDense", "Resizing"];
+const OF_NUMBERS: &[&str] =
+    &["Attention", "AdditiveAttention", "MultiHeadAttention", "EinsumDense", "Resizing"];
 
 fn never(_: &Json) -> bool {
     false
@@ -76,7 +77,9 @@ pub(super) fn is_whole(dtype: &str) -> bool {
 /// Checks the type of what a layer is given.
 pub(super) fn check_type(class: &str, dtype: &str) -> Result<()> {
     match is_whole(dtype) && OF_NUMBERS.contains(&class) {
-        true => Err(Error::unsupported(format_args!("Keras 2 computes otherwise with values of type {dtype}"))),
+        true => {
+            Err(Error::unsupported(format_args!("Keras 2 computes otherwise with values of type {dtype}")))
+        }
         false => Ok(()),
     }
 }
@@ -95,7 +98,8 @@ pub(super) fn check_call(object: &Object<'_>, call: &Call, masks: &Masks) -> Res
     if inside && (is_masked || !given.is_empty()) {
         return Err(Error::unsupported("Keras 2 gives something else for what is masked"));
     }
-    let is_bool = |named: &&Named| call.specs.iter().any(|spec| spec.named == **named && spec.dtype == "bool");
+    let is_bool =
+        |named: &&Named| call.specs.iter().any(|spec| spec.named == **named && spec.dtype == "bool");
     if !given.iter().all(is_bool) {
         return Err(Error::unsupported("Keras 2 wants masks of truth values"));
     }

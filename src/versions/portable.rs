@@ -259,7 +259,9 @@ fn check_types(layers: &[Json], problems: &mut Problems) {
     let Some(dtype) = input.filter(|dtype| is_whole(dtype)) else { return };
     for (index, object) in objects {
         let name = object.config.get("name").and_then(Json::as_str).unwrap_or_default();
-        problems.note(check_type(object.class, dtype).map_err(|error| error.at(place(index, name, object.class))));
+        problems.note(
+            check_type(object.class, dtype).map_err(|error| error.at(place(index, name, object.class))),
+        );
         if !MOVES.iter().any(|moves| object.class.starts_with(moves)) {
             return;
         }
