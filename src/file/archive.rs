@@ -69,6 +69,7 @@ impl Archive {
                 return Err(Error::damaged(format_args!("the archive has two members {name:?}")));
             }
         }
+        refuse_overlaps(&zip, bytes.len() as u64, limits)?;
         Ok(Self { limits: limits.clone(), members, zip: Some(zip) })
     }
 
@@ -185,6 +186,23 @@ fn checksum(data: &[u8]) -> u32 {
         before
     });
     joined.finalize()
+}
+
+/// Members that share their bytes make a small archive as large as they like.
+fn refuse_overlaps(zip: &Zip, len: u64, limits: &Limits) -> Result<()> {
+    let (mut stored, mut inflated) = (0_u64, 0_u64);
+    for index in 0..zip.len() {
+        let metadata = zip.metadata();
+        let entry = metadata.entry(index).map_err(zip_error)?;
+        stored = stored.saturating_add(entry.compressed_size());
+        inflated = inflated.saturating_add(entry.size());
+    }
+    if stored > len {
+        return Err(Error::damaged(format_args!(
+            "the members overlap: they take {stored} bytes of an archive of {len}"
+        )));
+    }
+    limits.check_expansion("the archive", len, inflated)
 }
 
 fn zip_member(zip: &Zip, index: usize, bytes: &Bytes) -> Result<Option<(String, Member)>> {

@@ -1,7 +1,8 @@
 //! Puts files, archives and model directories on disk whole or not at all.
 //!
 //! Everything is first written beside its target and synced; one rename then takes the old one's
-//! place. Whatever fails before that leaves the old one as it was, and nothing else behind.
+//! place. Whatever fails before that leaves the old one as it was, and nothing else behind. Only a
+//! process that is killed leaves something behind, and the next save into that folder removes it.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -16,6 +17,9 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::fault_of_name;
 use crate::error::{Error, Result};
 
+/// How temporary names begin and end.
+const PREFIX: &str = ".burn-keras-";
+const SUFFIX: &str = ".tmp";
 const BUFFER: usize = 1 << 20;
 /// Tensors that start at multiples of this can be used where they lie in a mapped archive.
 const ALIGNMENT: u16 = 64;
@@ -138,8 +142,8 @@ pub(crate) fn save_directory(path: &Path, members: &mut [Member<'_>]) -> Result<
         refuse_foreign(path, members)?;
     }
     let parent = parent(path)?;
-    let temporary =
-        beside(0o777).tempdir_in(parent).map_err(|source| at("create a directory in", parent, source))?;
+    let (temporary, _lock) = locked(parent, || beside(0o777).tempdir_in(parent))
+        .map_err(|source| at("create a directory in", parent, source))?;
     let new = temporary.path();
     for member in members {
         write_below(new, member).map_err(|error| error.at(format_args!("member {:?}", member.name)))?;
@@ -147,6 +151,8 @@ pub(crate) fn save_directory(path: &Path, members: &mut [Member<'_>]) -> Result<
     sync_tree(new)?;
     if let Some(permissions) = old {
         fs::set_permissions(new, permissions).map_err(|source| at("set the permissions of", new, source))?;
+        // It gets the temporary name, and is not to be taken for something left behind.
+        let _lock = lock(path);
         exchange(new, path).map_err(|source| at("replace", path, source))?;
         sync(parent)?;
         temporary.close().map_err(|source| at("remove what was at", path, source))
@@ -184,8 +190,8 @@ fn replace_file(
         Err(source) => return Err(at("read", path, source)),
     };
     let parent = parent(path)?;
-    let temporary =
-        beside(0o666).tempfile_in(parent).map_err(|source| at("create a file in", parent, source))?;
+    let (temporary, _lock) = locked(parent, || beside(0o666).tempfile_in(parent))
+        .map_err(|source| at("create a file in", parent, source))?;
     reserve(temporary.as_file(), len).map_err(|source| at("write", path, source))?;
     let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
     write(&mut out)?;
@@ -287,10 +293,46 @@ fn rename_thrice(new: &Path, old: &Path) -> io::Result<()> {
     fs::rename(&aside, new)
 }
 
+/// Something temporary in `folder`, locked for as long as its maker lives.
+fn locked<T: AsRef<Path>>(folder: &Path, make: impl Fn() -> io::Result<T>) -> io::Result<(T, Option<File>)> {
+    sweep(folder);
+    loop {
+        let made = make()?;
+        let lock = lock(made.as_ref());
+        // Another process may have swept it away before it was locked.
+        if made.as_ref().exists() {
+            return Ok((made, lock));
+        }
+    }
+}
+
+/// Locks a file or a folder, where that is possible and keeps nobody from using it.
+fn lock(path: &Path) -> Option<File> {
+    let file = cfg!(unix).then(|| File::open(path).ok()).flatten()?;
+    file.lock().ok().map(|()| file)
+}
+
+/// Removes what processes that were killed have left in a folder: it is not locked.
+fn sweep(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_ours = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
+    for entry in entries.filter(|entry| cfg!(unix) && entry.file_name().to_str().is_some_and(is_ours)) {
+        let Ok(kind) = entry.file_type() else { continue };
+        let remove = if kind.is_dir() { fs::remove_dir_all::<PathBuf> } else { fs::remove_file::<PathBuf> };
+        if (kind.is_dir() || kind.is_file())
+            && let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            // Whatever cannot be removed does no harm.
+            let _ = remove(entry.path());
+        }
+    }
+}
+
 /// Temporary names; the modes are what the process's umask leaves of `mode`.
 fn beside(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".burn-keras-").suffix(".tmp");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     #[cfg(not(unix))]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Resolved, WeightsFile, planned};
+use super::{Resolved, WeightsFile, optimizer, planned};
 use crate::config::{Json, Map, Object};
 use crate::error::{Error, Problems, Result};
 use crate::file::h5::{Attribute, Attributes};
@@ -39,6 +39,7 @@ pub(super) fn resolve(
     }
     let configs = configs(config);
     let mut problems = Problems::default();
+    let mut is_as_stored = true;
     for layer in layers {
         let at = match by_name {
             true => groups.iter().position(|group| group.name == layer.name),
@@ -46,17 +47,21 @@ pub(super) fn resolve(
         };
         let Some(at) = at else { continue };
         let group = groups.remove(at);
+        let before = group.arrays.clone();
         let arrays = match configs.get(layer.name.as_str()) {
             Some(object) => modern_arrays(object.class, object.config, &file.origin, group.arrays),
             None => Ok(group.arrays),
         };
         let Some(arrays) = problems.note(arrays.map_err(|error| error.at(&layer.name))) else { continue };
+        is_as_stored &= before.len() == arrays.len()
+            && before.iter().zip(&arrays).all(|(before, now)| before.tensor.is(&now.tensor));
         for (variable, array) in pair(&layer.variables, arrays, &mut found) {
             for (_, path) in variable.variable.datasets() {
                 found.take(path, &array.name, array.tensor.clone());
             }
         }
     }
+    optimizer::resolve(file, description, config, is_as_stored, &mut found);
     let left = groups.into_iter().flat_map(|group| group.arrays);
     found.unused.extend(left.map(|array| (array.name, array.tensor.shape)));
     problems.finish().map(|()| found)
