@@ -34,7 +34,8 @@ pub fn hdf5(bytes: &[u8]) {
 
 /// A `config.json`.
 pub fn config(bytes: &[u8]) {
-    let members = [("config.json".to_owned(), bytes.to_vec()), ("model.weights.h5".to_owned(), WEIGHTS.to_vec())];
+    let members =
+        [("config.json".to_owned(), bytes.to_vec()), ("model.weights.h5".to_owned(), WEIGHTS.to_vec())];
     if let Ok(file) = KerasFile::from_bytes(pack(&members), &limits()) {
         look_at(&file);
     }

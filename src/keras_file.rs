@@ -19,7 +19,7 @@ use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::summary::Summary;
 use crate::versions::{Change, Origin, modernize};
-use crate::weights::{Layout, LoadReport, WeightsFile};
+use crate::weights::{Layout, LoadReport, Matching, WeightsFile};
 
 /// The names of the members of a `.keras` archive.
 pub(crate) const METADATA: &str = "metadata.json";
@@ -28,9 +28,6 @@ pub(crate) const WEIGHTS: &str = "model.weights.h5";
 
 /// The version of Keras whose files this crate writes.
 const KERAS_VERSION: &str = "3.15.1";
-
-/// The group of the weights in a legacy HDF5 file of a whole model.
-const MODEL_WEIGHTS: &str = "model_weights";
 
 /// A model file, opened: what it says of itself, without its tensors.
 ///
@@ -53,7 +50,6 @@ pub struct KerasFile {
     weights: WeightsFile,
     config: Json,
     metadata: Option<Json>,
-    origin: Origin,
     changes: Vec<Change>,
     limits: Limits,
 }
@@ -146,7 +142,7 @@ impl KerasFile {
 
     fn of_bytes(bytes: Bytes, limits: &Limits) -> Result<Self> {
         if bytes.starts_with(HDF5_MAGIC) {
-            Self::of_legacy(&H5File::open(bytes, limits)?.into(), limits)
+            Self::of_legacy(H5File::open(bytes, limits)?.into(), limits)
         } else if bytes.trim_ascii_start().starts_with(b"{") {
             let archive = Archive::of_members([]);
             Self::new(Format::Json, archive, WeightsFile::none(), read_json(&bytes, limits)?, None, limits)
@@ -163,25 +159,15 @@ impl KerasFile {
         let config =
             json(CONFIG)?.ok_or_else(|| Error::damaged(format_args!("there is no {CONFIG} in it")))?;
         let metadata = json(METADATA)?;
-        let weights = match archive.read(WEIGHTS)? {
-            Some(bytes) => H5File::open(bytes, limits).map_err(|error| error.at(WEIGHTS))?,
-            None if archive.names().any(|name| name == "model.weights.npz") => {
-                return Err(Error::unsupported("weights in a model.weights.npz"));
-            }
-            None => return Err(Error::damaged(format_args!("there is no {WEIGHTS} in it"))),
-        };
-        let weights = WeightsFile { store: weights.into(), layout: Layout::Keras3 };
+        let weights = WeightsFile::of_archive(&archive, limits)?;
         Self::new(format, archive, weights, config, metadata, limits)
     }
 
     /// A legacy HDF5 file: the documents are attributes of its root.
-    fn of_legacy(file: &Store, limits: &Limits) -> Result<Self> {
+    fn of_legacy(file: Store, limits: &Limits) -> Result<Self> {
         let none = Attributes::new();
         let root = file.groups.get("").unwrap_or(&none);
-        let text = |key: &str| match root.get(key) {
-            Some(Attribute::Str(text)) => Some(text.as_str()),
-            _ => None,
-        };
+        let text = |key: &str| root.get(key).and_then(Attribute::text);
         let document = |key: &str| match text(key) {
             Some(text) => read_json(text.as_bytes(), limits).map(Some).map_err(|error| error.at(key)),
             None => Ok(None),
@@ -198,15 +184,15 @@ impl KerasFile {
         for key in ["keras_version", "backend"] {
             metadata.extend(text(key).map(|text| (key.to_owned(), text.into())));
         }
-        let weights = WeightsFile { store: file.clone(), layout: Layout::Legacy { root: MODEL_WEIGHTS } };
         let archive = Archive::of_members([]);
+        let weights = WeightsFile::of_h5(file);
         Self::new(Format::LegacyH5, archive, weights, config, Some(metadata.into()), limits)
     }
 
     fn new(
         format: Format,
         archive: Archive,
-        weights: WeightsFile,
+        mut weights: WeightsFile,
         config: Json,
         metadata: Option<Json>,
         limits: &Limits,
@@ -217,7 +203,8 @@ impl KerasFile {
         };
         let origin = Origin { keras_version: text("keras_version"), backend: text("backend") };
         let (config, changes) = modernize(config, &origin)?;
-        Ok(Self { format, archive, weights, config, metadata, origin, changes, limits: limits.clone() })
+        weights.origin = origin;
+        Ok(Self { format, archive, weights, config, metadata, changes, limits: limits.clone() })
     }
 
     /// What a model that has just been made is saved as: its documents, and where its variables go.
@@ -317,7 +304,9 @@ impl KerasFile {
     /// will do.
     pub(crate) fn describe(&self, registry: &Registry, partial: bool) -> Result<Described> {
         let (description, _) = self.read_model(registry)?;
-        let found = self.weights.resolve(&description, &self.config, &self.origin)?;
+        // In a file of its own model, names are sure.
+        let matching = matches!(self.weights.layout, Layout::Legacy { .. }).then_some(Matching::Name);
+        let found = self.weights.resolve(&description, &self.config, matching)?;
         let members: HashSet<&str> = self.members().collect();
         let mut report = match self.weights.layout {
             Layout::None => LoadReport::default(),

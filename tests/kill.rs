@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use burn_keras::{ErrorKind, KerasModel};
 use damage::{Random, fixture};
-use tempfile::TempDir;
 use targets::unpack;
+use tempfile::TempDir;
 
 /// How often a process is killed while it saves, for each form of a model. The README says it.
 const KILLS: usize = 200;
@@ -169,7 +169,8 @@ fn the_disk_is_full() {
         return;
     }
     for name in ["model.keras", "model/"] {
-        let script = format!("exec unshare -rm sh -c '{mount} \"$FOLDER\" && exec \"$0\" \"$@\"' \"$0\" \"$@\"; true");
+        let script =
+            format!("exec unshare -rm sh -c '{mount} \"$FOLDER\" && exec \"$0\" \"$@\"' \"$0\" \"$@\"; true");
         let (passed, said) = with_little_room(&script, name);
         assert!(passed && said.contains("refused: "), "{said}");
     }

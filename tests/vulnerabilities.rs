@@ -13,8 +13,8 @@ use burn::tensor::Device;
 use burn_keras::{Error, ErrorKind, KerasFile, KerasModel, Limits};
 use damage::{fixture, watched};
 use serde_json::{Value as Json, json};
-use tempfile::TempDir;
 use targets::{pack, unpack};
+use tempfile::TempDir;
 
 /// The most memory that a refusal may take, in mebibytes.
 const MOST_MEMORY: f32 = 64.0;
@@ -86,7 +86,11 @@ fn function(module: &str, name: &str) -> Json {
 }
 
 fn lambda(function: Json, arguments: Json) -> Vec<u8> {
-    with_layer("keras.layers", "Lambda", json!({"name": "evil", "function": function, "arguments": arguments}))
+    with_layer(
+        "keras.layers",
+        "Lambda",
+        json!({"name": "evil", "function": function, "arguments": arguments}),
+    )
 }
 
 fn load(bytes: Vec<u8>) -> Result<KerasModel, Error> {
@@ -115,12 +119,17 @@ fn harmless_files_are_loaded() {
 #[test]
 fn cve_2024_3660_lambda_bytecode_is_never_run() {
     let code = "4wEAAAAAAAAAAAAAAAAAAAABAAAABAAAAEMAAADzDAAAAGQBewBkAgQAUwA=";
-    let of_keras_3 = json!({"class_name": "__lambda__", "config": {"code": code, "defaults": null, "closure": null}});
+    let of_keras_3 =
+        json!({"class_name": "__lambda__", "config": {"code": code, "defaults": null, "closure": null}});
     let of_keras_2 = json!([code, null, null]);
     for function in [&of_keras_3, &of_keras_2] {
         refused(lambda(function.clone(), json!({})), ErrorKind::Unsupported, "Python code is never run");
     }
-    refused(with_activation(of_keras_3.clone()), ErrorKind::Unsupported, "unknown layer class \"__lambda__\"");
+    refused(
+        with_activation(of_keras_3.clone()),
+        ErrorKind::Unsupported,
+        "unknown layer class \"__lambda__\"",
+    );
     let mut json = dense();
     json["config"]["layers"].as_array_mut().unwrap().push(of_keras_3);
     refused(with_config(&json), ErrorKind::Unsupported, "unknown layer class \"__lambda__\"");
@@ -128,7 +137,8 @@ fn cve_2024_3660_lambda_bytecode_is_never_run() {
 
 #[test]
 fn cve_2025_1550_modules_are_never_imported() {
-    for (module, name) in [("builtins", "eval"), ("os", "system"), ("subprocess", "Popen"), ("pty", "spawn")] {
+    for (module, name) in [("builtins", "eval"), ("os", "system"), ("subprocess", "Popen"), ("pty", "spawn")]
+    {
         refused(lambda(function(module, name), json!({"x": "id"})), ErrorKind::Unsupported, "is never run");
         let unknown = format!("unknown activation {name:?}");
         refused(with_activation(function(module, name)), ErrorKind::Unsupported, &unknown);
@@ -168,7 +178,11 @@ fn cve_2025_9905_legacy_hdf5_files_have_the_same_rules() {
 fn cve_2025_9906_no_file_can_allow_code() {
     let name = "enable_unsafe_deserialization";
     for module in ["keras.config", "keras.src.saving.serialization_lib"] {
-        refused(lambda(function(module, name), json!({})), ErrorKind::Unsupported, "Python code is never run");
+        refused(
+            lambda(function(module, name), json!({})),
+            ErrorKind::Unsupported,
+            "Python code is never run",
+        );
         refused(with_activation(function(module, name)), ErrorKind::Unsupported, "unknown activation");
     }
     let layer = json!({"name": "evil", "function": ["4wEAAAA=", null, null], "safe_mode": false});
@@ -304,7 +318,8 @@ fn zip_bombs() {
 /// Many entries that lead to the same bytes.
 #[test]
 fn zip_bombs_of_overlapping_members() {
-    let noise: Vec<u8> = (0..1 << 16_u32).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> =
+        (0..1 << 16_u32).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let mut members = unpack(&with_config(&dense())).unwrap();
     members.extend((0..100).map(|number| (format!("assets/{number:03}"), Vec::new())));
     members.push(("assets/100".into(), noise));
@@ -336,7 +351,8 @@ fn zip_duplicates_checksums_and_symbolic_links() {
     let twice = archive_of(b"{}", b"");
     let members = [unpack(&whole).unwrap(), vec![("config.jso2".into(), b"{}".to_vec())]].concat();
     let mut bytes = pack(&members);
-    let places: Vec<usize> = (0..bytes.len() - 11).filter(|at| bytes[*at..].starts_with(b"config.jso2")).collect();
+    let places: Vec<usize> =
+        (0..bytes.len() - 11).filter(|at| bytes[*at..].starts_with(b"config.jso2")).collect();
     for at in places {
         bytes[at + 10] = b'n';
     }
@@ -405,7 +421,8 @@ fn graph(from: &[(&str, &[(&str, u64, u64)])]) -> Json {
     let input = json!({"module": "keras.layers", "class_name": "InputLayer", "name": "x",
         "config": {"name": "x", "batch_shape": [null, 7]}, "inbound_nodes": []});
     let entries = from.iter().map(|(name, calls)| {
-        let calls: Vec<Json> = calls.iter().map(|call| json!({"args": [tensor(call)], "kwargs": {}})).collect();
+        let calls: Vec<Json> =
+            calls.iter().map(|call| json!({"args": [tensor(call)], "kwargs": {}})).collect();
         json!({"module": "keras.layers", "class_name": "Identity", "name": name, "config": {"name": name},
             "inbound_nodes": calls})
     });
@@ -465,7 +482,8 @@ fn graphs_that_are_wide() {
         _ => named("Identity", number, json!([[[format!("l{}", number - 1), 0, 0]]])),
     };
     let mut outputs = wide(5_000, &chained);
-    outputs["config"]["output_layers"] = (0..5_000).map(|number| json!([format!("l{number}"), 0, 0])).collect();
+    outputs["config"]["output_layers"] =
+        (0..5_000).map(|number| json!([format!("l{number}"), 0, 0])).collect();
     let mut again = wide(1, &chained);
     again["config"]["output_layers"] = vec![json!(["l0", 0, 0]); 50_000].into();
     let mut inputs = wide(5_000, &|number| {
@@ -502,9 +520,7 @@ fn graphs_that_are_wide() {
         assert_eq!(result.is_ok(), loads, "{name}: {:?}", result.err());
     }
     // Layers in layers in layers.
-    let wrap = |class: &str, key: &str, inner: Json| {
-        json!({"module": "keras.layers", "class_name": class, "config": {"name": "w", key: inner}})
-    };
+    let wrap = |class: &str, key: &str, inner: Json| json!({"module": "keras.layers", "class_name": class, "config": {"name": "w", key: inner}});
     for (class, key, list) in [
         ("TimeDistributed", "layer", false),
         ("SpectralNormalization", "layer", false),
@@ -512,7 +528,8 @@ fn graphs_that_are_wide() {
         ("StackedRNNCells", "cells", true),
         ("Sequential", "layers", true),
     ] {
-        let mut layer = json!({"module": "keras.layers", "class_name": "Dense", "config": {"name": "d", "units": 7}});
+        let mut layer =
+            json!({"module": "keras.layers", "class_name": "Dense", "config": {"name": "d", "units": 7}});
         for _ in 0..36 {
             layer = wrap(class, key, if list { json!([layer]) } else { layer });
         }
@@ -528,7 +545,11 @@ fn json_bombs() {
     let weights = hostile("nothing.h5");
     let deep = |count| format!("{}{}", "[".repeat(count), "]".repeat(count)).into_bytes();
     for depth in [130, 1_000_000] {
-        refused(archive_of(&deep(depth), &weights), ErrorKind::Limit, "config.json: not JSON: recursion limit");
+        refused(
+            archive_of(&deep(depth), &weights),
+            ErrorKind::Limit,
+            "config.json: not JSON: recursion limit",
+        );
     }
     // Twenty bytes of memory and more for every one of text.
     let digits: String = (0..10_000_010_u32).map(|at| if at % 7 == 0 { "1," } else { "0," }).collect();
@@ -539,7 +560,11 @@ fn json_bombs() {
     let limits = Limits { json_bytes: 1_000, ..Limits::default() };
     let error = KerasFile::from_bytes(with_config(&dense()), &limits).unwrap_err();
     assert_refusal(&error, ErrorKind::Limit, "config.json: size of JSON in bytes");
-    for (units, kind) in [("NaN", ErrorKind::Config), ("1e999", ErrorKind::Damaged), ("99999999999999999999999", ErrorKind::Config)] {
+    for (units, kind) in [
+        ("NaN", ErrorKind::Config),
+        ("1e999", ErrorKind::Damaged),
+        ("99999999999999999999999", ErrorKind::Config),
+    ] {
         let config = dense().to_string().replace("\"units\":5", &format!("\"units\":{units}"));
         refused(archive_of(config.as_bytes(), &weights), kind, "");
     }
@@ -593,7 +618,8 @@ fn saved_models_are_never_run() {
 fn regular_expressions_are_never_run() {
     let mut json = dense();
     json["config"]["layers"][1]["config"]["name"] = json!("a".repeat(100) + "!");
-    let optimizer = json!({"name": "muon", "exclude_layers": ["(a+)+$", "(a|a)*b"], "exclude_embeddings": true});
+    let optimizer =
+        json!({"name": "muon", "exclude_layers": ["(a+)+$", "(a|a)*b"], "exclude_embeddings": true});
     let optimizer = json!({"module": "keras.optimizers", "class_name": "Muon", "config": optimizer});
     json["compile_config"] = json!({"optimizer": optimizer, "loss": function("os", "system")});
     let model = load(with_config(&json)).unwrap();

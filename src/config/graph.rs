@@ -1,7 +1,7 @@
 //! The graph of a model: layers, their calls, and how values flow. From `Sequential` and
 //! `Functional` configs.
 
-mod order;
+pub(crate) mod order;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Args, Registry, Spec, Tree};
 use crate::limits::Limits;
 use crate::value::MAX_RANK;
-use order::Order;
+use order::{Called, Order};
 
 /// One output of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -188,9 +188,10 @@ fn spec_of(specs: &[Option<Tree<Spec>>], at: TensorRef) -> Result<Spec> {
 fn spec_in(outputs: Option<&Tree<Spec>>, output: usize) -> Result<Spec> {
     let leaves = outputs.map(Tree::leaves).unwrap_or_default();
     let count = leaves.len();
-    leaves.get(output).map(|spec| (*spec).clone()).ok_or_else(|| {
-        Error::config(format_args!("refers to output {output} of a layer that has {count}"))
-    })
+    leaves
+        .get(output)
+        .map(|spec| (*spec).clone())
+        .ok_or_else(|| Error::config(format_args!("refers to output {output} of a layer that has {count}")))
 }
 
 /// A layer as read, before it is known whether the graph uses it.
@@ -206,6 +207,21 @@ struct Read<'a> {
     /// The arrays that it is called with, as layers of their own.
     constants: Vec<Arc<dyn AnyConfig>>,
     inbound: Option<&'a Json>,
+}
+
+impl Called for Read<'_> {
+    fn calls(&self) -> usize {
+        self.calls.len()
+    }
+    fn parents(&self, call: usize) -> &[Named] {
+        self.calls.get(call).map_or(&[], |call| call.parents.as_slice())
+    }
+    fn is_input(&self) -> bool {
+        self.config.is_input()
+    }
+    fn place(&self) -> &str {
+        &self.place
+    }
 }
 
 impl Read<'_> {
@@ -337,7 +353,17 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
         let (calls, constants) = (Vec::new(), Vec::new());
         entries.insert(
             0,
-            Read { name, config, activity, trainable: false, place, layers: 1, calls, constants, inbound: None },
+            Read {
+                name,
+                config,
+                activity,
+                trainable: false,
+                place,
+                layers: 1,
+                calls,
+                constants,
+                inbound: None,
+            },
         );
     }
     let mut before: Option<String> = None;

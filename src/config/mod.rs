@@ -2,7 +2,7 @@
 
 mod activity;
 mod array;
-mod call;
+pub(crate) mod call;
 mod data_format;
 mod described;
 mod dtype;

@@ -112,7 +112,16 @@ pub(crate) fn zip_to<W: Write + Seek>(out: W, members: &mut [Member<'_>]) -> Res
 /// # Errors
 /// As [`zip_to`]; the file that was at `path` is then unchanged.
 pub(crate) fn save_zip(path: &Path, members: &mut [Member<'_>]) -> Result<()> {
-    replace_file(path, |out| zip_to(out, members).map(drop))
+    let len = members.iter().map(|member| member.content.len()).fold(0, u64::saturating_add);
+    replace_file(path, len, |out| zip_to(out, members).map(drop))
+}
+
+/// Writes a file in place of whatever file is at `path`.
+///
+/// # Errors
+/// When a stream is not as long as announced, or writing fails; the file that was at `path` is then unchanged.
+pub(crate) fn save_file(path: &Path, mut content: Content<'_>) -> Result<()> {
+    replace_file(path, content.len(), |out| content.write(out))
 }
 
 /// Writes members as files below `path`, in place of the model directory that is there.
@@ -167,7 +176,12 @@ fn check_names(members: &[Member<'_>]) -> Result<()> {
     Ok(())
 }
 
-fn replace_file(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> Result<()>) -> Result<()> {
+/// Writes a file of at least `len` bytes in place of whatever file is at `path`.
+fn replace_file(
+    path: &Path,
+    len: u64,
+    write: impl FnOnce(&mut BufWriter<&File>) -> Result<()>,
+) -> Result<()> {
     let path = &follow(path)?;
     let old = match fs::metadata(path) {
         Ok(old) if old.is_file() => Some(old.permissions()),
@@ -178,6 +192,7 @@ fn replace_file(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> Result
     let parent = parent(path)?;
     let (temporary, _lock) = locked(parent, || beside(0o666).tempfile_in(parent))
         .map_err(|source| at("create a file in", parent, source))?;
+    reserve(temporary.as_file(), len).map_err(|source| at("write", path, source))?;
     let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
     write(&mut out)?;
     out.flush().map_err(|source| at("write", path, source))?;
@@ -196,10 +211,30 @@ fn write_below(directory: &Path, member: &mut Member<'_>) -> Result<()> {
     let parent = parent(&path)?;
     fs::create_dir_all(parent).map_err(|source| at("create", parent, source))?;
     let file = File::create_new(&path).map_err(|source| at("create", &path, source))?;
+    reserve(&file, member.content.len()).map_err(|source| at("write", &path, source))?;
     let mut out = BufWriter::with_capacity(BUFFER, &file);
     member.content.write(&mut out)?;
     out.flush().map_err(|source| at("write", &path, source))?;
     file.sync_all().map_err(|source| at("write", &path, source))
+}
+
+/// Takes the room that a file will need: in one piece, and before any work when there is too little.
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, len: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
+        Err(error @ (Errno::NOSPC | Errno::DQUOT)) => Err(error.into()),
+        // Not every file system can; then the room is found on the way.
+        _ => Ok(()),
+    }
+}
+
+/// Takes the room that a file will need, where the system offers that.
+#[cfg(not(target_os = "linux"))]
+fn reserve(_: &File, _: u64) -> io::Result<()> {
+    Ok(())
 }
 
 /// Refuses to replace a directory that holds anything but a model.

@@ -42,6 +42,12 @@ impl LayerConfig for PipelineConfig {
 
     type Layer = Pipeline;
 
+    fn function(&self) -> Option<AnyLayer> {
+        let layers = self.layers.iter().map(|child| child.config.function());
+        let layers = layers.collect::<Option<_>>()?;
+        Some(AnyLayer::new(Pipeline { layers, children: self.layers.clone() }))
+    }
+
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         Ok(self.calls(args)?.1)
     }

@@ -89,18 +89,12 @@ pub(super) fn initializer_of_keras_1(name: &str) -> Option<(&'static str, Json)>
 }
 
 /// Regularizers and constraints with other names: the old one and that of Keras 3.
-pub(super) static PARTS: &[(&str, &str)] = &[
-    ("L1L2Regularizer", "L1L2"),
-    ("WeightRegularizer", "L1L2"),
-    ("ActivityRegularizer", "L1L2"),
-];
+pub(super) static PARTS: &[(&str, &str)] =
+    &[("L1L2Regularizer", "L1L2"), ("WeightRegularizer", "L1L2"), ("ActivityRegularizer", "L1L2")];
 
 /// Their keys with other names.
-pub(super) static PART_KEYS: &[(&str, &str, &str)] = &[
-    ("MaxNorm", "m", "max_value"),
-    ("MinMaxNorm", "low", "min_value"),
-    ("MinMaxNorm", "high", "max_value"),
-];
+pub(super) static PART_KEYS: &[(&str, &str, &str)] =
+    &[("MaxNorm", "m", "max_value"), ("MinMaxNorm", "low", "min_value"), ("MinMaxNorm", "high", "max_value")];
 
 const DENSE: &[&str] = &["Dense"];
 const CONV: &[&str] = &[
@@ -223,7 +217,9 @@ pub(super) static KERAS_2: &[Rule] = &[
 /// An initializer by the name that Keras 1 gave it.
 fn initializer(json: &Json) -> Option<Json> {
     let (class, config) = initializer_of_keras_1(json.as_str()?)?;
-    Some(json!({"module": "keras.initializers", "class_name": class, "config": config, "registered_name": null}))
+    Some(
+        json!({"module": "keras.initializers", "class_name": class, "config": config, "registered_name": null}),
+    )
 }
 
 fn is_one(json: &Json) -> Option<Json> {
@@ -282,6 +278,14 @@ pub(super) const LAMBDA_KEYS: &[(&str, &str, &str)] = &[
 
 /// Layers that are called with their states after their input.
 pub(super) const TAKES_STATES: &[&str] = &[
-    "LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional", "CuDNNLSTM",
+    "LSTM",
+    "GRU",
+    "SimpleRNN",
+    "RNN",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+    "Bidirectional",
+    "CuDNNLSTM",
     "CuDNNGRU",
 ];

@@ -20,7 +20,8 @@ const CLASS: &str = "Merge";
 /// Whether models are joined at the head of this one.
 pub(super) fn is_first(layers: &[Json]) -> bool {
     layers.first().is_some_and(|layer| {
-        layer.get("class_name").is_some_and(|class| class == CLASS) && layer.pointer("/config/layers").is_some()
+        layer.get("class_name").is_some_and(|class| class == CLASS)
+            && layer.pointer("/config/layers").is_some()
     })
 }
 
@@ -31,7 +32,8 @@ impl Work {
             return;
         }
         let Some(config) = envelope.get("config").and_then(Json::as_object) else { return };
-        let mode = text(config, "mode").filter(|_| text(config, "mode_type").is_none_or(|kind| kind == "raw"));
+        let mode =
+            text(config, "mode").filter(|_| text(config, "mode_type").is_none_or(|kind| kind == "raw"));
         let Some((mode, class, keys)) =
             mode.and_then(|mode| MODES.iter().find(|(known, _, _)| *known == mode))
         else {
@@ -104,7 +106,9 @@ impl Chain {
     }
 
     fn branch(&mut self, work: &mut Work, branch: &Json) -> Option<Json> {
-        let config = branch.get("config").filter(|_| branch.get("class_name").is_some_and(|class| class == "Sequential"))?;
+        let config = branch
+            .get("config")
+            .filter(|_| branch.get("class_name").is_some_and(|class| class == "Sequential"))?;
         let layers = config.as_array().or_else(|| config.get("layers")?.as_array())?;
         let last = self.append(work, layers)?;
         Some(json!([last, 0, 0]))

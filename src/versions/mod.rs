@@ -5,42 +5,59 @@
 //! ([`objects`]), models and their layers ([`models`]), and the calls between them ([`nodes`]).
 
 mod activations;
+mod arrays;
+pub(crate) mod compile;
+mod compile_names;
+mod keras2_calls;
+mod keras2_classes;
+mod keras2_functions;
+mod keras2_masks;
 mod keys;
 mod legacy_merge;
 mod models;
 mod nodes;
 mod objects;
 mod operations;
+pub(crate) mod optimizer;
 mod plain;
+pub(crate) mod portable;
+#[cfg(test)]
+mod portable_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod training_tests;
 
 use std::collections::HashSet;
+use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
 use crate::error::Result;
 
+pub(crate) use arrays::{NamedArray, modern_arrays};
+pub use portable::Target;
+
 /// Where a config comes from, as the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// The version of Keras; none is Keras 1, which did not say.
-    pub keras_version: Option<String>,
+    pub(crate) keras_version: Option<String>,
     /// What Keras ran on: `tensorflow`, `theano`.
-    pub backend: Option<String>,
+    pub(crate) backend: Option<String>,
 }
 
 /// One thing of a model description that was brought into the form of today's Keras.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Where it stands: the names of models and layers, and the key.
+    /// Where it stands: `model/lstm`.
     pub place: String,
     /// What was done.
     pub what: String,
 }
 
-impl std::fmt::Display for Change {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.what)
     }
 }
@@ -70,8 +87,16 @@ impl Era {
 /// The model description in the form of Keras 3.15, and everything that was changed on the way.
 ///
 /// What is not understood stays as it is: the reader of configs refuses it by name, all at once.
+///
+/// # Errors
+/// None so far.
 pub(crate) fn modernize(config: Json, origin: &Origin) -> Result<(Json, Vec<Change>)> {
-    let mut work = Work { era: Era::of(&config, origin), names: HashSet::new(), changes: Vec::new() };
+    let mut work = Work {
+        era: Era::of(&config, origin),
+        backend: origin.backend.clone(),
+        names: HashSet::new(),
+        changes: Vec::new(),
+    };
     work.note_names(&config);
     let config = work.plain(config, "");
     let config = work.layer(config, "");
@@ -81,13 +106,14 @@ pub(crate) fn modernize(config: Json, origin: &Origin) -> Result<(Json, Vec<Chan
 /// What is being turned, and what has been changed so far.
 struct Work {
     era: Era,
+    backend: Option<String>,
     /// Every name in the config, so that new ones differ.
     names: HashSet<String>,
     changes: Vec<Change>,
 }
 
 impl Work {
-    fn note(&mut self, place: &str, what: impl std::fmt::Display) {
+    fn note(&mut self, place: &str, what: impl fmt::Display) {
         self.changes.push(Change { place: place.to_owned(), what: what.to_string() });
     }
 
@@ -123,25 +149,4 @@ fn inside(place: &str, name: &str) -> String {
         Some(last) if last == name => place.to_owned(),
         _ => format!("{place}/{name}"),
     }
-}
-
-/// An array of a legacy weights file.
-#[derive(Clone, Debug)]
-pub(crate) struct NamedArray {
-    pub(crate) name: String,
-    pub(crate) tensor: crate::file::store::Stored,
-}
-
-/// The arrays of one layer of a legacy weights file in the number, order, shapes and layout that the
-/// layer declares today.
-///
-/// # Errors
-/// When they are not those of such a layer.
-pub(crate) fn modern_arrays(
-    _class: &str,
-    _config: &Map<String, Json>,
-    _: &Origin,
-    arrays: Vec<NamedArray>,
-) -> Result<Vec<NamedArray>> {
-    Ok(arrays)
 }

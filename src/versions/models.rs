@@ -130,7 +130,9 @@ impl Work {
 fn entry(mut layer: Json) -> Json {
     if let Json::Object(envelope) = &mut layer {
         let name = envelope.get("config").and_then(|config| config.get("name")).cloned();
-        if !envelope.contains_key("name") && let Some(name) = name {
+        if !envelope.contains_key("name")
+            && let Some(name) = name
+        {
             envelope.insert("name".into(), name);
         }
         if !envelope.contains_key("inbound_nodes") {

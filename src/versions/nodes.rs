@@ -83,7 +83,10 @@ impl<'a> Layers<'a> {
                 *first = call.min(*first);
             }
         };
-        layers.iter().filter_map(|layer| layer.get("inbound_nodes")).for_each(|json| each_tensor(json, &mut lower));
+        layers
+            .iter()
+            .filter_map(|layer| layer.get("inbound_nodes"))
+            .for_each(|json| each_tensor(json, &mut lower));
         config.get("output_layers").into_iter().for_each(|json| each_tensor(json, &mut lower));
         Self { known, first }
     }
@@ -132,7 +135,8 @@ impl<'a> Layers<'a> {
         {
             let call = call.saturating_sub(self.first.get(layer).copied().unwrap_or(0));
             // Keras takes no notice of them, but wants them to be there.
-            let (shape, dtype) = input.map_or((json!([null]), json!("float32")), |(shape, dtype)| (shape.clone(), dtype.clone()));
+            let (shape, dtype) = input
+                .map_or((json!([null]), json!("float32")), |(shape, dtype)| (shape.clone(), dtype.clone()));
             let config = json!({"shape": shape, "dtype": dtype, "keras_history": [layer, call, output]});
             return json!({"class_name": "__keras_tensor__", "config": config});
         }

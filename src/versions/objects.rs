@@ -38,7 +38,9 @@ impl Work {
         let config = match (class.as_str(), config) {
             ("Sequential", config) => self.sequential(&mut envelope, config, &place),
             ("Functional", Json::Object(config)) => Json::Object(self.functional(config, &place)),
-            (class, Json::Object(config)) if is_known(class) => Json::Object(self.config(class, config, &place)),
+            (class, Json::Object(config)) if is_known(class) => {
+                Json::Object(self.config(class, config, &place))
+            }
             (_, config) => config,
         };
         envelope.insert("config".into(), config);
@@ -50,12 +52,14 @@ impl Work {
         let module = text(envelope, "module").map(str::to_owned);
         if module.is_some() && self.era == Era::Keras3 {
             // `keras.Model` stands for a graph in files that Keras 2 opens too.
-            let is_graph = class == "Model" && envelope.get("config").is_some_and(|config| config.get("layers").is_some());
+            let is_graph = class == "Model"
+                && envelope.get("config").is_some_and(|config| config.get("layers").is_some());
             return if is_graph { "Functional".to_owned() } else { class };
         }
         let new = keys::CLASSES.iter().find(|(old, _)| *old == class).map_or(class.as_str(), |(_, new)| new);
         let is_graph = envelope.get("config").is_some_and(|config| config.get("input_layers").is_some());
-        let new = if is_graph && ["Model", "Container", "Network"].contains(&new) { "Functional" } else { new };
+        let new =
+            if is_graph && ["Model", "Container", "Network"].contains(&new) { "Functional" } else { new };
         if new != class {
             self.note(place, format_args!("renamed the class {class:?} to {new:?}"));
         }
@@ -68,7 +72,8 @@ impl Work {
             (_, Some(module)) => (module, new.into()),
             ("Sequential", _) => ("keras", Json::Null),
             ("Functional", _) => ("keras.src.models.functional", new.into()),
-            _ if is_known(new) => ("keras.layers", Json::Null),
+            // What only Keras 2 has stays where Keras 2 has it.
+            _ if is_known(new) && (module.is_none() || new != class) => ("keras.layers", Json::Null),
             _ => return class,
         };
         if module.as_deref() != Some(module_now) || new != class {
@@ -92,6 +97,12 @@ impl Work {
 
     /// The config of a layer that is no model.
     fn config(&mut self, class: &str, mut config: Map<String, Json>, place: &str) -> Map<String, Json> {
+        if self.backend.is_none() && config.contains_key("nb_filter") {
+            self.note(
+                place,
+                "took its kernel for one of TensorFlow: the file does not say what Keras ran on",
+            );
+        }
         for rule in keys::KERAS_1.iter().chain(keys::KERAS_2).filter(|rule| rule.applies_to(class)) {
             self.apply(rule, &mut config, place);
         }
@@ -118,7 +129,9 @@ impl Work {
         let key = rule.key;
         match rule.fate {
             Fate::Renamed(new) => {
-                if !config.contains_key(new) && let Some(value) = config.shift_remove(key) {
+                if !config.contains_key(new)
+                    && let Some(value) = config.shift_remove(key)
+                {
                     self.note(place, format_args!("renamed {key:?} to {new:?}"));
                     config.insert(new.to_owned(), value);
                 }
@@ -174,7 +187,10 @@ impl Work {
         let Some(dtype) = config.get("dtype") else { return };
         let policy = match dtype {
             Json::Object(policy) => {
-                let is_old = policy.get("class_name").and_then(Json::as_str).is_some_and(|class| class.starts_with("Policy"));
+                let is_old = policy
+                    .get("class_name")
+                    .and_then(Json::as_str)
+                    .is_some_and(|class| class.starts_with("Policy"));
                 let name = dtype.pointer("/config/name").cloned().unwrap_or_default();
                 match is_old {
                     true if name == "_infer" => Some(Json::Null),
@@ -188,7 +204,9 @@ impl Work {
             Json::String(name) => match name.strip_suffix("_ref") {
                 Some(name) => Some(name.into()),
                 // The type of its input, as it meant for the layer that was the first.
-                None if class == "Embedding" && self.era < Era::Keras3 && name.contains("int") => Some(Json::Null),
+                None if class == "Embedding" && self.era < Era::Keras3 && name.contains("int") => {
+                    Some(Json::Null)
+                }
                 None => None,
             },
             Json::Null if self.era < Era::Keras3 => Some(Json::Null),
@@ -229,7 +247,9 @@ impl Work {
         let Json::Object(mut object) = json else { return json };
         let place = &format!("{place}.{key}");
         // Keras 1 put the class among the settings.
-        if let Some(class) = text(&object, "name").filter(|_| !object.contains_key("class_name")).map(str::to_owned) {
+        if let Some(class) =
+            text(&object, "name").filter(|_| !object.contains_key("class_name")).map(str::to_owned)
+        {
             object.shift_remove("name");
             self.note(place, format_args!("wrote the {class} as Keras 3 does"));
             let config = std::mem::take(&mut object);
@@ -245,7 +265,8 @@ impl Work {
         for (_, old, new) in keys::PART_KEYS.iter().filter(|(class, _, _)| *class == new) {
             self.apply(&Rule { classes: &[], key: old, fate: Fate::Renamed(new) }, &mut config, place);
         }
-        if module == "keras.initializers" && self.era < Era::Keras3 && config.shift_remove("dtype").is_some() {
+        if module == "keras.initializers" && self.era < Era::Keras3 && config.shift_remove("dtype").is_some()
+        {
             self.note(place, "dropped \"dtype\"");
         }
         if config.get("distribution").is_some_and(|distribution| distribution == "normal") {

@@ -20,9 +20,7 @@ impl Work {
                 }
                 let name = text(&items, "name").map(|name| inside(place, name));
                 let place = name.as_deref().unwrap_or(place);
-                Json::Object(
-                    items.into_iter().map(|(key, item)| (key, self.plain(item, place))).collect(),
-                )
+                Json::Object(items.into_iter().map(|(key, item)| (key, self.plain(item, place))).collect())
             }
             other => other,
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Resolved, planned};
+use super::{Resolved, WeightsFile, planned};
 use crate::config::{Json, Map, Object};
 use crate::error::{Error, Problems, Result};
 use crate::file::h5::{Attribute, Attributes};
@@ -10,7 +10,7 @@ use crate::file::store::Store;
 use crate::keras_file::Description;
 use crate::layer::Variable;
 use crate::module::graph_of;
-use crate::versions::{NamedArray, Origin, modern_arrays};
+use crate::versions::{NamedArray, modern_arrays};
 
 /// A layer of a legacy file, and its arrays in the order of the file.
 struct Group {
@@ -18,26 +18,36 @@ struct Group {
     arrays: Vec<NamedArray>,
 }
 
-/// Finds the variables of a model below the group `root`.
+/// Finds the variables of a model below the group `root`: in layers of the same names, or in as many
+/// layers in the same order.
 pub(super) fn resolve(
-    file: &Store,
+    file: &WeightsFile,
     root: &str,
     description: &Description,
     config: &Json,
-    origin: &Origin,
+    by_name: bool,
 ) -> Result<Resolved> {
     let mut found = Resolved { store: planned(description)?, ..Resolved::default() };
     found.store.tensors.clear();
-    let mut groups = groups(file, root)?;
+    let mut groups = groups(&file.store, root)?;
+    groups.retain(|group| !group.arrays.is_empty());
+    let mut layers = wanted(description);
+    layers.retain(|layer| !layer.variables.is_empty());
+    if !by_name && groups.len() != layers.len() {
+        let (expected, got) = (layers.len(), groups.len());
+        return Err(Error::weights(format_args!("expected {expected} layers with weights, got {got}")));
+    }
     let configs = configs(config);
     let mut problems = Problems::default();
-    for layer in wanted(description) {
-        let at = groups.iter().position(|group| group.name == layer.name);
-        let Some(at) = at.filter(|_| !layer.variables.is_empty()) else { continue };
-        let group = groups.swap_remove(at);
-        let object = configs.get(layer.name.as_str());
-        let arrays = match object {
-            Some(object) => modern_arrays(object.class, object.config, origin, group.arrays),
+    for layer in layers {
+        let at = match by_name {
+            true => groups.iter().position(|group| group.name == layer.name),
+            false => Some(0),
+        };
+        let Some(at) = at else { continue };
+        let group = groups.remove(at);
+        let arrays = match configs.get(layer.name.as_str()) {
+            Some(object) => modern_arrays(object.class, object.config, &file.origin, group.arrays),
             None => Ok(group.arrays),
         };
         let Some(arrays) = problems.note(arrays.map_err(|error| error.at(&layer.name))) else { continue };

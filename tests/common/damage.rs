@@ -137,7 +137,8 @@ pub fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
                 bytes.splice(at..end, token.iter().copied());
             }
             6..9 => {
-                let numbers = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 1 << 31, u64::from(u32::MAX), 1 << 40, u64::MAX];
+                let numbers =
+                    [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 1 << 31, u64::from(u32::MAX), 1 << 40, u64::MAX];
                 let number = random.pick(&numbers).to_le_bytes();
                 let width = *random.pick(&[1, 2, 4, 8]);
                 let end = (at + width).min(bytes.len());

@@ -25,6 +25,16 @@ pub(crate) enum Attribute {
     Other,
 }
 
+impl Attribute {
+    /// The text, if it is one.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
 /// Decodes attributes, within a budget for all text of the file.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
