@@ -18,8 +18,9 @@ use crate::layer::{AnyConfig, Args, Registry, Spec, Tree, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::summary::Summary;
-use crate::versions::{Change, Origin, modernize};
-use crate::weights::{Layout, LoadReport, Matching, WeightsFile};
+use crate::versions::compile::modernize_settings;
+use crate::versions::{Change, Era, Origin, modernize};
+use crate::weights::{Layout, LoadReport, Matching, Saved, WeightsFile, saved_model};
 
 /// The names of the members of a `.keras` archive.
 pub(crate) const METADATA: &str = "metadata.json";
@@ -27,7 +28,7 @@ pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const WEIGHTS: &str = "model.weights.h5";
 
 /// The version of Keras whose files this crate writes.
-const KERAS_VERSION: &str = "3.15.1";
+pub(crate) const KERAS_VERSION: &str = "3.15.1";
 
 /// A model file, opened: what it says of itself, without its tensors.
 ///
@@ -64,6 +65,8 @@ pub enum Format {
     Directory,
     /// A legacy HDF5 file of a whole model, `.h5`.
     LegacyH5,
+    /// A SavedModel directory of Keras 2.
+    SavedModel,
     /// A model description alone, as `to_json` gives it.
     Json,
 }
@@ -104,16 +107,15 @@ pub(crate) struct Described {
 }
 
 impl KerasFile {
-    /// Opens a model file of any kind: a `.keras` zip file or directory, a legacy HDF5 file, or a model
-    /// description in JSON. What it is says its content, not its name.
+    /// Opens a model file of any kind: a `.keras` zip file or directory, a legacy HDF5 file, a SavedModel
+    /// directory of Keras 2, or a model description in JSON. What it is says its content, not its name.
     ///
     /// # Errors
     /// When it is damaged, of another format, or beyond the limits.
     pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
         let path = path.as_ref();
         let opened = match path.is_dir() {
-            true => Archive::from_directory(path, limits)
-                .and_then(|archive| Self::of_archive(archive, Format::Directory, limits)),
+            true => Self::of_directory(path, limits),
             false => map(path).and_then(|bytes| Self::of_bytes(bytes, limits)),
         };
         opened.map_err(|error| error.in_file(path))
@@ -138,6 +140,16 @@ impl KerasFile {
         std::io::copy(&mut reader, &mut bytes).map_err(|source| Error::io("cannot read", source))?;
         Limits::check("size in bytes", bytes.len() as u64, limits.member_bytes)?;
         Self::of_bytes(bytes.into(), limits)
+    }
+
+    fn of_directory(path: &Path, limits: &Limits) -> Result<Self> {
+        match saved_model(path, limits)? {
+            Some(Saved { config, metadata, weights }) => {
+                let archive = Archive::of_members([]);
+                Self::new(Format::SavedModel, archive, weights, config, Some(metadata), limits)
+            }
+            None => Self::of_archive(Archive::from_directory(path, limits)?, Format::Directory, limits),
+        }
     }
 
     fn of_bytes(bytes: Bytes, limits: &Limits) -> Result<Self> {
@@ -202,7 +214,9 @@ impl KerasFile {
             text.and_then(Json::as_str).map(str::to_owned)
         };
         let origin = Origin { keras_version: text("keras_version"), backend: text("backend") };
-        let (config, changes) = modernize(config, &origin)?;
+        let era = Era::of(&config, &origin);
+        let (mut config, mut changes) = modernize(config, &origin)?;
+        modernize_settings(&mut config, era, &mut changes);
         weights.origin = origin;
         Ok(Self { format, archive, weights, config, metadata, changes, limits: limits.clone() })
     }
@@ -315,7 +329,7 @@ impl KerasFile {
         if !partial {
             report.check()?;
         }
-        report.normalized = self.changes.clone();
+        report.normalized = [self.changes.as_slice(), &found.changes].concat();
         let store = found.plan(&report, &description.variables)?;
         Ok(Described { description, store, report })
     }

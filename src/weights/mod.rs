@@ -1,17 +1,22 @@
 //! Which tensor of a file is which variable of a model.
 
 mod draws;
-mod legacy;
+pub(crate) mod legacy;
 mod load;
+mod objects;
+pub(crate) mod optimizer;
 mod present;
 mod report;
+mod saved_model;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::config::{Dtype, Json};
 use crate::error::{Error, Result};
 use crate::file::archive::{Archive, HDF5_MAGIC};
+use crate::file::bundle::Objects;
 use crate::file::h5::{Attribute, Attributes, ElementType, H5File};
 use crate::file::map::map;
 use crate::file::store::{Store, Stored};
@@ -20,15 +25,16 @@ use crate::layer::{Variable, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::registry::nearest_of;
-use crate::versions::Origin;
+use crate::versions::{Change, Origin};
 
 pub(crate) use draws::Draws;
 pub use load::{Matching, WeightsOptions};
 pub(crate) use present::present;
 pub use report::{LoadReport, Loaded, Missing, Skipped, Unused};
+pub(crate) use saved_model::{Saved, checkpoint, saved_model};
 
 /// The group of the weights in a legacy HDF5 file of a whole model.
-const MODEL_WEIGHTS: &str = "model_weights";
+pub(crate) const MODEL_WEIGHTS: &str = "model_weights";
 
 /// The tensors of a file, and how it names them.
 #[derive(Debug)]
@@ -40,12 +46,14 @@ pub(crate) struct WeightsFile {
 }
 
 /// How a file names its tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Layout {
     /// By class and number: `layers/dense_1/vars/0`.
     Keras3,
     /// By layer and variable, below a group: `model_weights/dense_1/dense_1/kernel:0`.
     Legacy { root: &'static str },
+    /// By whichever way leads to them in a graph of objects: `layer_with_weights-1/kernel`.
+    Objects(Arc<Objects>),
     /// There are none.
     None,
 }
@@ -58,6 +66,8 @@ pub(crate) struct Resolved {
     sources: HashMap<String, String>,
     /// Tensors of the file that are none of the model's.
     unused: Vec<(String, Vec<usize>)>,
+    /// What was left out, and why.
+    pub(crate) changes: Vec<Change>,
 }
 
 impl WeightsFile {
@@ -117,9 +127,11 @@ impl WeightsFile {
         config: &Json,
         matching: Option<Matching>,
     ) -> Result<Resolved> {
-        match (self.layout, matching) {
+        match (&self.layout, matching) {
             (Layout::Keras3, None | Some(Matching::Path)) => {
-                Ok(Resolved { store: self.store.clone(), ..Resolved::default() })
+                let mut found = Resolved { store: self.store.clone(), ..Resolved::default() };
+                optimizer::modernize(self, description, config, &mut found);
+                Ok(found)
             }
             (Layout::Keras3, Some(Matching::Name)) => Ok(by_name(&self.store, description)),
             (Layout::Keras3, Some(Matching::Order)) => {
@@ -131,6 +143,10 @@ impl WeightsFile {
             (Layout::Legacy { root }, matching) => {
                 let by_name = matching == Some(Matching::Name);
                 legacy::resolve(self, root, description, config, by_name)
+            }
+            (Layout::Objects(objects), None) => objects::resolve(&self.store, objects, description, config),
+            (Layout::Objects(_), Some(_)) => {
+                Err(Error::unsupported("a checkpoint of TensorFlow has its own way of matching"))
             }
             (Layout::None, _) => Ok(Resolved { store: planned(description)?, ..Resolved::default() }),
         }
