@@ -102,6 +102,9 @@ impl LoadOptions {
     fn build(&self, file: KerasFile, device: &Device) -> Result<KerasModel> {
         let Described { description, store, report } = file.describe(&self.registry, self.partial)?;
         let fresh = Draws::new(self.seed);
+        let planned = store.tensors.values().filter(|tensor| tensor.is_planned());
+        let planned = planned.fold(0_u64, |sum, tensor| sum.saturating_add(tensor.bytes()));
+        Limits::check("fresh values in bytes", planned, self.limits.fresh_bytes)?;
         let source = Source { store: &store, archive: &file.archive, fresh: &fresh };
         let network = network(&description, &source, device)?;
         KerasModel::new(network, file, Described { description, store, report }, device)
