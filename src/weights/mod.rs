@@ -4,6 +4,7 @@ mod draws;
 mod legacy;
 mod load;
 mod present;
+mod renamed;
 mod report;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -118,9 +119,7 @@ impl WeightsFile {
         matching: Option<Matching>,
     ) -> Result<Resolved> {
         match (self.layout, matching) {
-            (Layout::Keras3, None | Some(Matching::Path)) => {
-                Ok(Resolved { store: self.store.clone(), ..Resolved::default() })
-            }
+            (Layout::Keras3, None | Some(Matching::Path)) => Ok(renamed::resolve(&self.store, description)),
             (Layout::Keras3, Some(Matching::Name)) => Ok(by_name(&self.store, description)),
             (Layout::Keras3, Some(Matching::Order)) => {
                 Err(Error::unsupported("a file of Keras 3 does not say in which order its layers are"))
