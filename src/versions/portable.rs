@@ -5,9 +5,11 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::activations;
 use super::keras2_calls::functional;
 use super::keras2_classes::{ACTIVATIONS, CONSTRAINTS, INITIALIZERS, LAYERS, REGULARIZERS};
 use super::keras2_masks::check_sequence;
+use super::keys::{Fate, KERAS_2};
 use crate::config::{Object, brief};
 use crate::error::{Error, Problems, Result};
 
@@ -27,9 +29,17 @@ pub enum Target {
     Keras2,
 }
 
-/// Settings that have another name in Keras 2: class, name in Keras 3, name in Keras 2.
-pub(super) const RENAMED: &[(&str, &str, &str)] =
-    &[("InputLayer", "batch_shape", "batch_input_shape"), ("LeakyReLU", "negative_slope", "alpha")];
+/// The name of a setting in Keras 2.
+fn renamed<'a>(class: &str, key: &'a str) -> &'a str {
+    let rule = KERAS_2
+        .iter()
+        .find(|rule| matches!(rule.fate, Fate::Renamed(new) if new == key) && rule.applies_to(class));
+    match (class, rule) {
+        ("InputLayer", _) if key == "batch_shape" => "batch_input_shape",
+        (_, Some(rule)) => rule.key,
+        _ => key,
+    }
+}
 
 /// What Keras 2 demands to be there though it says nothing.
 const DEMANDED: &[(&str, &[&str])] = &[("MultiHeadAttention", &["query_shape", "key_shape", "value_shape"])];
@@ -158,15 +168,16 @@ fn settings(row: &Row, is_layer: bool, config: &Map<String, Json>, problems: &mu
     let neutral: Json = serde_json::from_str(&format!("{{{only_in_3}}}")).unwrap_or_default();
     let mut out = Map::new();
     for (key, given) in config {
-        let renamed = RENAMED.iter().find(|(of, three, _)| of == class && three == key);
-        let key = renamed.map_or(key.as_str(), |(_, _, two)| two);
+        let takes = |key: &str| keys.split(' ').any(|known| known == key);
+        let key = if takes(key) { key } else { renamed(class, key) };
         problems.at(key, |problems| {
-            let known = keys.split(' ').any(|known| known == key);
+            let known = takes(key);
             if known || (is_layer && OF_EVERY_LAYER.contains(&key)) {
-                let given = if key.ends_with("seed") { seed(given) } else { value(given, problems) };
-                if key.ends_with("activation") {
-                    check_activation(&given, problems);
-                }
+                let given = match key {
+                    "seed" => seed(given),
+                    _ if activations::KEYS.contains(&key) => activation(given, problems),
+                    _ => value(given, problems),
+                };
                 out.insert(key.to_owned(), given);
             } else if !says_nothing(key, given, neutral.get(key)) {
                 let message = format!("Keras 2's {class} has no such setting, got {}", brief(given));
@@ -196,12 +207,16 @@ fn seed(given: &Json) -> Json {
     if given.is_object() { Json::Null } else { given.clone() }
 }
 
-fn check_activation(given: &Json, problems: &mut Problems) {
-    let Some(name) = given.as_str() else { return };
-    if !ACTIVATIONS.contains(&name) {
+fn activation(given: &Json, problems: &mut Problems) -> Json {
+    if *given == activations::hard_sigmoid() {
+        return "hard_sigmoid".into();
+    }
+    let given = value(given, problems);
+    if let Some(name) = given.as_str().filter(|name| !ACTIVATIONS.contains(name)) {
         let message = format!("Keras 2 has no activation {name:?}, or computes it differently");
         problems.push(Error::unsupported(message));
     }
+    given
 }
 
 fn sequential(object: &Object<'_>, problems: &mut Problems) -> Json {
