@@ -43,5 +43,5 @@ pub use model::{KerasModel, PredictOptions};
 pub use save::SaveOptions;
 pub use summary::{Summary, SummaryRow};
 pub use value::{Inputs, Outputs, Value};
-pub use versions::Change;
+pub use versions::{Change, Target};
 pub use weights::{LoadReport, Loaded, Matching, Missing, Skipped, Unused, WeightsOptions};

@@ -1,9 +1,10 @@
 //! Which tensor of a file is which variable of a model.
 
 mod draws;
-mod legacy;
+pub(crate) mod legacy;
 mod load;
 mod objects;
+pub(crate) mod optimizer;
 mod present;
 mod renamed;
 mod report;
@@ -25,7 +26,7 @@ use crate::layer::{Variable, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::registry::nearest_of;
-use crate::versions::Origin;
+use crate::versions::{Change, Origin};
 
 pub(crate) use draws::Draws;
 pub use load::{Matching, WeightsOptions};
@@ -34,7 +35,7 @@ pub use report::{LoadReport, Loaded, Missing, Skipped, Unused};
 pub(crate) use saved_model::{Saved, checkpoint, saved_model};
 
 /// The group of the weights in a legacy HDF5 file of a whole model.
-const MODEL_WEIGHTS: &str = "model_weights";
+pub(crate) const MODEL_WEIGHTS: &str = "model_weights";
 
 /// The tensors of a file, and how it names them.
 #[derive(Debug)]
@@ -66,6 +67,8 @@ pub(crate) struct Resolved {
     sources: HashMap<String, String>,
     /// Tensors of the file that are none of the model's.
     unused: Vec<(String, Vec<usize>)>,
+    /// What was left out, and why.
+    pub(crate) changes: Vec<Change>,
 }
 
 impl WeightsFile {
@@ -126,7 +129,11 @@ impl WeightsFile {
         matching: Option<Matching>,
     ) -> Result<Resolved> {
         match (&self.layout, matching) {
-            (Layout::Keras3, None | Some(Matching::Path)) => Ok(renamed::resolve(&self.store, description)),
+            (Layout::Keras3, None | Some(Matching::Path)) => {
+                let mut found = renamed::resolve(&self.store, description);
+                optimizer::modernize(self, description, config, &mut found);
+                Ok(found)
+            }
             (Layout::Keras3, Some(Matching::Name)) => Ok(by_name(&self.store, description)),
             (Layout::Keras3, Some(Matching::Order)) => {
                 Err(Error::unsupported("a file of Keras 3 does not say in which order its layers are"))
