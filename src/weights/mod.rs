@@ -6,6 +6,7 @@ mod load;
 mod objects;
 pub(crate) mod optimizer;
 mod present;
+mod renamed;
 mod report;
 mod saved_model;
 
@@ -132,7 +133,7 @@ impl WeightsFile {
     ) -> Result<Resolved> {
         match (&self.layout, matching) {
             (Layout::Keras3, None | Some(Matching::Path)) => {
-                let mut found = Resolved { store: self.store.clone(), ..Resolved::default() };
+                let mut found = renamed::resolve(&self.store, description);
                 optimizer::modernize(self, description, config, &mut found);
                 Ok(found)
             }
