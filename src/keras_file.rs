@@ -20,7 +20,7 @@ use crate::module::graph_of;
 use crate::summary::Summary;
 use crate::versions::compile::modernize_settings;
 use crate::versions::{Change, Era, Origin, modernize};
-use crate::weights::{Layout, LoadReport, Matching, WeightsFile};
+use crate::weights::{Layout, LoadReport, Matching, Saved, WeightsFile, saved_model};
 
 /// The names of the members of a `.keras` archive.
 pub(crate) const METADATA: &str = "metadata.json";
@@ -65,6 +65,8 @@ pub enum Format {
     Directory,
     /// A legacy HDF5 file of a whole model, `.h5`.
     LegacyH5,
+    /// A SavedModel directory of Keras 2.
+    SavedModel,
     /// A model description alone, as `to_json` gives it.
     Json,
 }
@@ -105,16 +107,15 @@ pub(crate) struct Described {
 }
 
 impl KerasFile {
-    /// Opens a model file of any kind: a `.keras` zip file or directory, a legacy HDF5 file, or a model
-    /// description in JSON. What it is says its content, not its name.
+    /// Opens a model file of any kind: a `.keras` zip file or directory, a legacy HDF5 file, a SavedModel
+    /// directory of Keras 2, or a model description in JSON. What it is says its content, not its name.
     ///
     /// # Errors
     /// When it is damaged, of another format, or beyond the limits.
     pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
         let path = path.as_ref();
         let opened = match path.is_dir() {
-            true => Archive::from_directory(path, limits)
-                .and_then(|archive| Self::of_archive(archive, Format::Directory, limits)),
+            true => Self::of_directory(path, limits),
             false => map(path).and_then(|bytes| Self::of_bytes(bytes, limits)),
         };
         opened.map_err(|error| error.in_file(path))
@@ -139,6 +140,16 @@ impl KerasFile {
         std::io::copy(&mut reader, &mut bytes).map_err(|source| Error::io("cannot read", source))?;
         Limits::check("size in bytes", bytes.len() as u64, limits.member_bytes)?;
         Self::of_bytes(bytes.into(), limits)
+    }
+
+    fn of_directory(path: &Path, limits: &Limits) -> Result<Self> {
+        match saved_model(path, limits)? {
+            Some(Saved { config, metadata, weights }) => {
+                let archive = Archive::of_members([]);
+                Self::new(Format::SavedModel, archive, weights, config, Some(metadata), limits)
+            }
+            None => Self::of_archive(Archive::from_directory(path, limits)?, Format::Directory, limits),
+        }
     }
 
     fn of_bytes(bytes: Bytes, limits: &Limits) -> Result<Self> {
@@ -358,7 +369,6 @@ fn no_model(root: &dyn AnyConfig) -> Error {
 }
 
 fn read_json(bytes: &[u8], limits: &Limits) -> Result<Json> {
-    Limits::check("size of JSON in bytes", bytes.len() as u64, limits.json_bytes)?;
     let text = std::str::from_utf8(bytes).map_err(|error| Error::damaged("not UTF-8").with_source(error))?;
-    json::parse(text)
+    json::read(text, limits)
 }

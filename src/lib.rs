@@ -24,6 +24,7 @@ pub mod ops;
 mod penalties;
 mod registry;
 pub mod regularizer;
+mod reorder;
 mod save;
 mod summary;
 pub mod value;
@@ -33,6 +34,8 @@ mod weights;
 
 pub(crate) use build::layer_config;
 pub use error::{Error, ErrorKind, Problem, Problems, Result};
+#[doc(hidden)]
+pub use file::h5::read_everything as read_hdf5;
 pub use keras_file::{DatasetInfo, Format, KerasFile};
 pub use limits::Limits;
 pub use load::LoadOptions;

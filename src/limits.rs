@@ -20,6 +20,8 @@ pub struct Limits {
     pub member_bytes: u64,
     /// Largest JSON document, in bytes. Default: 256 MiB.
     pub json_bytes: u64,
+    /// Most values of a JSON document. Default: 10,000,000.
+    pub json_values: u64,
     /// Largest ratio of inflated to stored bytes. Default: 1,000.
     pub expansion: u64,
     /// Below this size, in bytes, the ratio is not looked at. Default: 16 MiB.
@@ -41,6 +43,7 @@ impl Default for Limits {
         Self {
             member_bytes: 64 << 30,
             json_bytes: 256 << 20,
+            json_values: 10_000_000,
             expansion: 1_000,
             expansion_floor: 16 << 20,
             entries: 1_000_000,

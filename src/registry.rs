@@ -301,7 +301,13 @@ pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -
 
 /// What of the known is closest to `unknown`, if anything is close.
 pub(crate) fn nearest_of<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    // The distance of two words takes as much memory as the product of their lengths.
+    const LONGEST_WORD: usize = 200;
+    if unknown.len() > LONGEST_WORD {
+        return None;
+    }
     known
+        .filter(|word| word.len() <= LONGEST_WORD)
         .map(|word| {
             (strsim::normalized_damerau_levenshtein(&unknown.to_lowercase(), &word.to_lowercase()), word)
         })

@@ -1,6 +1,6 @@
 //! From a model back to a file.
 
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -164,14 +164,14 @@ impl Kind {
 /// An HDF5 file of these tensors, as something to be written.
 fn h5(store: &Store) -> Result<Content<'_>> {
     let layout = layout(store)?;
-    let read = |path: &str| match store.tensors.get(path) {
-        Some(tensor) => tensor.read(),
-        None => Err(Error::weights("missing").at(path)),
+    let len = layout.len();
+    let write = move |out: &mut dyn Write| {
+        layout.write(out, &mut |path, sink| match store.tensors.get(path) {
+            Some(tensor) => tensor.write(sink),
+            None => Err(Error::weights("missing").at(path)),
+        })
     };
-    Ok(Content::Stream {
-        len: layout.len(),
-        write: Box::new(move |out| layout.write(out, &mut |path| read(path))),
-    })
+    Ok(Content::Stream { len, write: Box::new(write) })
 }
 
 fn layout(store: &Store) -> Result<H5Layout> {

@@ -85,6 +85,13 @@ impl<'a> Reader<'a> {
         result
     }
 
+    /// Counts layers that are called again: models that call each other twice double at every level.
+    fn count_again(&mut self, layers: usize) -> Option<()> {
+        self.layers = self.layers.saturating_add(layers);
+        let most = self.limits.layers as u64;
+        self.note(Limits::check("layers and calls of them", self.layers as u64, most))
+    }
+
     /// Everything noted, as one error.
     ///
     /// # Errors

@@ -125,11 +125,12 @@ impl Resources {
         Ok(resources)
     }
 
-    /// The keys of the table that is the object `node`, in the order of their numbers.
+    /// What the table that is the object `node` looks up, in the order of the numbers that it gives for it,
+    /// or is asked for when it is inverted.
     ///
     /// # Errors
     /// When it is damaged, or of a kind that no layer of Keras makes.
-    pub(crate) fn table(&self, objects: &Objects, node: usize) -> Result<Keys> {
+    pub(crate) fn table(&self, objects: &Objects, node: usize, is_inverted: bool) -> Result<Keys> {
         if let Some(file) = objects.find(node, &["_initializer", "_filename"]) {
             let text = self.file(file)?;
             return Ok(Keys::Texts(text.lines().map(str::to_owned).collect()));
@@ -138,9 +139,10 @@ impl Resources {
         let captured = trace.into_iter().flat_map(|trace| objects.children(trace));
         let constants: Vec<_> =
             captured.filter_map(|(_, child)| self.constants.get(self.operation_of.get(&child)?)).collect();
-        let [keys, numbers] = constants.as_slice() else {
+        let [first, second] = constants.as_slice() else {
             return Err(Error::unsupported("a table that is neither in a file nor made of two constants"));
         };
+        let (keys, numbers) = if is_inverted { (second, first) } else { (first, second) };
         let Keys::Numbers(numbers) = self.keys(numbers)? else {
             return Err(Error::damaged("expected the numbers of a table's keys"));
         };

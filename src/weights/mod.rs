@@ -3,16 +3,20 @@
 mod draws;
 mod legacy;
 mod load;
+mod objects;
 mod optimizer;
 mod present;
 mod report;
+mod saved_model;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::config::{Dtype, Json};
 use crate::error::{Error, Result};
 use crate::file::archive::{Archive, HDF5_MAGIC};
+use crate::file::bundle::Objects;
 use crate::file::h5::{Attribute, Attributes, ElementType, H5File};
 use crate::file::map::map;
 use crate::file::store::{Store, Stored};
@@ -27,6 +31,7 @@ pub(crate) use draws::Draws;
 pub use load::{Matching, WeightsOptions};
 pub(crate) use present::present;
 pub use report::{LoadReport, Loaded, Missing, Skipped, Unused};
+pub(crate) use saved_model::{Saved, checkpoint, saved_model};
 
 /// The group of the weights in a legacy HDF5 file of a whole model.
 const MODEL_WEIGHTS: &str = "model_weights";
@@ -41,12 +46,14 @@ pub(crate) struct WeightsFile {
 }
 
 /// How a file names its tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Layout {
     /// By class and number: `layers/dense_1/vars/0`.
     Keras3,
     /// By layer and variable, below a group: `model_weights/dense_1/dense_1/kernel:0`.
     Legacy { root: &'static str },
+    /// By whichever way leads to them in a graph of objects: `layer_with_weights-1/kernel`.
+    Objects(Arc<Objects>),
     /// There are none.
     None,
 }
@@ -120,7 +127,7 @@ impl WeightsFile {
         config: &Json,
         matching: Option<Matching>,
     ) -> Result<Resolved> {
-        match (self.layout, matching) {
+        match (&self.layout, matching) {
             (Layout::Keras3, None | Some(Matching::Path)) => {
                 let mut found = Resolved { store: self.store.clone(), ..Resolved::default() };
                 optimizer::modernize(self, description, config, &mut found);
@@ -136,6 +143,10 @@ impl WeightsFile {
             (Layout::Legacy { root }, matching) => {
                 let by_name = matching == Some(Matching::Name);
                 legacy::resolve(self, root, description, config, by_name)
+            }
+            (Layout::Objects(objects), None) => objects::resolve(&self.store, objects, description, config),
+            (Layout::Objects(_), Some(_)) => {
+                Err(Error::unsupported("a checkpoint of TensorFlow has its own way of matching"))
             }
             (Layout::None, _) => Ok(Resolved { store: planned(description)?, ..Resolved::default() }),
         }

@@ -68,7 +68,8 @@ impl<'a> Reader<'a> {
     /// Takes `len` bytes off the budget for text.
     pub(super) fn take(&mut self, len: usize) -> Result<()> {
         self.text = self.text.saturating_add(len as u64);
-        Limits::check("text in paths and attributes, in bytes", self.text, self.limits.text_bytes)
+        Limits::check("text in paths and attributes, in bytes", self.text, self.limits.text_bytes)?;
+        self.limits.check_expansion("text in paths and attributes", self.bytes.len() as u64, self.text)
     }
 
     pub(super) fn read<'m>(

@@ -48,10 +48,10 @@ fn tables_are_found_wherever_they_are() {
         (&["layer-4", "_lookup_layer", "lookup_table"], &["red", "blue"]),
     ] {
         let node = model.objects.find(0, path).unwrap();
-        let Keys::Texts(keys) = resources.table(&model.objects, node).unwrap() else { panic!() };
+        let Keys::Texts(keys) = resources.table(&model.objects, node, false).unwrap() else { panic!() };
         assert_eq!(keys, expected, "{path:?}");
     }
-    assert_eq!(resources.table(&model.objects, 0).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(resources.table(&model.objects, 0, false).unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn damage_is_an_error_or_harmless() {
             std::fs::write(&path, damaged).unwrap();
             if let Ok((model, resources)) = open(dir.path()) {
                 for node in 0..20 {
-                    let _ = resources.table(&model.objects, node);
+                    let _ = resources.table(&model.objects, node, false);
                 }
             }
         }
@@ -95,7 +95,7 @@ fn files_outside_of_the_directory_are_left_alone() {
         std::fs::write(&path, damaged).unwrap();
         let (model, resources) = open(dir.path()).unwrap();
         let node = model.objects.find(0, &["layer-3", "lookup_table"]).unwrap();
-        let error = resources.table(&model.objects, node).unwrap_err();
+        let error = resources.table(&model.objects, node, false).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
     }
 }
@@ -114,7 +114,11 @@ fn links_are_not_followed() {
         if link.is_dir() { std::fs::remove_dir_all(&link) } else { std::fs::remove_file(&link) }.unwrap();
         std::os::unix::fs::symlink(target, &link).unwrap();
         let error = open(dir.path()).and_then(|(model, resources)| {
-            resources.table(&model.objects, model.objects.find(0, &["layer-3", "lookup_table"]).unwrap())
+            resources.table(
+                &model.objects,
+                model.objects.find(0, &["layer-3", "lookup_table"]).unwrap(),
+                false,
+            )
         });
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Damaged);
     }
