@@ -15,6 +15,9 @@ use crate::keras_file::Description;
 use crate::layer::Variable;
 use crate::module::graph_of;
 
+/// Names in Keras 3, and what Keras 2 had instead.
+const FORMER: &[(&str, &str)] = &[("kernel", "depthwise_kernel")];
+
 /// Finds the variables of a model.
 pub(super) fn resolve(
     file: &Store,
@@ -158,10 +161,11 @@ impl<'a> Search<'a> {
         parts
     }
 
-    /// Keras 3 leaves out the underscore of what is nobody else's business.
+    /// What Keras 2 called what Keras 3 calls `name`, without the underscore of what is nobody else's business.
     fn child(&self, node: usize, name: &str) -> Option<usize> {
-        let child = self.objects.find(node, &[name]);
-        child.or_else(|| self.objects.find(node, &[&format!("_{name}")]))
+        let hidden = format!("_{name}");
+        let former = FORMER.iter().filter(|(now, _)| *now == name).map(|(_, former)| *former);
+        [name, &hidden].into_iter().chain(former).find_map(|name| self.objects.find(node, &[name]))
     }
 }
 
