@@ -126,6 +126,15 @@ impl H5File {
     }
 }
 
+/// Opens an HDF5 file and reads all of it that can be read; how many datasets that were.
+///
+/// # Errors
+/// As opening it.
+pub fn read_everything(bytes: Bytes, limits: &Limits) -> Result<usize> {
+    let file = H5File::open(bytes, limits)?;
+    Ok(file.datasets().keys().filter(|path| file.read(path).is_ok()).count())
+}
+
 fn swapped(bytes: &[u8], size: usize) -> Bytes {
     let mut bytes = bytes.to_vec();
     bytes.chunks_exact_mut(size.max(1)).for_each(<[u8]>::reverse);

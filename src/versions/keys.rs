@@ -198,6 +198,8 @@ pub(super) static KERAS_2: &[Rule] = &[
     rule(&[DEPTHWISE_CONV, SEPARABLE_CONV], "kernel_constraint", Neutral("null")),
     rule(&[DEPTHWISE_CONV], "filters", Neutral("null")),
     rule(&[SPATIAL_DROPOUT], "noise_shape", Neutral("null")),
+    // They have no variables, and no room for the key.
+    rule(&[SPATIAL_DROPOUT, &["Discretization"]], "trainable", Dropped),
     rule(&[RANDOM], "rng_type", Dropped),
     rule(&[ATTENTION], "causal", Neutral("false")),
     rule(&[MULTI_HEAD], "query_shape", Dropped),
@@ -212,6 +214,7 @@ pub(super) static KERAS_2: &[Rule] = &[
     rule(&[&["UpSampling1D"]], "size", Said(&["size"], only_item)),
     rule(&[&["Discretization"]], "bins", Renamed("bin_boundaries")),
     rule(&[&["CategoryEncoding"]], "max_tokens", Renamed("num_tokens")),
+    rule(&[&["CategoryEncoding"]], "sparse", Neutral("false")),
 ];
 
 /// An initializer by the name that Keras 1 gave it.
@@ -264,6 +267,9 @@ fn padding(json: &Json) -> Option<Json> {
 /// What a layer of Keras 1 and 2 says of its input when it is the first.
 pub(super) const INPUT_KEYS: &[&str] =
     &["batch_input_shape", "input_shape", "input_dtype", "input_dim", "input_length"];
+
+/// Layers whose dtype was that of what goes in or comes out, and is no policy.
+pub(super) const LOOSE_DTYPE: &[&str] = &["Embedding", "IntegerLookup", "StringLookup", "TextVectorization"];
 
 /// Keys that hold a layer, and lists of layers.
 pub(super) const LAYER_KEYS: &[&str] = &["layer", "backward_layer", "cell"];

@@ -5,9 +5,12 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::activations;
 use super::keras2_calls::functional;
 use super::keras2_classes::{ACTIVATIONS, CONSTRAINTS, INITIALIZERS, LAYERS, REGULARIZERS};
 use super::keras2_masks::check_sequence;
+use super::keras2_refused::{check_settings, check_type, is_whole};
+use super::keys::{Fate, KERAS_2};
 use crate::config::{Object, brief};
 use crate::error::{Error, Problems, Result};
 
@@ -27,9 +30,17 @@ pub enum Target {
     Keras2,
 }
 
-/// Settings that have another name in Keras 2: class, name in Keras 3, name in Keras 2.
-pub(super) const RENAMED: &[(&str, &str, &str)] =
-    &[("InputLayer", "batch_shape", "batch_input_shape"), ("LeakyReLU", "negative_slope", "alpha")];
+/// The name of a setting in Keras 2.
+fn renamed<'a>(class: &str, key: &'a str) -> &'a str {
+    let rule = KERAS_2
+        .iter()
+        .find(|rule| matches!(rule.fate, Fate::Renamed(new) if new == key) && rule.applies_to(class));
+    match (class, rule) {
+        ("InputLayer", _) if key == "batch_shape" => "batch_input_shape",
+        (_, Some(rule)) => rule.key,
+        _ => key,
+    }
+}
 
 /// What Keras 2 demands to be there though it says nothing.
 const DEMANDED: &[(&str, &[&str])] = &[("MultiHeadAttention", &["query_shape", "key_shape", "value_shape"])];
@@ -121,7 +132,7 @@ pub(super) fn object(json: &Json, problems: &mut Problems) -> Json {
     let module = object.text("module").unwrap_or("keras.layers");
     let class = object.class;
     match class {
-        "DTypePolicy" => return object.config.get("name").cloned().unwrap_or_default(),
+        "DTypePolicy" => return policy(&object, problems),
         "Sequential" => return model("Sequential", sequential(&object, problems)),
         "Functional" | "Model" => return model("Model", functional(&object, problems)),
         _ => {}
@@ -131,12 +142,25 @@ pub(super) fn object(json: &Json, problems: &mut Problems) -> Json {
         problems.push(Error::unsupported(format_args!("Keras 2 has no {module}.{class}")));
         return Json::Null;
     };
+    if module == "keras.layers" {
+        check_settings(class, object.config, problems);
+    }
     let config = settings(row, module == "keras.layers", object.config, problems);
     json!({"module": module, "class_name": class, "config": config, "registered_name": null})
 }
 
 fn model(class: &str, config: Json) -> Json {
     json!({"module": "keras", "class_name": class, "config": config, "registered_name": null})
+}
+
+/// The name of a dtype policy.
+fn policy(object: &Object<'_>, problems: &mut Problems) -> Json {
+    let name = object.config.get("name").cloned().unwrap_or_default();
+    // Its variables lie in a file as bytes without a type.
+    if name == "bfloat16" {
+        problems.push(Error::unsupported("Keras 2 does not read variables of type bfloat16"));
+    }
+    name
 }
 
 /// Any value in the words of Keras 2: objects at any depth, and everything else as it is.
@@ -158,15 +182,16 @@ fn settings(row: &Row, is_layer: bool, config: &Map<String, Json>, problems: &mu
     let neutral: Json = serde_json::from_str(&format!("{{{only_in_3}}}")).unwrap_or_default();
     let mut out = Map::new();
     for (key, given) in config {
-        let renamed = RENAMED.iter().find(|(of, three, _)| of == class && three == key);
-        let key = renamed.map_or(key.as_str(), |(_, _, two)| two);
+        let takes = |key: &str| keys.split(' ').any(|known| known == key);
+        let key = if takes(key) { key } else { renamed(class, key) };
         problems.at(key, |problems| {
-            let known = keys.split(' ').any(|known| known == key);
+            let known = takes(key);
             if known || (is_layer && OF_EVERY_LAYER.contains(&key)) {
-                let given = if key.ends_with("seed") { seed(given) } else { value(given, problems) };
-                if key.ends_with("activation") {
-                    check_activation(&given, problems);
-                }
+                let given = match key {
+                    "seed" => seed(given),
+                    _ if activations::KEYS.contains(&key) => activation(given, problems),
+                    _ => value(given, problems),
+                };
                 out.insert(key.to_owned(), given);
             } else if !says_nothing(key, given, neutral.get(key)) {
                 let message = format!("Keras 2's {class} has no such setting, got {}", brief(given));
@@ -196,12 +221,16 @@ fn seed(given: &Json) -> Json {
     if given.is_object() { Json::Null } else { given.clone() }
 }
 
-fn check_activation(given: &Json, problems: &mut Problems) {
-    let Some(name) = given.as_str() else { return };
-    if !ACTIVATIONS.contains(&name) {
+fn activation(given: &Json, problems: &mut Problems) -> Json {
+    if *given == activations::hard_sigmoid() {
+        return "hard_sigmoid".into();
+    }
+    let given = value(given, problems);
+    if let Some(name) = given.as_str().filter(|name| !ACTIVATIONS.contains(name)) {
         let message = format!("Keras 2 has no activation {name:?}, or computes it differently");
         problems.push(Error::unsupported(message));
     }
+    given
 }
 
 fn sequential(object: &Object<'_>, problems: &mut Problems) -> Json {
@@ -214,6 +243,7 @@ fn sequential(object: &Object<'_>, problems: &mut Problems) -> Json {
         out.push(problems.at(place, |problems| self::object(layer, problems)));
     }
     check_sequence(layers, problems);
+    check_types(layers, problems);
     let mut config = Map::from_iter([("layers".to_owned(), out.into())]);
     for key in ["name", "build_input_shape"] {
         config.extend(object.config.get(key).map(|value| (key.to_owned(), value.clone())));
@@ -221,6 +251,25 @@ fn sequential(object: &Object<'_>, problems: &mut Problems) -> Json {
     freeze(object, &mut config);
     config.into()
 }
+
+/// Checks what a sequence of layers is given, as far as the first that computes.
+fn check_types(layers: &[Json], problems: &mut Problems) {
+    let mut objects = layers.iter().filter_map(Object::of).enumerate();
+    let input = objects.next().and_then(|(_, input)| input.config.get("dtype")?.as_str());
+    let Some(dtype) = input.filter(|dtype| is_whole(dtype)) else { return };
+    for (index, object) in objects {
+        let name = object.config.get("name").and_then(Json::as_str).unwrap_or_default();
+        problems.note(
+            check_type(object.class, dtype).map_err(|error| error.at(place(index, name, object.class))),
+        );
+        if !MOVES.iter().any(|moves| object.class.starts_with(moves)) {
+            return;
+        }
+    }
+}
+
+/// What layers begin with that only move values.
+const MOVES: &[&str] = &["Flatten", "Reshape", "Permute", "Repeat", "Cropping", "ZeroPadding", "Identity"];
 
 /// Keras 2 hands `trainable` of a model on to all its layers, even when it is true.
 pub(super) fn freeze(object: &Object<'_>, config: &mut Map<String, Json>) {

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use bytes::Bytes;
 
 use super::element;
 use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::file::h5::Attribute;
-use crate::file::store::{Store, Stored};
+use crate::file::store::{Sink, Source, Store, Stored};
 use crate::layer::Variable;
 use crate::load::by_param;
 use crate::model::KerasModel;
@@ -49,13 +49,46 @@ fn tensor(value: &Value, variable: &Variable, stored: Option<&Stored>) -> Result
     if stored.is_none_or(|stored| stored.element != element) {
         attributes.retain(|name, value| name != "dtype" || !matches!(value, Attribute::Str(_)));
     }
-    let (value, shape) = (value.clone(), variable.shape.clone());
-    let mut tensor = Stored::new(shape, element, move || {
-        let data = value.clone().cast(dtype)?.into_data().convert_dtype(dtype);
-        Ok(Bytes::from_owner(Host(variable.to_file(data)?.into_bytes())))
-    });
+    let shape = variable.shape.clone();
+    let mut tensor = Stored::from_source(shape, element, Now { value: value.clone(), variable, dtype });
     tensor.attributes = attributes;
     Ok(tensor)
+}
+
+/// So many elements leave their device at a time: few enough for a cache to hold them until they are
+/// written.
+const PIECE: usize = 1 << 20;
+
+/// The present value of a variable.
+struct Now {
+    value: Value,
+    variable: Variable,
+    dtype: DType,
+}
+
+impl Now {
+    fn host(&self, value: Value) -> Result<TensorData> {
+        Ok(value.cast(self.dtype)?.into_data().convert_dtype(self.dtype))
+    }
+}
+
+impl Source for Now {
+    fn read(&self) -> Result<Bytes> {
+        let data = self.variable.to_file(self.host(self.value.clone())?)?;
+        Ok(Bytes::from_owner(Host(data.into_bytes())))
+    }
+
+    fn write(&self, sink: &mut Sink<'_>) -> Result<()> {
+        if self.variable.moves() {
+            return sink(&self.read()?);
+        }
+        let len = self.value.shape().iter().product();
+        let value = self.value.clone().reshape(&[len])?;
+        for start in (0..len).step_by(PIECE) {
+            sink(self.host(value.clone().narrow(0, start, PIECE.min(len - start))?)?.as_bytes())?;
+        }
+        Ok(())
+    }
 }
 
 /// Host memory of Burn's as an owner of bytes.

@@ -55,7 +55,8 @@ pub(crate) fn saved_model(path: &Path, limits: &Limits) -> Result<Option<Saved>>
 /// When it is damaged, or beyond the limits.
 pub(crate) fn checkpoint(path: &Path, limits: &Limits) -> Result<Option<WeightsFile>> {
     let index = path.extension().is_some_and(|ending| ending == "index");
-    let prefixes = [index.then(|| path.with_extension("")), Some(path.to_owned()), Some(path.join(VARIABLES))];
+    let prefixes =
+        [index.then(|| path.with_extension("")), Some(path.to_owned()), Some(path.join(VARIABLES))];
     let Some(prefix) = prefixes.into_iter().flatten().find(|prefix| Bundle::is_at(prefix)) else {
         return Ok(None);
     };

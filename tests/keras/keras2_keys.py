@@ -28,6 +28,7 @@ OF_EVERY_LAYER = {"name", "trainable", "dtype"}
 RENAMED = {"InputLayer": {"batch_shape": "batch_input_shape"}, "LeakyReLU": {"negative_slope": "alpha"}}
 MORE = {
     "MultiHeadAttention": {"query_shape", "key_shape", "value_shape"},
+    **{name: {"vocabulary_size"} for name in ("StringLookup", "IntegerLookup", "TextVectorization")},
     **{name: {"zero_output_for_mask"} for name in ("RNN", "SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")},
 }
 # Not before tf_keras 2.16, or not before Keras 3.9: left out, so that all open the file.

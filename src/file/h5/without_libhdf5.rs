@@ -6,10 +6,9 @@ use super::Dataset;
 use crate::error::{Error, Result};
 
 #[derive(Default)]
-pub(super) struct Library;
+pub(super) struct Library {}
 
 impl Library {
-    #[allow(clippy::unused_self)]
     pub(super) fn read(&self, _: &Bytes, _: &str, _: &Dataset, fault: &Error) -> Result<Bytes> {
         Err(Error::unsupported(format_args!("{fault}; a build with the feature \"libhdf5\" may read it")))
     }
