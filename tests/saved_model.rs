@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, TensorData};
 use burn_keras::config::json;
 use burn_keras::{ErrorKind, Format, KerasModel, Matching, Outputs, Value, WeightsOptions};
+use common::script;
 use npz::Array;
+
+mod common;
 
 #[path = "../src/bin/burn-keras/npz.rs"]
 #[allow(dead_code)]
@@ -116,6 +119,20 @@ fn what_does_not_fit_is_refused() {
     let by_name = WeightsOptions::new().matching(Matching::Name);
     let error = model.load_weights_with(fixtures().join("nested"), &by_name).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+}
+
+#[test]
+fn real_keras_opens_what_they_become() {
+    let written = Path::new(env!("CARGO_TARGET_TMPDIR")).join("saved_models");
+    let _ = std::fs::remove_dir_all(&written);
+    std::fs::create_dir_all(&written).unwrap();
+    for name in FIXTURES {
+        let model = KerasModel::load(fixtures().join(name), &Device::flex()).unwrap();
+        model.save(written.join(format!("{name}.keras"))).unwrap();
+    }
+    let Some(mut upgraded) = script("upgraded.py") else { return };
+    upgraded.env("KERAS_BACKEND", "tensorflow").args([&fixtures(), &written]);
+    assert!(upgraded.status().unwrap().success(), "Keras found differences");
 }
 
 #[test]

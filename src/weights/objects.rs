@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Resolved, planned};
+use super::{Resolved, optimizer, planned};
 use crate::config::graph::Graph;
 use crate::config::{Json, Map, Object};
 use crate::error::{Error, Problems, Result};
@@ -40,6 +40,7 @@ pub(super) fn resolve(
             found.take(path, key, tensor.clone());
         }
     }
+    optimizer::of_objects(&file.tensors, objects, description, config, &mut found);
     let unused = unused.into_iter().filter(|key| !is_of_optimizer(key));
     let unused = unused.filter_map(|key| Some((key.to_owned(), file.tensors.get(key)?.shape.clone())));
     found.unused = unused.collect();
