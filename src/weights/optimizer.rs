@@ -1,11 +1,14 @@
 //! The state of an optimizer: where Keras 3 has it, from where older files have it.
 
+use std::collections::{BTreeMap, HashMap};
+
 use bytes::Bytes;
 
 use super::legacy::{names, set_names, wanted};
 use super::{Resolved, WeightsFile};
 use crate::config::Json;
 use crate::error::{Error, Result};
+use crate::file::bundle::Objects;
 use crate::file::h5::{Attributes, ElementType};
 use crate::file::store::{Store, Stored};
 use crate::keras_file::Description;
@@ -47,6 +50,68 @@ pub(super) fn resolve(
     if taken.is_none() {
         found.changes.push(left_out());
     }
+}
+
+/// Takes the state out of a checkpoint of TensorFlow.
+pub(super) fn of_objects(
+    tensors: &BTreeMap<String, Stored>,
+    objects: &Objects,
+    description: &Description,
+    config: &Json,
+    found: &mut Resolved,
+) {
+    let (Some(node), Some(optimizer)) = (objects.find(0, &["optimizer"]), optimizer_of(config)) else {
+        return;
+    };
+    let tensor = |name: String, node| {
+        let tensor = tensors.get(objects.variable(node)?)?.clone();
+        Some((SlotName { name, shape: tensor.shape.clone() }, tensor))
+    };
+    let (layout, stored) = match objects.find(node, &["_variables"]) {
+        Some(list) => {
+            let numbered = (0_usize..).map_while(|number| objects.find(list, &[&number.to_string()]));
+            let named = numbered.map(|node| tensor(objects.full_name(node)?.to_owned(), node));
+            (Layout::Keras2, named.collect::<Option<(Vec<_>, Vec<_>)>>())
+        }
+        None => {
+            let steps = objects.find(node, &["iter"]).into_iter().map(|node| ("iter", node));
+            let slots = slots(objects, node, description, found);
+            let named = steps.chain(slots).map(|(name, node)| tensor(name.to_owned(), node));
+            (Layout::Legacy, named.collect())
+        }
+    };
+    let taken = stored.and_then(|(names, tensors)| {
+        let slots = |optimizer: &Json| from_layout(optimizer, layout, &names, &trainable(description));
+        put(optimizer, slots, &tensors, &mut found.store)
+    });
+    if taken.is_none() {
+        found.changes.push(left_out());
+    }
+}
+
+/// What an optimizer of the old kind keeps beside variables: one kind after the other, each in the order of
+/// the variables.
+fn slots<'a>(
+    objects: &'a Objects,
+    optimizer: usize,
+    description: &Description,
+    found: &Resolved,
+) -> Vec<(&'a str, usize)> {
+    let variables = wanted(description).into_iter().flat_map(|layer| layer.variables);
+    let order = variables.map(|it| found.source(&it.variable.dataset())).enumerate();
+    let order: HashMap<String, usize> = order.map(|(at, key)| (key, at)).collect();
+    let mut kinds = Vec::new();
+    let mut slots = Vec::new();
+    for (variable, kind, node) in objects.slots(optimizer) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+        let at = kinds.iter().position(|other| *other == kind);
+        let variable = objects.variable(variable).and_then(|key| order.get(key));
+        slots.push((at, variable.copied(), kind, node));
+    }
+    slots.sort_unstable();
+    slots.into_iter().map(|(_, _, kind, node)| (kind, node)).collect()
 }
 
 /// Brings the state in a `.keras` file of Keras 2 into the order of Keras 3.
