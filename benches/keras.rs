@@ -1,7 +1,8 @@
-//! Times one thing that this crate does with one file; `benches/compare.py` asks for it and sets it
-//! beside real Keras in the same run. Prints one JSON object.
+//! Times one thing that this crate does with one file beside what the disk and the memory take for the
+//! same bytes, in turn; `benches/compare.py` asks for it and sets it beside real Keras in the same run.
+//! Prints one JSON object.
 //!
-//! `cargo bench --bench keras -- load|save|predict FILE [BATCH]`
+//! `cargo bench --bench keras -- index|load|first|save|predict FILE [BATCH]`
 
 use std::fs::File;
 use std::io::Write;
@@ -9,7 +10,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::{Device, TensorData};
-use burn_keras::{KerasModel, PredictOptions, Value};
+use burn_keras::{KerasFile, KerasModel, Limits, PredictOptions, Value};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
 
 const REPEATS: usize = 5;
 
@@ -21,67 +26,73 @@ fn main() {
     };
     let path = Path::new(&rest[0]);
     let device = Device::flex();
-    let (ours, copy) = match job.as_str() {
-        "load" => {
-            (best(|| drop(KerasModel::load(path, &device).expect("a model"))), best(|| drop(read(path))))
+    let load = || KerasModel::load(path, &device).expect("a model");
+    let copy = || drop(read(path));
+    let (seconds, copy, peak) = match job.as_str() {
+        "index" => measure(|| drop(KerasFile::open(path, &Limits::default()).expect("a file")), copy),
+        "load" => measure(|| drop(load()), copy),
+        "first" => {
+            let x = ones(&load(), 1);
+            measure(|| run(&load(), x.clone()), copy)
         }
         "save" => {
-            let model = KerasModel::load(path, &device).expect("a model");
-            let (target, bytes) = (path.with_extension("saved.keras"), read(path));
-            let ours = best(|| model.save(&target).expect("a saved model"));
-            let copy = best(|| write(&target, &bytes));
+            let (model, target, bytes) = (load(), path.with_extension("saved.keras"), read(path));
+            let times = measure(|| model.save(&target).expect("a saved model"), || write(&target, &bytes));
             std::fs::remove_file(target).expect("the saved model");
-            (ours, copy)
+            times
         }
-        "predict" => (predict(path, &device, rest[1].parse().expect("a batch size")), f64::NAN),
+        "predict" => {
+            let model = load();
+            let x = ones(&model, rest[1].parse().expect("a batch size"));
+            run(&model, x.clone());
+            let (ten, ..) = measure(|| (0..10).for_each(|_| run(&model, x.clone())), || ());
+            (ten / 10.0, f64::NAN, 0)
+        }
         other => panic!("unknown job {other:?}"),
     };
-    let before = anonymous();
-    let held = KerasModel::load(path, &device).expect("a model");
-    let memory = anonymous().saturating_sub(before);
-    drop(held);
-    println!("{{\"seconds\": {ours}, \"copy\": {}, \"memory\": {memory}}}", json(copy));
+    let copy = if copy.is_nan() { "null".into() } else { copy.to_string() };
+    println!("{{\"seconds\": {seconds}, \"copy\": {copy}, \"peak\": {peak}}}");
 }
 
-fn json(number: f64) -> String {
-    if number.is_nan() { "null".into() } else { number.to_string() }
+/// The shortest of several runs of both, in seconds: what is left when nothing disturbs them. And the
+/// most memory, in bytes, that the first of them takes beside what there was.
+fn measure(mut ours: impl FnMut(), mut copy: impl FnMut()) -> (f64, f64, usize) {
+    let (mut best, mut least, mut peak) = (f64::INFINITY, f64::INFINITY, 0);
+    for _ in 0..REPEATS {
+        HEAP.reset_peak_usage();
+        let before = HEAP.current_usage();
+        best = best.min(seconds(&mut ours));
+        peak = HEAP.peak_usage().saturating_sub(before).max(peak);
+        least = least.min(seconds(&mut copy));
+    }
+    (best, least, peak)
 }
 
-/// The shortest of several runs, in seconds: what is left when nothing disturbs it.
-fn best(mut run: impl FnMut()) -> f64 {
-    let times = (0..REPEATS).map(|_| {
-        let start = Instant::now();
-        run();
-        start.elapsed().as_secs_f64()
-    });
-    times.fold(f64::INFINITY, f64::min)
+fn seconds(run: &mut impl FnMut()) -> f64 {
+    let start = Instant::now();
+    run();
+    start.elapsed().as_secs_f64()
 }
 
 fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).expect("the file")
 }
 
+/// What saving has to do at the least: the bytes, their checksum, and both on the disk.
 fn write(path: &Path, bytes: &[u8]) {
     let mut file = File::create(path).expect("a file");
-    file.write_all(bytes).and_then(|()| file.sync_all()).expect("the bytes on disk");
+    file.write_all(bytes).expect("the bytes");
+    file.write_all(&crc32fast::hash(bytes).to_le_bytes()).expect("the checksum");
+    file.sync_all().expect("the bytes on the disk");
 }
 
-fn predict(path: &Path, device: &Device, batch: usize) -> f64 {
-    let model = KerasModel::load(path, device).expect("a model");
+fn ones(model: &KerasModel, batch: usize) -> Value {
     let mut shape: Vec<usize> = model.inputs()[0].shape.iter().map(|size| size.unwrap_or(1)).collect();
     shape[0] = batch;
-    let x = Value::from_data(TensorData::ones::<f32, _>(shape), device).expect("an input");
-    let run = || {
-        let options = PredictOptions { batch_size: batch, ..PredictOptions::default() };
-        drop(model.predict_with(x.clone(), options).expect("outputs").single().expect("one").into_data());
-    };
-    run();
-    best(|| (0..10).for_each(|_| run())) / 10.0
+    Value::from_data(TensorData::ones::<f32, _>(shape), &Device::flex()).expect("an input")
 }
 
-/// The memory that is this process' own and no mapping of a file, in bytes.
-fn anonymous() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
+fn run(model: &KerasModel, x: Value) {
+    let options = PredictOptions { batch_size: x.shape()[0], ..PredictOptions::default() };
+    drop(model.predict_with(x, options).expect("outputs").single().expect("one").into_data());
 }

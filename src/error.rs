@@ -1,5 +1,6 @@
 //! What can go wrong, whose fault it is, and where.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -74,7 +75,9 @@ impl Problem {
         &self.message
     }
 
+    /// Puts a place in front of its own. Names out of a file are as long as its author likes.
     fn prefix(&mut self, place: &str) {
+        let place = shortened(place, 300);
         let glue = match self.place.chars().next() {
             None | Some('[') => "",
             Some(_) => ".",
@@ -95,6 +98,13 @@ impl fmt::Display for Problem {
     }
 }
 
+fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
 /// Everything that is wrong with a file or a call, reported at once.
 ///
 /// There is always at least one [`Problem`]; [`kind`](Self::kind) is the first one's.
@@ -109,7 +119,8 @@ struct Inner {
 impl Error {
     /// A single problem.
     pub fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
-        let first = Problem { kind, file: None, place: String::new(), message: message.to_string() };
+        let message = shortened(&message.to_string(), 4_000).into_owned();
+        let first = Problem { kind, file: None, place: String::new(), message };
         Self(Box::new(Inner { first, rest: Vec::new(), source: None }))
     }
 
@@ -222,7 +233,11 @@ impl StdError for Error {
 pub struct Problems {
     place: Vec<String>,
     errors: Vec<Error>,
+    count: usize,
 }
+
+/// Most problems that are told: a hostile file has as many as it likes.
+const MOST_PROBLEMS: usize = 10_000;
 
 impl Problems {
     /// Reads something below `place`.
@@ -235,8 +250,15 @@ impl Problems {
 
     /// Notes an error at the present place.
     pub fn push(&mut self, error: Error) {
+        if self.count > MOST_PROBLEMS {
+            return;
+        }
+        self.count += error.problems().count();
         let error = self.place.iter().rev().fold(error, |error, place| error.at(place));
         self.errors.push(error);
+        if self.count > MOST_PROBLEMS {
+            self.errors.push(Error::limit("there may be more problems than these"));
+        }
     }
 
     /// The value, or a note of why there is none.

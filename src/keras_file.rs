@@ -18,8 +18,9 @@ use crate::layer::{AnyConfig, Args, Registry, Spec, Tree, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::summary::Summary;
-use crate::versions::{Change, Origin, modernize};
-use crate::weights::{Layout, LoadReport, WeightsFile};
+use crate::versions::compile::modernize_settings;
+use crate::versions::{Change, Era, Origin, modernize};
+use crate::weights::{Layout, LoadReport, Matching, Saved, WeightsFile, saved_model};
 
 /// The names of the members of a `.keras` archive.
 pub(crate) const METADATA: &str = "metadata.json";
@@ -27,10 +28,7 @@ pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const WEIGHTS: &str = "model.weights.h5";
 
 /// The version of Keras whose files this crate writes.
-const KERAS_VERSION: &str = "3.15.1";
-
-/// The group of the weights in a legacy HDF5 file of a whole model.
-const MODEL_WEIGHTS: &str = "model_weights";
+pub(crate) const KERAS_VERSION: &str = "3.15.1";
 
 /// A model file, opened: what it says of itself, without its tensors.
 ///
@@ -53,7 +51,6 @@ pub struct KerasFile {
     weights: WeightsFile,
     config: Json,
     metadata: Option<Json>,
-    origin: Origin,
     changes: Vec<Change>,
     limits: Limits,
 }
@@ -68,6 +65,8 @@ pub enum Format {
     Directory,
     /// A legacy HDF5 file of a whole model, `.h5`.
     LegacyH5,
+    /// A SavedModel directory of Keras 2.
+    SavedModel,
     /// A model description alone, as `to_json` gives it.
     Json,
 }
@@ -108,16 +107,15 @@ pub(crate) struct Described {
 }
 
 impl KerasFile {
-    /// Opens a model file of any kind: a `.keras` zip file or directory, a legacy HDF5 file, or a model
-    /// description in JSON. What it is says its content, not its name.
+    /// Opens a model file of any kind: a `.keras` zip file or directory, a legacy HDF5 file, a SavedModel
+    /// directory of Keras 2, or a model description in JSON. What it is says its content, not its name.
     ///
     /// # Errors
     /// When it is damaged, of another format, or beyond the limits.
     pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
         let path = path.as_ref();
         let opened = match path.is_dir() {
-            true => Archive::from_directory(path, limits)
-                .and_then(|archive| Self::of_archive(archive, Format::Directory, limits)),
+            true => Self::of_directory(path, limits),
             false => map(path).and_then(|bytes| Self::of_bytes(bytes, limits)),
         };
         opened.map_err(|error| error.in_file(path))
@@ -144,9 +142,19 @@ impl KerasFile {
         Self::of_bytes(bytes.into(), limits)
     }
 
+    fn of_directory(path: &Path, limits: &Limits) -> Result<Self> {
+        match saved_model(path, limits)? {
+            Some(Saved { config, metadata, weights }) => {
+                let archive = Archive::of_members([]);
+                Self::new(Format::SavedModel, archive, weights, config, Some(metadata), limits)
+            }
+            None => Self::of_archive(Archive::from_directory(path, limits)?, Format::Directory, limits),
+        }
+    }
+
     fn of_bytes(bytes: Bytes, limits: &Limits) -> Result<Self> {
         if bytes.starts_with(HDF5_MAGIC) {
-            Self::of_legacy(&H5File::open(bytes, limits)?.into(), limits)
+            Self::of_legacy(H5File::open(bytes, limits)?.into(), limits)
         } else if bytes.trim_ascii_start().starts_with(b"{") {
             let archive = Archive::of_members([]);
             Self::new(Format::Json, archive, WeightsFile::none(), read_json(&bytes, limits)?, None, limits)
@@ -163,25 +171,15 @@ impl KerasFile {
         let config =
             json(CONFIG)?.ok_or_else(|| Error::damaged(format_args!("there is no {CONFIG} in it")))?;
         let metadata = json(METADATA)?;
-        let weights = match archive.read(WEIGHTS)? {
-            Some(bytes) => H5File::open(bytes, limits).map_err(|error| error.at(WEIGHTS))?,
-            None if archive.names().any(|name| name == "model.weights.npz") => {
-                return Err(Error::unsupported("weights in a model.weights.npz"));
-            }
-            None => return Err(Error::damaged(format_args!("there is no {WEIGHTS} in it"))),
-        };
-        let weights = WeightsFile { store: weights.into(), layout: Layout::Keras3 };
+        let weights = WeightsFile::of_archive(&archive, limits)?;
         Self::new(format, archive, weights, config, metadata, limits)
     }
 
     /// A legacy HDF5 file: the documents are attributes of its root.
-    fn of_legacy(file: &Store, limits: &Limits) -> Result<Self> {
+    fn of_legacy(file: Store, limits: &Limits) -> Result<Self> {
         let none = Attributes::new();
         let root = file.groups.get("").unwrap_or(&none);
-        let text = |key: &str| match root.get(key) {
-            Some(Attribute::Str(text)) => Some(text.as_str()),
-            _ => None,
-        };
+        let text = |key: &str| root.get(key).and_then(Attribute::text);
         let document = |key: &str| match text(key) {
             Some(text) => read_json(text.as_bytes(), limits).map(Some).map_err(|error| error.at(key)),
             None => Ok(None),
@@ -198,15 +196,15 @@ impl KerasFile {
         for key in ["keras_version", "backend"] {
             metadata.extend(text(key).map(|text| (key.to_owned(), text.into())));
         }
-        let weights = WeightsFile { store: file.clone(), layout: Layout::Legacy { root: MODEL_WEIGHTS } };
         let archive = Archive::of_members([]);
+        let weights = WeightsFile::of_h5(file);
         Self::new(Format::LegacyH5, archive, weights, config, Some(metadata.into()), limits)
     }
 
     fn new(
         format: Format,
         archive: Archive,
-        weights: WeightsFile,
+        mut weights: WeightsFile,
         config: Json,
         metadata: Option<Json>,
         limits: &Limits,
@@ -216,8 +214,11 @@ impl KerasFile {
             text.and_then(Json::as_str).map(str::to_owned)
         };
         let origin = Origin { keras_version: text("keras_version"), backend: text("backend") };
-        let (config, changes) = modernize(config, &origin)?;
-        Ok(Self { format, archive, weights, config, metadata, origin, changes, limits: limits.clone() })
+        let era = Era::of(&config, &origin);
+        let (mut config, mut changes) = modernize(config, &origin)?;
+        modernize_settings(&mut config, era, &mut changes);
+        weights.origin = origin;
+        Ok(Self { format, archive, weights, config, metadata, changes, limits: limits.clone() })
     }
 
     /// What a model that has just been made is saved as: its documents, and where its variables go.
@@ -289,12 +290,12 @@ impl KerasFile {
     }
 
     /// Reads the model description with the kinds of layers in `registry`, and compares it with the
-    /// variables that are there.
+    /// variables that are there: what loading would do, without reading a tensor.
     ///
     /// # Errors
     /// Everything that keeps the model from being loaded, all at once.
-    pub fn check(&self, registry: &Registry) -> Result<()> {
-        self.describe(registry, false).map(|_| ())
+    pub fn check(&self, registry: &Registry) -> Result<LoadReport> {
+        self.describe(registry, false).map(|described| described.report)
     }
 
     /// The table that Keras prints as `model.summary()`, without the weights, which need not fit.
@@ -317,7 +318,9 @@ impl KerasFile {
     /// will do.
     pub(crate) fn describe(&self, registry: &Registry, partial: bool) -> Result<Described> {
         let (description, _) = self.read_model(registry)?;
-        let found = self.weights.resolve(&description, &self.config, &self.origin)?;
+        // In a file of its own model, names are sure.
+        let matching = matches!(self.weights.layout, Layout::Legacy { .. }).then_some(Matching::Name);
+        let found = self.weights.resolve(&description, &self.config, matching)?;
         let members: HashSet<&str> = self.members().collect();
         let mut report = match self.weights.layout {
             Layout::None => LoadReport::default(),
@@ -326,7 +329,7 @@ impl KerasFile {
         if !partial {
             report.check()?;
         }
-        report.normalized = self.changes.clone();
+        report.normalized = [self.changes.as_slice(), &found.changes].concat();
         let store = found.plan(&report, &description.variables)?;
         Ok(Described { description, store, report })
     }
@@ -366,7 +369,6 @@ fn no_model(root: &dyn AnyConfig) -> Error {
 }
 
 fn read_json(bytes: &[u8], limits: &Limits) -> Result<Json> {
-    Limits::check("size of JSON in bytes", bytes.len() as u64, limits.json_bytes)?;
     let text = std::str::from_utf8(bytes).map_err(|error| Error::damaged("not UTF-8").with_source(error))?;
-    json::parse(text)
+    json::read(text, limits)
 }

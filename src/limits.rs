@@ -20,6 +20,8 @@ pub struct Limits {
     pub member_bytes: u64,
     /// Largest JSON document, in bytes. Default: 256 MiB.
     pub json_bytes: u64,
+    /// Most values of a JSON document. Default: 10,000,000.
+    pub json_values: u64,
     /// Largest ratio of inflated to stored bytes. Default: 1,000.
     pub expansion: u64,
     /// Below this size, in bytes, the ratio is not looked at. Default: 16 MiB.
@@ -32,6 +34,8 @@ pub struct Limits {
     pub depth: usize,
     /// Most layers and most calls of layers in a model, nested ones included. Default: 100,000.
     pub layers: usize,
+    /// Most fresh values for variables that a file has nothing for, in bytes. Default: 4 GiB.
+    pub fresh_bytes: u64,
     /// Largest intermediate value of a model for a single example, in elements. Default: 2^31.
     pub activation: u64,
 }
@@ -41,12 +45,14 @@ impl Default for Limits {
         Self {
             member_bytes: 64 << 30,
             json_bytes: 256 << 20,
+            json_values: 10_000_000,
             expansion: 1_000,
             expansion_floor: 16 << 20,
             entries: 1_000_000,
             text_bytes: 256 << 20,
             depth: 64,
             layers: 100_000,
+            fresh_bytes: 4 << 30,
             activation: 1 << 31,
         }
     }

@@ -42,6 +42,9 @@ use crate::weights::LoadReport;
 pub struct KerasModel {
     network: Network,
     origin: Arc<Origin>,
+    /// What was last loaded, under the paths of Keras 3: what is not a variable of the model is saved from it.
+    store: Arc<Store>,
+    report: Arc<LoadReport>,
     /// Where inputs go when there are no parameters to follow.
     device: Device,
 }
@@ -51,9 +54,6 @@ pub struct KerasModel {
 pub(crate) struct Origin {
     pub file: KerasFile,
     pub description: Description,
-    /// The tensors of the file under the paths of Keras 3.
-    pub store: Store,
-    pub report: LoadReport,
     pub specs: Vec<Tree<Spec>>,
 }
 
@@ -86,8 +86,9 @@ impl KerasModel {
     ) -> Result<Self> {
         let specs = network.graph().infer(None)?;
         let Described { description, store, report } = described;
-        let origin = Arc::new(Origin { file, description, store, report, specs });
-        Ok(Self { network, origin, device: device.clone() })
+        let origin = Arc::new(Origin { file, description, specs });
+        let (store, report) = (Arc::new(store), Arc::new(report));
+        Ok(Self { network, origin, store, report, device: device.clone() })
     }
 
     /// Loads a model file of any kind that [`KerasFile::open`] knows, with the default [`LoadOptions`].
@@ -110,16 +111,25 @@ impl KerasModel {
         &self.origin
     }
 
+    /// The same model after something was loaded onto it.
+    pub(crate) fn with_loaded(self, store: Arc<Store>, report: Arc<LoadReport>) -> Self {
+        Self { store, report, ..self }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The file that the model came from.
     #[must_use]
     pub fn file(&self) -> &KerasFile {
         &self.origin.file
     }
 
-    /// What loading did with every variable of the model and of the file.
+    /// What the last loading did with every variable of the model and of the file.
     #[must_use]
     pub fn load_report(&self) -> &LoadReport {
-        &self.origin.report
+        &self.report
     }
 
     /// The names of the inputs, in order.
@@ -393,7 +403,13 @@ impl Module for KerasModel {
         Self { network: self.network.train(), ..self }
     }
     fn valid(&self) -> Self {
-        Self { network: self.network.valid(), origin: Arc::clone(&self.origin), device: self.device.clone() }
+        Self {
+            network: self.network.valid(),
+            origin: Arc::clone(&self.origin),
+            store: Arc::clone(&self.store),
+            report: Arc::clone(&self.report),
+            device: self.device.clone(),
+        }
     }
     fn materialize(self) -> Self {
         Self { network: self.network.materialize(), ..self }

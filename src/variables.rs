@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::initializer::Initializer;
 use crate::module::State;
 use crate::regularizer::Regularizer;
+use crate::reorder::{aligned, reorder};
 use crate::value::{burn_dtype, held};
 
 /// One Keras variable.
@@ -76,6 +77,28 @@ impl Variable {
         }
     }
 
+    /// The value that its parameter has, from that in a file.
+    pub(crate) fn param_data(&self, data: TensorData) -> Result<TensorData> {
+        let cast = |data: TensorData, dtype| match data.dtype() == dtype {
+            true => Ok(data),
+            false => aligned(data)
+                .try_cast(dtype)
+                .map_err(|error| Error::weights(format_args!("cannot convert to {}: {error}", self.dtype))),
+        };
+        let mut data = cast(data, burn_dtype(self.dtype)?)?;
+        // Layers compute in one type, and training in fewer bits would lose small steps.
+        if self.dtype.is_float() {
+            data = cast(data, DType::F32)?;
+        }
+        // What is moved is copied, and any copy is aligned.
+        self.to_param(data).map(aligned)
+    }
+
+    /// Whether the order of the parameter is not that of the file.
+    pub(crate) fn moves(&self) -> bool {
+        !self.axes.is_empty()
+    }
+
     /// From the order of the file to that of the parameter.
     pub(crate) fn to_param(&self, data: TensorData) -> Result<TensorData> {
         reorder(data, &self.shape, &self.axes, &self.param_shape())
@@ -100,67 +123,6 @@ fn join(outer: &str, inner: &str, glue: char) -> String {
         (_, true) => outer.to_owned(),
         _ => format!("{outer}{glue}{inner}"),
     }
-}
-
-/// Row-major data with its axes in another order: axis `i` of the result is `axes[i]` of `shape`.
-fn reorder(data: TensorData, shape: &[usize], axes: &[usize], result: &[usize]) -> Result<TensorData> {
-    let (bytes, _, dtype) = data.into_parts();
-    if axes.is_empty() {
-        return Ok(TensorData::from_bytes(bytes, result.to_vec(), dtype));
-    }
-    let strides = strides(shape);
-    let strides: Vec<usize> = axes.iter().map(|axis| strides[*axis]).collect();
-    let out = match dtype.size() {
-        4 => gather::<4>(&bytes, result, &strides),
-        2 => gather::<2>(&bytes, result, &strides),
-        8 => gather::<8>(&bytes, result, &strides),
-        1 => gather::<1>(&bytes, result, &strides),
-        size => return Err(Error::unsupported(format_args!("elements of {size} bytes"))),
-    };
-    Ok(TensorData::from_bytes_vec(out, result.to_vec(), dtype))
-}
-
-fn strides(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis];
-    }
-    strides
-}
-
-/// Collects elements of `N` bytes in row-major order of `shape`, each axis a stride apart in `bytes`.
-///
-/// Both sides of a transposition cannot be walked in order. This walks the result in order, some
-/// entries of the axis that is contiguous in `bytes` at a time, so that every read is a whole cache
-/// line and every write goes on where the one before it ended.
-fn gather<const N: usize>(bytes: &[u8], shape: &[usize], strides: &[usize]) -> Vec<u8> {
-    const TILE: usize = 16;
-    let (elements, _) = bytes.as_chunks::<N>();
-    let mut out = vec![[0; N]; elements.len()];
-    let contiguous = (0..shape.len()).filter(|axis| strides[*axis] == 1).max_by_key(|axis| shape[*axis]);
-    let Some(contiguous) = contiguous else { return bytes.to_vec() };
-    let steps = self::strides(shape);
-    let others: Vec<usize> = (0..shape.len()).filter(|axis| *axis != contiguous).collect();
-    let places: usize = others.iter().map(|axis| shape[*axis]).product();
-    for start in (0..shape[contiguous]).step_by(TILE) {
-        let width = TILE.min(shape[contiguous] - start);
-        let mut index = vec![0; others.len()];
-        let (mut from, mut to) = (start, start * steps[contiguous]);
-        for _ in 0..places {
-            for (at, element) in elements[from..from + width].iter().enumerate() {
-                out[to + at * steps[contiguous]] = *element;
-            }
-            for (index, axis) in index.iter_mut().zip(&others).rev() {
-                (*index, from, to) = (*index + 1, from + strides[*axis], to + steps[*axis]);
-                if *index < shape[*axis] {
-                    break;
-                }
-                (from, to) = (from - strides[*axis] * shape[*axis], to - steps[*axis] * shape[*axis]);
-                *index = 0;
-            }
-        }
-    }
-    out.into_flattened()
 }
 
 /// A file that a layer has in the archive beside its variables.
@@ -488,19 +450,7 @@ impl Weights<'_> {
 
     fn data(&self, name: &str) -> Result<Option<(&Variable, TensorData)>> {
         let Some(variable) = self.variables.get(&join(&self.path, name, '.')) else { return Ok(None) };
-        let data = self.source.read(variable)?;
-        let cast = |data: TensorData, dtype| match data.dtype() == dtype {
-            true => Ok(data),
-            false => data.try_cast(dtype).map_err(|error| {
-                Error::weights(format_args!("cannot convert to {}: {error}", variable.dtype))
-            }),
-        };
-        let mut data = cast(data, burn_dtype(variable.dtype)?)?;
-        // Layers compute in one type, and training in fewer bits would lose small steps.
-        if variable.dtype.is_float() {
-            data = cast(data, DType::F32)?;
-        }
-        Ok(Some((variable, variable.to_param(data)?)))
+        Ok(Some((variable, variable.param_data(self.source.read(variable)?)?)))
     }
 
     fn undeclared(&self, name: &str) -> Error {
@@ -514,25 +464,14 @@ mod tests {
     use burn::tensor::DType;
 
     #[test]
-    fn reordering_agrees_with_the_definition_and_inverts() {
+    fn the_order_of_the_parameter_is_turned_back() {
         let shape = [2, 3, 4, 37];
         let numbers: Vec<f32> = (0..2 * 3 * 4 * 37).map(|n| n as f32).collect();
         for axes in [[3, 2, 0, 1], [0, 2, 1, 3], [3, 1, 2, 0], [1, 0, 3, 2]] {
             let variables = Variables::default().trainable("kernel", shape).with_axes(axes);
             let variable = variables.iter().next().unwrap();
             let there = variable.to_param(TensorData::new(numbers.clone(), shape)).unwrap();
-            let to = variable.param_shape();
-            let slice = there.as_slice::<f32>().unwrap();
-            for (at, value) in slice.iter().enumerate() {
-                let mut rest = at;
-                let mut index = [0; 4];
-                for axis in (0..4).rev() {
-                    index[axes[axis]] = rest % to[axis];
-                    rest /= to[axis];
-                }
-                let from = index.iter().zip(strides(&shape)).map(|(i, s)| i * s).sum::<usize>();
-                assert_eq!(*value, numbers[from]);
-            }
+            assert_eq!(there.shape().to_vec(), variable.param_shape());
             let back = variable.to_file(there).unwrap();
             assert_eq!(back.as_slice::<f32>().unwrap(), numbers);
         }

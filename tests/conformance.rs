@@ -7,12 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use burn::tensor::{DType, Device, TensorData};
-use burn_keras::{Inputs, KerasModel, Outputs};
+use burn::tensor::{DType, Device};
+use burn_keras::KerasModel;
 use libtest_mimic::{Arguments, Failed, Trial};
-use npz::Array;
 use serde_json::Value as Json;
 
+#[path = "common/judged.rs"]
+mod judged;
 #[path = "../src/bin/burn-keras/npz.rs"]
 #[allow(dead_code)]
 mod npz;
@@ -109,101 +110,16 @@ fn text<'a>(json: &'a Json, key: &str) -> &'a str {
 
 fn run(root: &Path, case: &Json, make: Way, device: &Device) -> Result<(), Failed> {
     let model = root.join(text(case, "model"));
-    let arrays = npz::read(&arrays_of(root, text(case, "name")))?;
-    let mut inputs = Vec::new();
-    let mut expected = Vec::new();
-    for (name, data) in arrays {
-        if let Some(input) = name.strip_prefix("in/") {
-            inputs.push((input.to_owned(), data.into_value(device)?));
-        } else if let Some(output) = name.strip_prefix("out/") {
-            let (_, output) = output.split_once('/').ok_or("an output without a number")?;
-            let (output, dtype) = output.rsplit_once(':').unwrap_or((output, ""));
-            // NumPy does not have both types of 16 bits.
-            let half =
-                |data: Array, dtype| data.numbers().map(|data| Array::Numbers(data.convert_dtype(dtype)));
-            let data = match dtype {
-                "float16" => half(data, DType::F16),
-                "bfloat16" => half(data, DType::BF16),
-                _ => Ok(data),
-            };
-            expected.push((output.to_owned(), data?));
-        }
-    }
+    let (inputs, expected) = judged::read(&root.join(format!("{}.npz", text(case, "name"))), device)?;
     let model = match make(&model, device) {
         // Refused by name, where there is no other way.
         Err(error) if lacks_integers(device) && error.to_string().contains(NO_SUCH_INTEGERS) => return Ok(()),
         model => model?,
     };
-    let outputs = model.predict(Inputs::from_iter(inputs))?;
     let tolerance = case.get("tolerance").and_then(Json::as_f64).unwrap_or(1e-5);
-    compare(outputs, &expected, tolerance)
+    Ok(judged::compare(model.predict(inputs)?, &expected, tolerance)?)
 }
 
 fn lacks_integers(device: &Device) -> bool {
     !device.supports_dtype(DType::I8)
-}
-
-fn arrays_of(root: &Path, name: &str) -> PathBuf {
-    root.join(format!("{name}.npz"))
-}
-
-fn compare(outputs: Outputs, expected: &[(String, Array)], tolerance: f64) -> Result<(), Failed> {
-    if outputs.iter().len() != expected.len() || expected.is_empty() {
-        return Err(format!("expected {} outputs, got {}", expected.len(), outputs.iter().len()).into());
-    }
-    for ((name, value), (expected_name, expected)) in outputs.into_iter().zip(expected) {
-        let value_device = value.device();
-        let got = Array::of(value);
-        // An array without axes was read as a vector of one.
-        if got.shape() != expected.shape() {
-            return Err(
-                format!("{name}: expected the shape {:?}, got {:?}", expected.shape(), got.shape()).into()
-            );
-        }
-        if name.trim_end_matches(|c: char| c == '_' || c.is_ascii_digit())
-            != expected_name.trim_end_matches(|c: char| c == '_' || c.is_ascii_digit())
-        {
-            return Err(format!("expected the output {expected_name:?}, got {name:?}").into());
-        }
-        if matches!(expected, Array::Strings(..)) {
-            if got != *expected {
-                return Err(format!("{name}: expected {expected:?}, got {got:?}").into());
-            }
-            continue;
-        }
-        let (got, expected) = (got.numbers()?, expected.clone().numbers()?);
-        let same_type = match (got.dtype(), expected.dtype()) {
-            (DType::Bool(_), DType::Bool(_)) => true,
-            // JAX has no 64 bits.
-            (DType::I64, DType::I32) => true,
-            // What a device that lacks narrow numbers holds them in.
-            (DType::I32 | DType::F32, expected) if !value_device.supports_dtype(expected) => true,
-            (got, expected) => got == expected,
-        };
-        if !same_type {
-            return Err(format!("{name}: expected {:?}, got {:?}", expected.dtype(), got.dtype()).into());
-        }
-        let (got, expected) = (numbers(got), numbers(expected));
-        let mut worst = (0.0, 0);
-        for (at, (got, expected)) in got.iter().zip(&expected).enumerate() {
-            let same = got == expected || (got.is_nan() && expected.is_nan());
-            let error = if same { 0.0 } else { (got - expected).abs() / (1.0 + expected.abs()) };
-            if error.is_nan() || error > worst.0 {
-                worst = (if error.is_nan() { f64::INFINITY } else { error }, at);
-            }
-        }
-        if worst.0 > tolerance {
-            let (error, at) = worst;
-            return Err(format!(
-                "{name}[{at}]: expected {}, got {}: off by {error:e}",
-                expected[at], got[at]
-            )
-            .into());
-        }
-    }
-    Ok(())
-}
-
-fn numbers(data: TensorData) -> Vec<f64> {
-    data.convert_dtype(DType::F64).as_slice::<f64>().expect("numbers").to_vec()
 }

@@ -1,76 +1,35 @@
 //! A model file is untrusted input: whatever is done to one, loading gives a model or an error. It
 //! never panics, and never allocates much more than the file is large.
 
-use std::io::{Cursor, Read, Write};
-use std::path::{Path, PathBuf};
+#[path = "common/damage.rs"]
+mod damage;
+#[path = "../fuzz/targets.rs"]
+mod targets;
 
-use burn::tensor::{Device, TensorData};
-use burn_keras::config::Dtype;
-use burn_keras::{ErrorKind, KerasModel, Limits, Value};
-use peak_alloc::PeakAlloc;
+use burn::tensor::Device;
+use burn_keras::{ErrorKind, KerasModel, Limits};
+use damage::{Random, files, fixture, watched};
 use serde_json::{Value as Json, json};
-use zip::write::SimpleFileOptions;
-use zip::{ZipArchive, ZipWriter};
+use targets::{pack, run, unpack};
 
-#[global_allocator]
-static ALLOCATOR: PeakAlloc = PeakAlloc;
-
-/// The most memory that a fixture of a few kilobytes may cost, in mebibytes.
-const MOST_MEMORY: f32 = 96.0;
-
-/// Fixtures of different make: a chain, a graph, wrappers, containers, vocabularies, numbers that become
-/// matrices.
-const FIXTURES: &[&str] = &[
-    "core/dense.keras",
-    "graph/net_residual.keras",
-    "rnn/bidirectional_gru_concat.keras",
-    "container/deflate.keras",
-    "strings/text_vectors.keras",
-    "spectrogram/mel_short.keras",
-];
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
+/// The most memory that a file of a few kilobytes may cost, in mebibytes.
+const MOST_MEMORY: f32 = 128.0;
 
 /// Loads, and runs what loads: a model that was damaged in harmless places must run as well.
 fn attempt(bytes: &[u8]) -> burn_keras::Result<KerasModel> {
-    ALLOCATOR.reset_peak_usage();
-    let before = ALLOCATOR.current_usage_as_mb();
-    let result = KerasModel::from_bytes(bytes.to_vec(), &Device::flex());
-    let used = ALLOCATOR.peak_usage_as_mb() - before;
-    assert!(used < MOST_MEMORY, "{used} MiB for a file of {} bytes", bytes.len());
+    let name = format!("a file of {} bytes", bytes.len());
+    let load = || KerasModel::from_bytes(bytes.to_vec(), &Device::flex());
+    let result = watched(&name, MOST_MEMORY, load);
     if let Ok(model) = &result {
         run(model);
     }
     result
 }
 
-/// What loads must also run, or say why not.
-fn run(model: &KerasModel) {
-    let device = Device::flex();
-    let inputs = model.inputs().into_iter().map(|spec| {
-        let shape: Vec<usize> = spec.shape.iter().map(|size| size.unwrap_or(2)).collect();
-        // An input as large as a hostile file asks for is the caller's to make, not ours.
-        let size = shape.iter().map(|size| *size as u64).product::<u64>();
-        let value = || match spec.dtype {
-            Dtype::String => Value::from_strings(vec!["the cat"; size as usize], &shape, &device),
-            _ => Value::from_data(TensorData::zeros::<f32, _>(shape.clone()), &device),
-        };
-        (size < 1 << 20).then(|| value().unwrap())
-    });
-    if let Some(inputs) = inputs.collect::<Option<Vec<_>>>() {
-        let _ = model
-            .predict(inputs)
-            .map(|outputs| outputs.into_iter().for_each(|(_, value)| drop(value.into_data())));
-    }
-}
-
 #[test]
 fn truncated_files_are_errors() {
     let mut tried = 0;
-    for name in FIXTURES {
-        let bytes = std::fs::read(fixture(name)).unwrap();
+    for (name, bytes) in files("fuzz/corpus/load") {
         for length in (0..bytes.len()).step_by(37) {
             assert!(attempt(&bytes[..length]).is_err(), "{name} cut to {length} bytes");
             tried += 1;
@@ -79,62 +38,9 @@ fn truncated_files_are_errors() {
     assert!(tried > 500, "{tried}");
 }
 
-/// A flipped bit in an archive is found by its checksum, so the members are flipped before packing.
-#[test]
-fn flipped_bits_are_errors_or_harmless() {
-    let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    let mut next = |bound: usize| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        (random % bound as u64) as usize
-    };
-    let (mut refused, mut loaded) = (0, 0);
-    for name in FIXTURES {
-        let members = unpack(&std::fs::read(fixture(name)).unwrap());
-        for _ in 0..400 {
-            let mut members = members.clone();
-            let index = next(members.len());
-            let member = &mut members[index].1;
-            for _ in 0..=next(3) {
-                let at = next(member.len());
-                member[at] ^= 1 << next(8);
-            }
-            match attempt(&pack(&members)) {
-                Ok(_) => loaded += 1,
-                Err(_) => refused += 1,
-            }
-        }
-    }
-    assert!(refused > 100 && loaded > 100, "{refused} refused, {loaded} loaded");
-}
-
-type Members = Vec<(String, Vec<u8>)>;
-
-fn unpack(bytes: &[u8]) -> Members {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
-    (0..archive.len())
-        .map(|index| {
-            let mut member = archive.by_index(index).unwrap();
-            let mut bytes = Vec::new();
-            member.read_to_end(&mut bytes).unwrap();
-            (member.name().unwrap().into_owned(), bytes)
-        })
-        .collect()
-}
-
-fn pack(members: &Members) -> Vec<u8> {
-    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in members {
-        archive.start_file(name.as_str(), SimpleFileOptions::default()).unwrap();
-        archive.write_all(bytes).unwrap();
-    }
-    archive.finish().unwrap().into_inner()
-}
-
 /// A `Dense` model with another config.
 fn with_config(change: impl FnOnce(&mut Json)) -> burn_keras::Result<KerasModel> {
-    let mut members = unpack(&std::fs::read(fixture(FIXTURES[0])).unwrap());
+    let mut members = unpack(&std::fs::read(fixture("core/dense.keras")).unwrap()).unwrap();
     let config = members.iter_mut().find(|(name, _)| name == "config.json").unwrap();
     let mut json = serde_json::from_slice(&config.1).unwrap();
     change(&mut json);
@@ -234,13 +140,7 @@ fn other_numbers_in_any_config_are_errors_or_harmless() {
     let root = fixture("");
     let manifest: Json =
         serde_json::from_str(&std::fs::read_to_string(root.join("manifest.json")).unwrap()).unwrap();
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = |bound: usize| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        (random % bound as u64) as usize
-    };
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let small = [
         json!(-1),
         json!(0),
@@ -260,7 +160,7 @@ fn other_numbers_in_any_config_are_errors_or_harmless() {
         if !model.ends_with(".keras") || model.starts_with("architecture/") {
             continue;
         }
-        let members = unpack(&std::fs::read(root.join(model)).unwrap());
+        let members = unpack(&std::fs::read(root.join(model)).unwrap()).unwrap();
         for turn in 0..4 {
             let mut members = members.clone();
             let config = members.iter_mut().find(|(name, _)| name == "config.json").unwrap();
@@ -269,8 +169,8 @@ fn other_numbers_in_any_config_are_errors_or_harmless() {
             leaves(&mut json["config"], &mut found);
             let Some(count) = std::num::NonZeroUsize::new(found.len()) else { continue };
             let runs = turn != 0;
-            let new = if runs { &small[next(small.len())] } else { &large[next(large.len())] };
-            *found[next(count.get())] = new.clone();
+            let new = if runs { random.pick(&small) } else { random.pick(&large) };
+            *found[random.below(count.get())] = new.clone();
             config.1 = json.to_string().into_bytes();
             let bytes = pack(&members);
             let outcome = std::panic::catch_unwind(|| match runs {

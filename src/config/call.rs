@@ -16,11 +16,11 @@ pub(super) struct Call {
 }
 
 /// A tensor by layer, call and output, as `keras_history` has it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Named {
-    pub(super) layer: String,
-    pub(super) call: usize,
-    pub(super) output: usize,
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Named {
+    pub(crate) layer: String,
+    pub(crate) call: usize,
+    pub(crate) output: usize,
 }
 
 /// Dictionaries are flattened by sorted key.
@@ -30,7 +30,7 @@ pub(super) fn sorted<T>(mut items: Vec<(String, T)>) -> Vec<(String, T)> {
 }
 
 /// `[layer, call, output]`.
-pub(super) fn read_history(items: &[Json]) -> Result<Named> {
+pub(crate) fn read_history(items: &[Json]) -> Result<Named> {
     let number = |at: usize| items.get(at).and_then(Json::as_u64).and_then(|n| usize::try_from(n).ok());
     match (items.first().and_then(Json::as_str), number(1), number(2)) {
         (Some(layer), Some(call), Some(output)) => Ok(Named { layer: layer.to_owned(), call, output }),
@@ -154,7 +154,7 @@ fn read_list_argument(json: &Json) -> Result<Tree<Named>> {
 }
 
 /// One argument of a call: tensors at any depth, constants elsewhere.
-fn read_argument(json: &Json) -> Result<Tree<Named>> {
+pub(crate) fn read_argument(json: &Json) -> Result<Tree<Named>> {
     if let Some(object) = Object::of(json) {
         if object.class != "__keras_tensor__" {
             return Ok(Tree::Constant(json.clone()));
@@ -174,7 +174,12 @@ fn read_argument(json: &Json) -> Result<Tree<Named>> {
         }
         Json::Object(items) => {
             let items = items.iter().map(|(key, item)| Ok((key.clone(), read_argument(item)?)));
-            Tree::Dict(sorted(items.collect::<Result<Vec<_>>>()?))
+            let items = items.collect::<Result<Vec<_>>>()?;
+            // A slice of Keras 2, for one.
+            match !items.is_empty() && items.iter().all(|(_, item)| matches!(item, Tree::Constant(_))) {
+                true => Tree::Constant(json.clone()),
+                false => Tree::Dict(sorted(items)),
+            }
         }
         constant => Tree::Constant(constant.clone()),
     })

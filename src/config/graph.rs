@@ -1,7 +1,7 @@
 //! The graph of a model: layers, their calls, and how values flow. From `Sequential` and
 //! `Functional` configs.
 
-mod order;
+pub(crate) mod order;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Args, Registry, Spec, Tree};
 use crate::limits::Limits;
 use crate::value::MAX_RANK;
-use order::Order;
+use order::{Called, Order};
 
 /// One output of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,16 +83,20 @@ impl Graph {
     pub fn infer(&self, inputs: Option<&[Spec]>) -> Result<Vec<Tree<Spec>>> {
         let mut problems = Problems::default();
         let mut specs: Vec<Option<Tree<Spec>>> = Vec::with_capacity(self.nodes.len());
-        let input_nodes = self.inputs.leaves();
+        let input_nodes = self.inputs.leaves().into_iter().enumerate();
+        let given: HashMap<usize, usize> = input_nodes.rev().map(|(at, node)| (*node, at)).collect();
         for (index, node) in self.nodes.iter().enumerate() {
             let layer = &self.layers[node.layer];
-            let given = input_nodes.iter().position(|at| **at == index);
-            let result = match given {
+            let result = match given.get(&index).copied() {
                 Some(at) => self.input_spec(layer, inputs.and_then(|inputs| inputs.get(at))).map(Tree::Leaf),
                 None => match node.args.try_map(&mut |at| spec_of(&specs, *at)) {
                     Ok(args) => check_ranks(layer, &args).and_then(|()| layer.config.infer(&args)),
-                    // The problem is with a layer before this one, and has been noted there.
-                    Err(_) => {
+                    Err(error) => {
+                        let is_unknown = |at: &&TensorRef| specs.get(at.node).is_none_or(Option::is_none);
+                        // Then the problem is with a layer before this one, and has been noted there.
+                        if !node.args.leaves().iter().any(is_unknown) {
+                            problems.push(error.at(&layer.place));
+                        }
                         specs.push(None);
                         continue;
                     }
@@ -174,16 +178,20 @@ fn check_ranks(layer: &GraphLayer, args: &Args<Spec>) -> Result<()> {
 
 /// The spec of one output of one node.
 pub(crate) fn spec_at(specs: &[Tree<Spec>], at: TensorRef) -> Result<Spec> {
-    let leaves = specs.get(at.node).map(Tree::leaves).unwrap_or_default();
-    let count = leaves.len();
-    leaves.get(at.output).map(|spec| (*spec).clone()).ok_or_else(|| {
-        Error::config(format_args!("refers to output {} of a layer that has {count}", at.output))
-    })
+    spec_in(specs.get(at.node), at.output)
 }
 
 fn spec_of(specs: &[Option<Tree<Spec>>], at: TensorRef) -> Result<Spec> {
-    let tree = specs.get(at.node).and_then(Option::as_ref);
-    spec_at(&tree.cloned().into_iter().collect::<Vec<_>>(), TensorRef { node: 0, ..at })
+    spec_in(specs.get(at.node).and_then(Option::as_ref), at.output)
+}
+
+fn spec_in(outputs: Option<&Tree<Spec>>, output: usize) -> Result<Spec> {
+    let leaves = outputs.map(Tree::leaves).unwrap_or_default();
+    let count = leaves.len();
+    leaves
+        .get(output)
+        .map(|spec| (*spec).clone())
+        .ok_or_else(|| Error::config(format_args!("refers to output {output} of a layer that has {count}")))
 }
 
 /// A layer as read, before it is known whether the graph uses it.
@@ -193,10 +201,27 @@ struct Read<'a> {
     activity: Activity,
     trainable: bool,
     place: String,
+    /// How many layers one call of it comes to, with those inside of it.
+    layers: usize,
     calls: Vec<Call>,
     /// The arrays that it is called with, as layers of their own.
     constants: Vec<Arc<dyn AnyConfig>>,
     inbound: Option<&'a Json>,
+}
+
+impl Called for Read<'_> {
+    fn calls(&self) -> usize {
+        self.calls.len()
+    }
+    fn parents(&self, call: usize) -> &[Named] {
+        self.calls.get(call).map_or(&[], |call| call.parents.as_slice())
+    }
+    fn is_input(&self) -> bool {
+        self.config.is_input()
+    }
+    fn place(&self) -> &str {
+        &self.place
+    }
 }
 
 impl Read<'_> {
@@ -219,6 +244,9 @@ impl Read<'_> {
     }
 }
 
+/// Longest name of a layer, in bytes.
+const LONGEST_NAME: u64 = 1_000;
+
 fn constant_name(layer: &str, number: usize) -> String {
     format!("{layer}/constant_{number}")
 }
@@ -229,9 +257,14 @@ fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Opti
         return reader.at(format_args!("layers[{index}]"), |reader| Object::read(json, reader).and(None));
     };
     let named = object.text("name").or_else(|| object.config.get("name").and_then(Json::as_str));
-    let name = named.unwrap_or(&snake_case(object.class)).to_owned();
+    // Names are repeated in the paths of everything below them.
+    let longest = named.unwrap_or_default().len().max(object.class.len()) as u64;
+    let length = Limits::check("length of a name", longest, LONGEST_NAME);
+    reader.note(length.map_err(|error| error.at(format_args!("layers[{index}]"))))?;
+    let name = named.map_or_else(|| snake_case(object.class), str::to_owned);
     let place = format!("layers[{index}] {name:?} ({})", object.class);
     let trainable = object.config.get("trainable").and_then(Json::as_bool).unwrap_or(true);
+    let before = reader.layers;
     let config = reader.at(&place, |reader| {
         let registry = reader.registry();
         reader.enter(|reader| registry.read(&object, reader))
@@ -242,6 +275,7 @@ fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Opti
         config,
         trainable,
         place,
+        layers: reader.layers.saturating_sub(before),
         calls: Vec::new(),
         constants: Vec::new(),
         inbound: object.envelope.get("inbound_nodes"),
@@ -284,9 +318,13 @@ pub(crate) fn read_functional(config: &Map<String, Json>, reader: &mut Reader<'_
             sound &= call.is_some();
             entry.calls.extend(call);
         }
+        let again = entry.calls.len().saturating_sub(1);
+        reader.count_again(again.saturating_mul(entry.layers))?;
     }
-    let inputs = read_refs("input_layers", config, &entries, reader);
-    let outputs = read_refs("output_layers", config, &entries, reader);
+    let first_calls: FirstCalls<'_> =
+        entries.iter().map(|entry| (entry.name.as_str(), entry.config.first_call())).collect();
+    let inputs = read_refs("input_layers", config, &first_calls, reader);
+    let outputs = read_refs("output_layers", config, &first_calls, reader);
     let (inputs, outputs) = (inputs?, outputs?);
     if !sound {
         return None;
@@ -315,7 +353,17 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
         let (calls, constants) = (Vec::new(), Vec::new());
         entries.insert(
             0,
-            Read { name, config, activity, trainable: false, place, calls, constants, inbound: None },
+            Read {
+                name,
+                config,
+                activity,
+                trainable: false,
+                place,
+                layers: 1,
+                calls,
+                constants,
+                inbound: None,
+            },
         );
     }
     let mut before: Option<String> = None;
@@ -345,36 +393,38 @@ pub(crate) fn read_shape(json: &Json) -> Option<Vec<Option<usize>>> {
     json.as_array()?.iter().map(size).collect()
 }
 
+/// From which number on the calls of a layer count, by its name.
+type FirstCalls<'a> = HashMap<&'a str, usize>;
+
 /// The structure under `input_layers` or `output_layers`.
 fn read_refs(
     key: &str,
     config: &Map<String, Json>,
-    entries: &[Read<'_>],
+    first_calls: &FirstCalls<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Tree<Named>> {
     let tree = match config.get(key) {
-        Some(json) => read_ref(json, entries),
+        Some(json) => read_ref(json, first_calls),
         None => Err(Error::config("missing: expected layers with their outputs")),
     };
     reader.note(tree.map_err(|error| error.at(key)))
 }
 
-fn read_ref(json: &Json, entries: &[Read<'_>]) -> Result<Tree<Named>> {
+fn read_ref(json: &Json, first_calls: &FirstCalls<'_>) -> Result<Tree<Named>> {
     match json {
         Json::Array(items) if items.len() == 3 && items[0].is_string() => {
             let mut named = read_history(items)?;
-            let nested = entries.iter().find(|entry| entry.name == named.layer);
-            let first = nested.map_or(0, |entry| entry.config.first_call());
+            let first = first_calls.get(named.layer.as_str()).copied().unwrap_or(0);
             named.call = named.call.checked_sub(first).ok_or_else(|| {
                 Error::config(format_args!("calls of {:?} count from {first} here, got 0", named.layer))
             })?;
             Ok(Tree::Leaf(named))
         }
         Json::Array(items) => {
-            Ok(Tree::List(items.iter().map(|item| read_ref(item, entries)).collect::<Result<_>>()?))
+            Ok(Tree::List(items.iter().map(|item| read_ref(item, first_calls)).collect::<Result<_>>()?))
         }
         Json::Object(items) => {
-            let items = items.iter().map(|(key, item)| Ok((key.clone(), read_ref(item, entries)?)));
+            let items = items.iter().map(|(key, item)| Ok((key.clone(), read_ref(item, first_calls)?)));
             Ok(Tree::Dict(sorted(items.collect::<Result<Vec<_>>>()?)))
         }
         other => Err(Error::config(format_args!("expected a layer, call and output, got {}", brief(other)))),
@@ -410,9 +460,11 @@ fn assemble(
             entry.constants.iter().enumerate().map(named)
         })
         .collect();
+    let constant: HashMap<&str, usize> =
+        constants.iter().enumerate().map(|(node, (name, _))| (name.as_str(), node)).collect();
     let mut resolve = |named: &Named| -> Result<TensorRef> {
-        if let Some(node) = constants.iter().position(|(name, _)| *name == named.layer) {
-            return Ok(TensorRef { node, output: 0 });
+        if let Some(node) = constant.get(named.layer.as_str()) {
+            return Ok(TensorRef { node: *node, output: 0 });
         }
         let node = names.get(named.layer.as_str()).and_then(|layer| node_of.get(&(*layer, named.call)));
         let node = node.ok_or_else(|| {

@@ -5,6 +5,8 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use crc32fast::Hasher;
+use rayon::prelude::*;
 use zip::read::{ArchiveOffset, Config};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
@@ -17,6 +19,8 @@ use crate::limits::Limits;
 /// What an HDF5 file starts with.
 pub(crate) const HDF5_MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
 const LOCAL_HEADER: usize = 30;
+/// So much of a member is checked at a time, by any core.
+const PIECE: usize = 4 << 20;
 
 type Zip = ZipArchive<Cursor<Bytes>>;
 
@@ -65,6 +69,7 @@ impl Archive {
                 return Err(Error::damaged(format_args!("the archive has two members {name:?}")));
             }
         }
+        refuse_overlaps(&zip, bytes.len() as u64, limits)?;
         Ok(Self { limits: limits.clone(), members, zip: Some(zip) })
     }
 
@@ -128,7 +133,7 @@ impl Archive {
             Member::Refused(why) => Err(Error::unsupported(why)),
             Member::Stored { data, crc } => {
                 Limits::check("size in bytes", data.len() as u64, self.limits.member_bytes)?;
-                let found = crc32fast::hash(data);
+                let found = checksum(data);
                 if found != *crc {
                     return Err(Error::damaged(format_args!("expected CRC {crc:08x}, got {found:08x}")));
                 }
@@ -164,6 +169,40 @@ impl Archive {
         }
         Ok(data.into())
     }
+}
+
+/// The checksum of data that is read from the disk only now, when it is not in memory yet.
+fn checksum(data: &[u8]) -> u32 {
+    if data.len() <= PIECE {
+        return crc32fast::hash(data);
+    }
+    let pieces = data.par_chunks(PIECE).map(|piece| {
+        let mut hasher = Hasher::new();
+        hasher.update(piece);
+        hasher
+    });
+    let joined = pieces.reduce(Hasher::new, |mut before, after| {
+        before.combine(&after);
+        before
+    });
+    joined.finalize()
+}
+
+/// Members that share their bytes make a small archive as large as they like.
+fn refuse_overlaps(zip: &Zip, len: u64, limits: &Limits) -> Result<()> {
+    let (mut stored, mut inflated) = (0_u64, 0_u64);
+    for index in 0..zip.len() {
+        let metadata = zip.metadata();
+        let entry = metadata.entry(index).map_err(zip_error)?;
+        stored = stored.saturating_add(entry.compressed_size());
+        inflated = inflated.saturating_add(entry.size());
+    }
+    if stored > len {
+        return Err(Error::damaged(format_args!(
+            "the members overlap: they take {stored} bytes of an archive of {len}"
+        )));
+    }
+    limits.check_expansion("the archive", len, inflated)
 }
 
 fn zip_member(zip: &Zip, index: usize, bytes: &Bytes) -> Result<Option<(String, Member)>> {

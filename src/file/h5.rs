@@ -3,6 +3,8 @@
 mod attribute;
 mod datatype;
 mod element;
+#[cfg_attr(not(feature = "libhdf5"), path = "h5/without_libhdf5.rs")]
+pub(in crate::file) mod libhdf5;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -12,11 +14,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use hdf5_reader::{Hdf5File, OpenOptions};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 
 pub(crate) use attribute::{Attribute, Attributes};
 pub(crate) use element::ElementType;
+use libhdf5::Library;
 
 /// Largest object header, in bytes. Real ones have a few hundred; only the lists of names in files
 /// of Keras 2 take more, in pieces of 64 KiB.
@@ -26,6 +29,7 @@ const HEADER_BYTES: usize = 8 << 20;
 pub(crate) struct H5File {
     bytes: Bytes,
     file: Hdf5File,
+    library: Library,
     groups: BTreeMap<String, Attributes>,
     datasets: BTreeMap<String, Dataset>,
 }
@@ -71,7 +75,7 @@ impl H5File {
             )));
         }
         let (groups, datasets) = tree::read(&file, &bytes, limits)?;
-        Ok(Self { bytes, file, groups, datasets })
+        Ok(Self { bytes, file, library: Library::default(), groups, datasets })
     }
 
     /// The attributes of every group, by path without a leading slash; the root is `""`.
@@ -103,16 +107,32 @@ impl H5File {
                 "expected numbers, got elements that are {description}"
             )));
         }
+        let mut big_endian = dataset.big_endian;
         let bytes = match &dataset.storage {
             Storage::Mapped(range) => self.bytes.slice(range.clone()),
             Storage::Inline(bytes) => bytes.clone(),
-            Storage::Decoded => guarded(|| self.file.dataset(path)?.read_raw_bytes())?.into(),
+            Storage::Decoded => match guarded(|| self.file.dataset(path)?.read_raw_bytes()) {
+                Err(fault) if fault.kind() == ErrorKind::Unsupported => {
+                    big_endian = false;
+                    self.library.read(&self.bytes, path, dataset, &fault)?
+                }
+                bytes => bytes?.into(),
+            },
         };
         if bytes.len() != dataset.len {
             return Err(Error::damaged(format_args!("expected {} bytes, got {}", dataset.len, bytes.len())));
         }
-        Ok(if dataset.big_endian { swapped(&bytes, dataset.element.size()) } else { bytes })
+        Ok(if big_endian { swapped(&bytes, dataset.element.size()) } else { bytes })
     }
+}
+
+/// Opens an HDF5 file and reads all of it that can be read; how many datasets that were.
+///
+/// # Errors
+/// As opening it.
+pub fn read_everything(bytes: Bytes, limits: &Limits) -> Result<usize> {
+    let file = H5File::open(bytes, limits)?;
+    Ok(file.datasets().keys().filter(|path| file.read(path).is_ok()).count())
 }
 
 fn swapped(bytes: &[u8], size: usize) -> Bytes {

@@ -9,9 +9,8 @@ mod encode;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use bytes::Bytes;
-
 use super::h5::{Attribute, Attributes, ElementType};
+use super::store::Sink;
 use crate::error::{Error, Result};
 use encode::{Encoder, Entry, Target};
 
@@ -189,34 +188,33 @@ impl H5Layout {
     }
 
     /// Writes the file. `data` is asked for one dataset after the other, by path, in the order in
-    /// which they were declared: raw elements, little-endian, in C order.
+    /// which they were declared: raw elements, little-endian, in C order, in as many pieces as it likes.
     ///
     /// # Errors
     /// When `data` fails or gives another number of bytes than declared, or writing fails.
     pub(crate) fn write(
         &self,
         out: &mut dyn Write,
-        data: &mut dyn FnMut(&str) -> Result<Bytes>,
+        data: &mut dyn FnMut(&str, &mut Sink<'_>) -> Result<()>,
     ) -> Result<()> {
         let fail = |source| Error::io("cannot write the HDF5 file", source);
         out.write_all(&self.metadata).map_err(fail)?;
         let mut position = self.metadata.len() as u64;
         for Placed { path, address, len } in &self.datasets {
-            let bytes = data(path)?;
-            if bytes.len() as u64 != *len {
-                return Err(Error::input(format_args!(
-                    "{path:?}: expected {len} bytes, got {}",
-                    bytes.len()
-                )));
+            if *len > 0 {
+                let gap = usize::try_from(address.saturating_sub(position)).unwrap_or(0);
+                let padding = [0; ALIGNMENT as usize];
+                out.write_all(padding.get(..gap).unwrap_or(&padding)).map_err(fail)?;
+                position = address.saturating_add(*len);
             }
-            if bytes.is_empty() {
-                continue;
+            let mut written = 0_u64;
+            data(path, &mut |piece| {
+                written = written.saturating_add(piece.len() as u64);
+                out.write_all(piece).map_err(fail)
+            })?;
+            if written != *len {
+                return Err(Error::input(format_args!("{path:?}: expected {len} bytes, got {written}")));
             }
-            let gap = usize::try_from(address.saturating_sub(position)).unwrap_or(0);
-            let padding = [0; ALIGNMENT as usize];
-            out.write_all(padding.get(..gap).unwrap_or(&padding)).map_err(fail)?;
-            out.write_all(&bytes).map_err(fail)?;
-            position = address.saturating_add(*len);
         }
         Ok(())
     }

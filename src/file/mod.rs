@@ -4,11 +4,15 @@
 //! or against bytes that exist before it is believed.
 
 pub(crate) mod archive;
+pub(crate) mod bundle;
 pub(crate) mod h5;
 pub(crate) mod h5_write;
 pub(crate) mod map;
+mod proto;
 pub(crate) mod save;
+pub(crate) mod saved_model;
 pub(crate) mod store;
+mod table;
 
 /// Why a member of an archive may not be called `name`.
 fn fault_of_name(name: &str) -> Option<&'static str> {

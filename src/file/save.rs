@@ -1,7 +1,8 @@
 //! Puts files, archives and model directories on disk whole or not at all.
 //!
 //! Everything is first written beside its target and synced; one rename then takes the old one's
-//! place. Whatever fails before that leaves the old one as it was, and nothing else behind.
+//! place. Whatever fails before that leaves the old one as it was, and nothing else behind. Only a
+//! process that is killed leaves something behind, and the next save into that folder removes it.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -16,6 +17,9 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::fault_of_name;
 use crate::error::{Error, Result};
 
+/// How temporary names begin and end.
+const PREFIX: &str = ".burn-keras-";
+const SUFFIX: &str = ".tmp";
 const BUFFER: usize = 1 << 20;
 /// Tensors that start at multiples of this can be used where they lie in a mapped archive.
 const ALIGNMENT: u16 = 64;
@@ -108,7 +112,16 @@ pub(crate) fn zip_to<W: Write + Seek>(out: W, members: &mut [Member<'_>]) -> Res
 /// # Errors
 /// As [`zip_to`]; the file that was at `path` is then unchanged.
 pub(crate) fn save_zip(path: &Path, members: &mut [Member<'_>]) -> Result<()> {
-    replace_file(path, |out| zip_to(out, members).map(drop))
+    let len = members.iter().map(|member| member.content.len()).fold(0, u64::saturating_add);
+    replace_file(path, len, |out| zip_to(out, members).map(drop))
+}
+
+/// Writes a file in place of whatever file is at `path`.
+///
+/// # Errors
+/// When a stream is not as long as announced, or writing fails; the file that was at `path` is then unchanged.
+pub(crate) fn save_file(path: &Path, mut content: Content<'_>) -> Result<()> {
+    replace_file(path, content.len(), |out| content.write(out))
 }
 
 /// Writes members as files below `path`, in place of the model directory that is there.
@@ -129,8 +142,8 @@ pub(crate) fn save_directory(path: &Path, members: &mut [Member<'_>]) -> Result<
         refuse_foreign(path, members)?;
     }
     let parent = parent(path)?;
-    let temporary =
-        beside(0o777).tempdir_in(parent).map_err(|source| at("create a directory in", parent, source))?;
+    let (temporary, _lock) = locked(parent, || beside(0o777).tempdir_in(parent))
+        .map_err(|source| at("create a directory in", parent, source))?;
     let new = temporary.path();
     for member in members {
         write_below(new, member).map_err(|error| error.at(format_args!("member {:?}", member.name)))?;
@@ -138,6 +151,8 @@ pub(crate) fn save_directory(path: &Path, members: &mut [Member<'_>]) -> Result<
     sync_tree(new)?;
     if let Some(permissions) = old {
         fs::set_permissions(new, permissions).map_err(|source| at("set the permissions of", new, source))?;
+        // It gets the temporary name, and is not to be taken for something left behind.
+        let _old = File::open(path).ok().filter(|old| old.try_lock().is_ok());
         exchange(new, path).map_err(|source| at("replace", path, source))?;
         sync(parent)?;
         temporary.close().map_err(|source| at("remove what was at", path, source))
@@ -161,7 +176,12 @@ fn check_names(members: &[Member<'_>]) -> Result<()> {
     Ok(())
 }
 
-fn replace_file(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> Result<()>) -> Result<()> {
+/// Writes a file of at least `len` bytes in place of whatever file is at `path`.
+fn replace_file(
+    path: &Path,
+    len: u64,
+    write: impl FnOnce(&mut BufWriter<&File>) -> Result<()>,
+) -> Result<()> {
     let path = &follow(path)?;
     let old = match fs::metadata(path) {
         Ok(old) if old.is_file() => Some(old.permissions()),
@@ -170,8 +190,9 @@ fn replace_file(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> Result
         Err(source) => return Err(at("read", path, source)),
     };
     let parent = parent(path)?;
-    let temporary =
-        beside(0o666).tempfile_in(parent).map_err(|source| at("create a file in", parent, source))?;
+    let (temporary, _lock) = locked(parent, || beside(0o666).tempfile_in(parent))
+        .map_err(|source| at("create a file in", parent, source))?;
+    reserve(temporary.as_file(), len).map_err(|source| at("write", path, source))?;
     let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
     write(&mut out)?;
     out.flush().map_err(|source| at("write", path, source))?;
@@ -190,10 +211,30 @@ fn write_below(directory: &Path, member: &mut Member<'_>) -> Result<()> {
     let parent = parent(&path)?;
     fs::create_dir_all(parent).map_err(|source| at("create", parent, source))?;
     let file = File::create_new(&path).map_err(|source| at("create", &path, source))?;
+    reserve(&file, member.content.len()).map_err(|source| at("write", &path, source))?;
     let mut out = BufWriter::with_capacity(BUFFER, &file);
     member.content.write(&mut out)?;
     out.flush().map_err(|source| at("write", &path, source))?;
     file.sync_all().map_err(|source| at("write", &path, source))
+}
+
+/// Takes the room that a file will need: in one piece, and before any work when there is too little.
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, len: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
+        Err(error @ (Errno::NOSPC | Errno::DQUOT)) => Err(error.into()),
+        // Not every file system can; then the room is found on the way.
+        _ => Ok(()),
+    }
+}
+
+/// Takes the room that a file will need, where the system offers that.
+#[cfg(not(target_os = "linux"))]
+fn reserve(_: &File, _: u64) -> io::Result<()> {
+    Ok(())
 }
 
 /// Refuses to replace a directory that holds anything but a model.
@@ -252,10 +293,46 @@ fn rename_thrice(new: &Path, old: &Path) -> io::Result<()> {
     fs::rename(&aside, new)
 }
 
+/// Something temporary in `folder`, locked for as long as its maker lives.
+fn locked<T: AsRef<Path>>(folder: &Path, make: impl Fn() -> io::Result<T>) -> io::Result<(T, Option<File>)> {
+    sweep(folder);
+    loop {
+        let made = make()?;
+        let lock = lock(made.as_ref());
+        // Another process may have swept it away before it was locked.
+        if made.as_ref().exists() {
+            return Ok((made, lock));
+        }
+    }
+}
+
+/// Locks a file or a folder, where that is possible and keeps nobody from using it.
+fn lock(path: &Path) -> Option<File> {
+    let file = cfg!(unix).then(|| File::open(path).ok()).flatten()?;
+    file.lock().ok().map(|()| file)
+}
+
+/// Removes what processes that were killed have left in a folder: it is not locked.
+fn sweep(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_ours = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
+    for entry in entries.filter(|entry| cfg!(unix) && entry.file_name().to_str().is_some_and(is_ours)) {
+        let Ok(kind) = entry.file_type() else { continue };
+        let remove = if kind.is_dir() { fs::remove_dir_all::<PathBuf> } else { fs::remove_file::<PathBuf> };
+        if (kind.is_dir() || kind.is_file())
+            && let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            // Whatever cannot be removed does no harm.
+            let _ = remove(entry.path());
+        }
+    }
+}
+
 /// Temporary names; the modes are what the process's umask leaves of `mode`.
 fn beside(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".burn-keras-").suffix(".tmp");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     #[cfg(not(unix))]

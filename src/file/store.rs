@@ -10,6 +10,26 @@ use bytes::Bytes;
 use super::h5::{Attributes, ElementType, H5File};
 use crate::error::{Error, Result};
 
+/// Takes bytes, piece by piece.
+pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+
+/// Where the elements of a tensor come from.
+pub(crate) trait Source: Send + Sync {
+    /// All of them.
+    fn read(&self) -> Result<Bytes>;
+
+    /// All of them, in as many pieces as it likes.
+    fn write(&self, sink: &mut Sink<'_>) -> Result<()> {
+        sink(&self.read()?)
+    }
+}
+
+impl<F: Fn() -> Result<Bytes> + Send + Sync> Source for F {
+    fn read(&self) -> Result<Bytes> {
+        self()
+    }
+}
+
 /// A tensor that is read when it is asked for.
 #[derive(Clone)]
 pub(crate) struct Stored {
@@ -18,7 +38,7 @@ pub(crate) struct Stored {
     pub(crate) element: ElementType,
     pub(crate) attributes: Attributes,
     /// None for what is to be written, and cannot be read yet.
-    read: Option<Arc<dyn Fn() -> Result<Bytes> + Send + Sync>>,
+    source: Option<Arc<dyn Source>>,
 }
 
 impl fmt::Debug for Stored {
@@ -34,17 +54,26 @@ impl Stored {
         element: ElementType,
         read: impl Fn() -> Result<Bytes> + Send + Sync + 'static,
     ) -> Self {
-        Self { shape, element, attributes: Attributes::new(), read: Some(Arc::new(read)) }
+        Self::from_source(shape, element, read)
+    }
+
+    /// A tensor whose elements `source` gives: little-endian, in C order.
+    pub(crate) fn from_source(
+        shape: Vec<usize>,
+        element: ElementType,
+        source: impl Source + 'static,
+    ) -> Self {
+        Self { shape, element, attributes: Attributes::new(), source: Some(Arc::new(source)) }
     }
 
     /// A tensor that is to be written, and cannot be read yet.
     pub(crate) fn planned(shape: Vec<usize>, element: ElementType) -> Self {
-        Self { shape, element, attributes: Attributes::new(), read: None }
+        Self { shape, element, attributes: Attributes::new(), source: None }
     }
 
     /// Whether it is only planned.
     pub(crate) fn is_planned(&self) -> bool {
-        self.read.is_none()
+        self.source.is_none()
     }
 
     /// Its elements: little-endian, in C order.
@@ -52,9 +81,26 @@ impl Stored {
     /// # Errors
     /// When they are damaged, or of a type that no variable has, or not there yet.
     pub(crate) fn read(&self) -> Result<Bytes> {
-        match &self.read {
-            Some(read) => read(),
-            None => Err(Error::weights("not written yet")),
+        self.source()?.read()
+    }
+
+    /// Hands its elements on, as [`read`](Self::read) gives them.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and those of the sink.
+    pub(crate) fn write(&self, sink: &mut Sink<'_>) -> Result<()> {
+        self.source()?.write(sink)
+    }
+
+    fn source(&self) -> Result<&dyn Source> {
+        self.source.as_deref().ok_or_else(|| Error::weights("not written yet"))
+    }
+
+    /// Whether it is the very same tensor as another, with nothing done to it.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (&self.source, &other.source) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            _ => false,
         }
     }
 
@@ -85,6 +131,17 @@ pub(crate) struct Store {
     /// The attributes of every group; the root is `""`.
     pub(crate) groups: BTreeMap<String, Attributes>,
     pub(crate) tensors: BTreeMap<String, Stored>,
+}
+
+impl Store {
+    /// Takes a group out, and all below it.
+    pub(crate) fn remove(&mut self, group: &str) {
+        let is_below = |path: &str| {
+            path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.groups.retain(|path, _| !is_below(path));
+        self.tensors.retain(|path, _| !is_below(path));
+    }
 }
 
 impl From<H5File> for Store {

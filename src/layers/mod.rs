@@ -25,7 +25,7 @@ mod hashing;
 mod identity;
 pub(crate) mod image;
 mod input;
-mod keras2;
+pub(crate) mod keras2;
 mod lambda;
 mod layer_normalization;
 mod locally_connected;

@@ -6,15 +6,28 @@
 
 mod activations;
 mod arrays;
+pub(crate) mod compile;
+mod compile_names;
+mod keras2_calls;
+mod keras2_classes;
+mod keras2_functions;
+mod keras2_masks;
+mod keras2_refused;
 mod keys;
 mod legacy_merge;
 mod models;
 mod nodes;
 mod objects;
 mod operations;
+pub(crate) mod optimizer;
 mod plain;
+pub(crate) mod portable;
+#[cfg(test)]
+mod portable_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod training_tests;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -24,6 +37,7 @@ use serde_json::{Map, Value as Json};
 use crate::error::Result;
 
 pub(crate) use arrays::{NamedArray, modern_arrays};
+pub use portable::Target;
 
 /// Where a config comes from, as the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,38 +1,60 @@
 //! Which tensor of a file is which variable of a model.
 
 mod draws;
-mod legacy;
+pub(crate) mod legacy;
+mod load;
+mod objects;
+pub(crate) mod optimizer;
+mod present;
+mod renamed;
 mod report;
+mod saved_model;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::config::{Dtype, Json};
 use crate::error::{Error, Result};
-use crate::file::h5::{Attribute, Attributes, ElementType};
+use crate::file::archive::{Archive, HDF5_MAGIC};
+use crate::file::bundle::Objects;
+use crate::file::h5::{Attribute, Attributes, ElementType, H5File};
+use crate::file::map::map;
 use crate::file::store::{Store, Stored};
-use crate::keras_file::Description;
+use crate::keras_file::{Description, WEIGHTS};
 use crate::layer::{Variable, Variables};
+use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::registry::nearest_of;
-use crate::versions::Origin;
+use crate::versions::{Change, Origin};
 
 pub(crate) use draws::Draws;
+pub use load::{Matching, WeightsOptions};
+pub(crate) use present::present;
 pub use report::{LoadReport, Loaded, Missing, Skipped, Unused};
+pub(crate) use saved_model::{Saved, saved_model};
+
+/// The group of the weights in a legacy HDF5 file of a whole model.
+pub(crate) const MODEL_WEIGHTS: &str = "model_weights";
 
 /// The tensors of a file, and how it names them.
 #[derive(Debug)]
 pub(crate) struct WeightsFile {
     pub(crate) store: Store,
     pub(crate) layout: Layout,
+    /// Who wrote it.
+    pub(crate) origin: Origin,
 }
 
 /// How a file names its tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Layout {
     /// By class and number: `layers/dense_1/vars/0`.
     Keras3,
     /// By layer and variable, below a group: `model_weights/dense_1/dense_1/kernel:0`.
     Legacy { root: &'static str },
+    /// By whichever way leads to them in a graph of objects: `layer_with_weights-1/kernel`.
+    Objects(Arc<Objects>),
     /// There are none.
     None,
 }
@@ -45,12 +67,61 @@ pub(crate) struct Resolved {
     sources: HashMap<String, String>,
     /// Tensors of the file that are none of the model's.
     unused: Vec<(String, Vec<usize>)>,
+    /// What was left out, and why.
+    pub(crate) changes: Vec<Change>,
 }
 
 impl WeightsFile {
     /// A file without any.
     pub(crate) fn none() -> Self {
-        Self { store: Store::default(), layout: Layout::None }
+        Self { store: Store::default(), layout: Layout::None, origin: Origin::default() }
+    }
+
+    /// Opens the weights in a file of any kind.
+    pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self> {
+        if let Some(checkpoint) = saved_model::checkpoint(path, limits)? {
+            return Ok(checkpoint);
+        }
+        if path.is_dir() {
+            return Self::of_archive(&Archive::from_directory(path, limits)?, limits);
+        }
+        let bytes = map(path)?;
+        match bytes.starts_with(HDF5_MAGIC) {
+            true => Ok(Self::of_h5(H5File::open(bytes, limits)?.into())),
+            false => Self::of_archive(&Archive::from_bytes(bytes, limits)?, limits),
+        }
+    }
+
+    /// The weights of a `.keras` archive.
+    pub(crate) fn of_archive(archive: &Archive, limits: &Limits) -> Result<Self> {
+        match archive.read(WEIGHTS)? {
+            Some(bytes) => Ok(Self {
+                store: H5File::open(bytes, limits).map_err(|error| error.at(WEIGHTS))?.into(),
+                layout: Layout::Keras3,
+                origin: Origin::default(),
+            }),
+            None if archive.names().any(|name| name == "model.weights.npz") => {
+                Err(Error::unsupported("weights in a model.weights.npz"))
+            }
+            None => Err(Error::damaged(format_args!("there is no {WEIGHTS} in it"))),
+        }
+    }
+
+    /// The weights of an HDF5 file: those of Keras 3, or legacy ones, alone or of a whole model.
+    pub(crate) fn of_h5(store: Store) -> Self {
+        let has_layers = |group: &&str| {
+            let group = store.groups.get(*group);
+            group.is_some_and(|attributes| legacy::names(attributes, "layer_names").is_some())
+        };
+        let Some(root) = ["", MODEL_WEIGHTS].into_iter().find(has_layers) else {
+            return Self { store, layout: Layout::Keras3, origin: Origin::default() };
+        };
+        let text = |key: &str| {
+            let text = ["", root].into_iter().find_map(|group| store.groups.get(group)?.get(key));
+            text.and_then(Attribute::text).map(str::to_owned)
+        };
+        let origin = Origin { keras_version: text("keras_version"), backend: text("backend") };
+        Self { store, layout: Layout::Legacy { root }, origin }
     }
 
     /// Finds the variables of a model among the tensors of the file.
@@ -58,14 +129,59 @@ impl WeightsFile {
         &self,
         description: &Description,
         config: &Json,
-        origin: &Origin,
+        matching: Option<Matching>,
     ) -> Result<Resolved> {
-        match self.layout {
-            Layout::Keras3 => Ok(Resolved { store: self.store.clone(), ..Resolved::default() }),
-            Layout::Legacy { root } => legacy::resolve(&self.store, root, description, config, origin),
-            Layout::None => Ok(Resolved { store: planned(description)?, ..Resolved::default() }),
+        match (&self.layout, matching) {
+            (Layout::Keras3, None | Some(Matching::Path)) => {
+                let mut found = renamed::resolve(&self.store, description);
+                optimizer::modernize(self, description, config, &mut found);
+                Ok(found)
+            }
+            (Layout::Keras3, Some(Matching::Name)) => Ok(by_name(&self.store, description)),
+            (Layout::Keras3, Some(Matching::Order)) => {
+                Err(Error::unsupported("a file of Keras 3 does not say in which order its layers are"))
+            }
+            (Layout::Legacy { .. }, Some(Matching::Path)) => {
+                Err(Error::unsupported("a legacy file has no paths of Keras 3"))
+            }
+            (Layout::Legacy { root }, matching) => {
+                let by_name = matching == Some(Matching::Name);
+                legacy::resolve(self, root, description, config, by_name)
+            }
+            (Layout::Objects(objects), None | Some(Matching::Order)) => {
+                objects::resolve(&self.store, objects, description, config)
+            }
+            (Layout::Objects(_), _) => Err(Error::unsupported(
+                "a checkpoint of TensorFlow has neither the paths of Keras 3 nor names",
+            )),
+            (Layout::None, _) => Ok(Resolved { store: planned(description)?, ..Resolved::default() }),
         }
     }
+}
+
+/// The tensors of a file of Keras 3 under the paths of the model's layers of the same names.
+fn by_name(store: &Store, description: &Description) -> Resolved {
+    let mut found = Resolved::default();
+    let Some(graph) = graph_of(description.root.as_ref()) else { return found };
+    let groups: HashMap<&str, &str> = graph
+        .layers
+        .iter()
+        .filter_map(|layer| Some((layer.name.as_str(), layer.group.as_deref()?)))
+        .collect();
+    let named = store.groups.iter().filter_map(|(path, attributes)| {
+        let group = path.strip_suffix("/vars").filter(|group| group.matches('/').count() == 1)?;
+        Some((group, attributes.get("name")?.text()?))
+    });
+    let named: HashMap<&str, &str> = named.collect();
+    for (path, tensor) in &store.tensors {
+        let end = path.match_indices('/').nth(1).map_or(0, |(at, _)| at);
+        let name = path.get(..end).and_then(|group| named.get(group));
+        match name.and_then(|name| groups.get(name)).zip(path.get(end..)) {
+            Some((group, rest)) => found.take(format!("{group}{rest}"), path, tensor.clone()),
+            None => found.unused.push((path.clone(), tensor.shape.clone())),
+        }
+    }
+    found
 }
 
 impl Resolved {

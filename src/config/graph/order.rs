@@ -3,24 +3,36 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use super::{Named, Read, show};
+use super::{Named, show};
 use crate::error::{Error, Result};
 use crate::layer::Tree;
 
 /// A call by layer and number.
 type Key = (usize, usize);
 
+/// A layer of a graph, with its calls.
+pub(crate) trait Called {
+    /// How often it is called.
+    fn calls(&self) -> usize;
+    /// Every tensor of a call in Keras' flattened order, which decides the order of layers.
+    fn parents(&self, call: usize) -> &[Named];
+    /// Whether it is an input, which nobody calls.
+    fn is_input(&self) -> bool;
+    /// Where it stands in the file, for messages.
+    fn place(&self) -> &str;
+}
+
 /// The order of calls and layers.
-pub(super) struct Order {
+pub(crate) struct Order {
     /// Calls, in the order in which Keras runs them: it shows where a layer takes masks off its inputs.
-    pub(super) nodes: Vec<Key>,
+    pub(crate) nodes: Vec<Key>,
     /// Layers, in Keras' order of `model.layers`.
-    pub(super) layers: Vec<usize>,
+    pub(crate) layers: Vec<usize>,
 }
 
 impl Order {
-    pub(super) fn new(
-        entries: &[Read<'_>],
+    pub(crate) fn new(
+        entries: &[impl Called],
         names: &HashMap<&str, usize>,
         inputs: &Tree<Named>,
         outputs: &Tree<Named>,
@@ -28,15 +40,14 @@ impl Order {
         let key = |named: &Named| -> Result<Key> {
             let known = names.get(named.layer.as_str()).copied().filter(|layer| {
                 let entry = &entries[*layer];
-                named.call < entry.calls.len() || (entry.config.is_input() && named.call == 0)
+                named.call < entry.calls() || (entry.is_input() && named.call == 0)
             });
             let layer = known.ok_or_else(|| Error::config(format_args!("no such call: {}", show(named))))?;
             Ok((layer, named.call))
         };
         let parents = |node: Key| -> Result<Vec<Key>> {
-            let call = entries[node.0].calls.get(node.1);
-            let parents = call.map_or(&[][..], |call| call.parents.as_slice()).iter().map(key);
-            parents.collect::<Result<Vec<_>>>().map_err(|error| error.at(&entries[node.0].place))
+            let parents = entries[node.0].parents(node.1).iter().map(key);
+            parents.collect::<Result<Vec<_>>>().map_err(|error| error.at(entries[node.0].place()))
         };
         let roots = outputs.leaves().into_iter().map(key).collect::<Result<Vec<_>>>()?;
         let (mut nodes, mut index) = depth_first(&roots, &parents, entries)?;
@@ -89,7 +100,7 @@ impl Depths {
 fn depth_first(
     roots: &[Key],
     parents: &impl Fn(Key) -> Result<Vec<Key>>,
-    entries: &[Read<'_>],
+    entries: &[impl Called],
 ) -> Result<(Vec<Key>, HashMap<usize, i64>)> {
     let (mut post, mut index) = (Vec::new(), HashMap::new());
     let (mut open, mut closed) = (HashSet::new(), HashSet::new());
@@ -99,7 +110,7 @@ fn depth_first(
         loop {
             if let Some(node) = next.take().filter(|node| !closed.contains(node)) {
                 if !open.insert(node) {
-                    return Err(Error::config("the graph has a loop").at(&entries[node.0].place));
+                    return Err(Error::config("the graph has a loop").at(entries[node.0].place()));
                 }
                 let number = index.len() as i64;
                 index.entry(node.0).or_insert(number);

@@ -25,6 +25,16 @@ pub(crate) enum Attribute {
     Other,
 }
 
+impl Attribute {
+    /// The text, if it is one.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
 /// Decodes attributes, within a budget for all text of the file.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
@@ -58,7 +68,11 @@ impl<'a> Reader<'a> {
     /// Takes `len` bytes off the budget for text.
     pub(super) fn take(&mut self, len: usize) -> Result<()> {
         self.text = self.text.saturating_add(len as u64);
-        Limits::check("text in paths and attributes, in bytes", self.text, self.limits.text_bytes)
+        Limits::check("text in paths and attributes, in bytes", self.text, self.limits.text_bytes)?;
+        // Every byte of it may stand in the paths of all that is below, but hardly more often.
+        let most = (self.bytes.len() as u64).saturating_mul(self.limits.depth as u64);
+        let most = most.max(self.limits.expansion_floor);
+        Limits::check("text in paths and attributes of a file of this size, in bytes", self.text, most)
     }
 
     pub(super) fn read<'m>(

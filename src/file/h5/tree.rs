@@ -61,6 +61,9 @@ struct Walk<'a> {
     decoded: u64,
 }
 
+/// What the header of an object and the link to it take at least, in bytes.
+const SMALLEST: usize = 24;
+
 struct Link {
     name: String,
     target: LinkTarget,
@@ -109,6 +112,8 @@ impl Walk<'_> {
         let place = |error: Error| error.at(format_args!("{path:?}"));
         self.objects = self.objects.saturating_add(1);
         Limits::check("objects of the HDF5 file", self.objects, self.limits.entries as u64)?;
+        // Hard links may lead to the same objects again and again.
+        Limits::check("objects of a file of this size", self.objects, (self.bytes.len() / SMALLEST) as u64)?;
         let header = self.header(address).map_err(place)?;
         let is_group = header.messages.iter().any(|message| {
             matches!(message, HdfMessage::SymbolTable(_) | HdfMessage::Link(_) | HdfMessage::LinkInfo(_))

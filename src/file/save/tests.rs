@@ -182,3 +182,24 @@ fn permissions_and_links_survive() {
     save_directory(&directory, &mut [member("config.json", b"2")]).unwrap();
     assert_eq!(mode(&directory), 0o750);
 }
+
+#[cfg(unix)]
+#[test]
+fn only_what_the_dead_have_left_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.keras");
+    let (dead, alive) = (dir.path().join(".burn-keras-dead.tmp"), dir.path().join(".burn-keras-alive.tmp"));
+    let folder = dir.path().join(".burn-keras-folder.tmp");
+    fs::write(&dead, b"").unwrap();
+    fs::write(&alive, b"").unwrap();
+    fs::create_dir_all(folder.join("assets")).unwrap();
+    let target = dir.path().join("target");
+    fs::write(&target, b"").unwrap();
+    std::os::unix::fs::symlink(&target, dir.path().join(".burn-keras-link.tmp")).unwrap();
+    let lock = lock(&alive).unwrap();
+    save_zip(&path, &mut [member("a", b"1")]).unwrap();
+    assert_eq!(listing(dir.path()), [".burn-keras-alive.tmp", ".burn-keras-link.tmp", "m.keras", "target"]);
+    drop(lock);
+    save_zip(&path, &mut [member("a", b"1")]).unwrap();
+    assert_eq!(listing(dir.path()), [".burn-keras-link.tmp", "m.keras", "target"]);
+}

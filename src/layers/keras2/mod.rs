@@ -17,20 +17,20 @@ use table::{FUNCTIONS, NODES};
 type Parameters<T> = Vec<(String, Tree<T>)>;
 
 /// The operation that a function of TensorFlow is.
-struct Meaning {
+pub(crate) struct Meaning {
     class: &'static str,
     /// Whether only floats are taken.
-    floats: bool,
+    pub(crate) floats: bool,
     /// Its arguments: own name, and that of TensorFlow.
-    arguments: Vec<(&'static str, &'static str)>,
+    pub(crate) arguments: Vec<(&'static str, &'static str)>,
     /// Its options, likewise.
-    options: Vec<(&'static str, &'static str)>,
+    pub(crate) options: Vec<(&'static str, &'static str)>,
     /// What must be false.
     refused: Vec<&'static str>,
 }
 
 impl Meaning {
-    fn of(function: &str) -> Option<Self> {
+    pub(crate) fn of(function: &str) -> Option<Self> {
         let (_, line) = FUNCTIONS.iter().find(|(name, _)| *name == function)?;
         let (class, parameters) = line.strip_suffix(')')?.split_once('(')?;
         let mut lists = parameters

@@ -1,0 +1,236 @@
+//! The state of an optimizer: where Keras 3 has it, from where older files have it.
+
+use bytes::Bytes;
+
+use super::legacy::{names, set_names, wanted};
+use super::{Resolved, WeightsFile};
+use crate::config::Json;
+use crate::error::{Error, Result};
+use crate::file::h5::{Attributes, ElementType};
+use crate::file::store::{Store, Stored};
+use crate::keras_file::Description;
+use crate::versions::optimizer::{
+    Layout, Slot, SlotName, Trainable, from_layout, from_legacy, momentum_product, to_keras2, to_legacy,
+};
+use crate::versions::{Change, Target};
+
+/// Where Keras 3 has the variables of an optimizer.
+const GROUP: &str = "optimizer";
+const VARIABLES: &str = "optimizer/vars";
+const INNER_VARIABLES: &str = "optimizer/inner_optimizer/vars";
+
+/// The group of the state in a legacy file.
+const LEGACY: &str = "optimizer_weights";
+
+/// Takes the state out of a legacy file. It is left out where the variables of the model are not those of
+/// the file: `is_as_stored`.
+pub(super) fn resolve(
+    file: &WeightsFile,
+    description: &Description,
+    config: &Json,
+    is_as_stored: bool,
+    found: &mut Resolved,
+) {
+    let (Some(attributes), Some(optimizer)) = (file.store.groups.get(LEGACY), optimizer_of(config)) else {
+        return;
+    };
+    let tensor = |name: String| {
+        let tensor = file.store.tensors.get(&format!("{LEGACY}/{name}"))?.clone();
+        Some((SlotName { name, shape: tensor.shape.clone() }, tensor))
+    };
+    let stored: Option<(Vec<_>, Vec<_>)> =
+        names(attributes, "weight_names").unwrap_or_default().into_iter().map(tensor).collect();
+    let taken = stored.filter(|_| is_as_stored).and_then(|(names, tensors)| {
+        let slots = |optimizer: &Json| from_legacy(optimizer, &names, &trainable(description));
+        put(optimizer, slots, &tensors, &mut found.store)
+    });
+    if taken.is_none() {
+        found.changes.push(left_out());
+    }
+}
+
+/// Brings the state in a `.keras` file of Keras 2 into the order of Keras 3.
+pub(super) fn modernize(file: &WeightsFile, description: &Description, config: &Json, found: &mut Resolved) {
+    let is_keras2 = file.origin.keras_version.as_deref().is_some_and(|version| version.starts_with("2."));
+    if !is_keras2 || !file.store.groups.contains_key(VARIABLES) {
+        return;
+    }
+    let (names, tensors): (Vec<_>, Vec<_>) = numbered(&file.store).unzip();
+    found.store.remove(GROUP);
+    let taken = optimizer_of(config).and_then(|optimizer| {
+        let slots =
+            |optimizer: &Json| from_layout(optimizer, Layout::Keras2, &names, &trainable(description));
+        put(optimizer, slots, &tensors, &mut found.store)
+    });
+    if taken.is_none() {
+        found.changes.push(left_out());
+    }
+}
+
+/// Puts the state into a legacy file, if there is any and that version of Keras has such an optimizer.
+pub(crate) fn put_legacy(
+    store: &Store,
+    description: &Description,
+    config: &Json,
+    target: Target,
+    tree: &mut Store,
+) {
+    let Some(state) = legacy_state(store, description, config, target) else { return };
+    let names = state.iter().map(|(name, _)| name.clone()).collect();
+    tree.tensors.extend(state.into_iter().map(|(name, tensor)| (format!("{LEGACY}/{name}"), tensor)));
+    set_names(tree.groups.entry(LEGACY.to_owned()).or_default(), "weight_names", names);
+}
+
+/// The state for a legacy HDF5 file: the names of `optimizer_weights` in order, and their tensors. None where
+/// there is no state, or that Keras has no such optimizer.
+fn legacy_state(
+    store: &Store,
+    description: &Description,
+    config: &Json,
+    target: Target,
+) -> Option<Vec<(String, Stored)>> {
+    let (names, slots): (Vec<_>, Vec<_>) =
+        to_legacy(optimizer_of(config)?, &trainable(description), target)?.into_iter().unzip();
+    Some(names.into_iter().zip(present(slots, store, target)?).collect())
+}
+
+/// `optimizer/vars/0..` of a `.keras` file that Keras 2 opens. None as above.
+#[allow(dead_code)] // until files for Keras 2 are written
+pub(crate) fn keras2_state(store: &Store, description: &Description, config: &Json) -> Option<Vec<Stored>> {
+    let slots = to_keras2(optimizer_of(config)?, &trainable(description))?;
+    present(slots, store, Target::Keras2)
+}
+
+fn present(slots: Vec<Slot>, store: &Store, target: Target) -> Option<Vec<Stored>> {
+    let stored = numbered(store).map(|(_, tensor)| tensor).collect::<Vec<_>>();
+    let mut filled = slots.into_iter().map(|slot| filled(slot, &stored)).collect::<Option<Vec<_>>>()?;
+    if let (Target::Keras2, Some(steps)) = (target, filled.first_mut()) {
+        let own = steps.clone();
+        *steps = Stored::new(Vec::new(), ElementType::I64, move || {
+            Ok(Bytes::from(count(&own)?.to_le_bytes().to_vec()))
+        });
+    }
+    Some(filled)
+}
+
+/// The variables of an optimizer by their numbers.
+fn numbered(store: &Store) -> impl Iterator<Item = (SlotName, Stored)> + '_ {
+    (0..).map_while(|number: usize| {
+        let name = number.to_string();
+        let tensor = store.tensors.get(&format!("{VARIABLES}/{name}"))?.clone();
+        Some((SlotName { name, shape: tensor.shape.clone() }, tensor))
+    })
+}
+
+fn optimizer_of(config: &Json) -> Option<&Json> {
+    config.pointer("/compile_config/optimizer").filter(|optimizer| !optimizer.is_null())
+}
+
+fn left_out() -> Change {
+    let what = "its state is left out: it is not that of the trained variables of the model";
+    Change { place: GROUP.to_owned(), what: what.to_owned() }
+}
+
+/// The trainable variables of a model in the order of Keras.
+fn trainable(description: &Description) -> Vec<Trainable> {
+    let variables = wanted(description).into_iter().flat_map(|layer| layer.variables);
+    let trained = variables.filter(|variable| variable.variable.trainable);
+    trained.map(|variable| (variable.name, variable.variable.shape.clone())).collect()
+}
+
+/// Puts the variables of an optimizer where Keras 3 has them; what scales losses has those of its inner one
+/// twice.
+fn put(
+    optimizer: &Json,
+    slots: impl Fn(&Json) -> Option<Vec<Slot>>,
+    stored: &[Stored],
+    store: &mut Store,
+) -> Option<()> {
+    let inner = optimizer.pointer("/config/inner_optimizer");
+    let groups = [(VARIABLES, Some(optimizer)), (INNER_VARIABLES, inner)];
+    let mut tensors = Vec::new();
+    for (group, optimizer) in groups {
+        let Some(optimizer) = optimizer else { continue };
+        for (number, slot) in slots(optimizer)?.into_iter().enumerate() {
+            tensors.push((format!("{group}/{number}"), filled(slot, stored)?));
+        }
+        store.groups.insert(group.to_owned(), Attributes::new());
+    }
+    store.tensors.extend(tensors);
+    Some(())
+}
+
+/// The tensor that a slot is filled with.
+fn filled(slot: Slot, stored: &[Stored]) -> Option<Stored> {
+    let constant = |number: f64, elements: u64| {
+        let elements = usize::try_from(elements).map_err(|_| Error::limit("too large for this machine"))?;
+        Ok(Bytes::from((number as f32).to_le_bytes().repeat(elements)))
+    };
+    match slot {
+        Slot::Stored(at) => stored.get(at).cloned(),
+        Slot::Constant(number, shape) => {
+            let elements = Stored::planned(shape.clone(), ElementType::F32).elements();
+            Some(Stored::new(shape, ElementType::F32, move || constant(number, elements)))
+        }
+        Slot::MomentumProduct(beta_1) => {
+            let steps = stored.first()?.clone();
+            let product = move || constant(momentum_product(beta_1, count(&steps)?), 1);
+            Some(Stored::new(Vec::new(), ElementType::F32, product))
+        }
+    }
+}
+
+/// The number of steps. Negative ones would be none.
+fn count(steps: &Stored) -> Result<u64> {
+    let bytes = steps.read()?;
+    let number = match (&steps.element, &bytes[..]) {
+        (ElementType::I64, bytes) => bytes.try_into().map(i64::from_le_bytes).ok(),
+        (ElementType::I32, bytes) => bytes.try_into().map(|bytes| i64::from(i32::from_le_bytes(bytes))).ok(),
+        _ => None,
+    };
+    let number = number.and_then(|number| u64::try_from(number).ok());
+    number.ok_or_else(|| Error::damaged("expected a number of steps").at(VARIABLES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Object;
+    use crate::{KerasFile, Limits};
+
+    /// What Keras 2 stored goes back as it was.
+    #[test]
+    fn the_state_goes_back_to_keras_2() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/keras2_training");
+        for name in ["adam.h5", "rmsprop.h5", "scaled.h5", "adam_archive.keras"] {
+            let path = std::path::Path::new(folder).join(name);
+            let file = KerasFile::open(&path, &Limits::default()).unwrap();
+            assert!(Object::of(&file.config()["compile_config"]["optimizer"]).is_some());
+            let found = file.describe(&crate::layer::Registry::default(), false).unwrap();
+            let original = WeightsFile::open(&path, &Limits::default()).unwrap();
+            let same = |name: &str, own: &Stored, real: &Stored| {
+                assert_eq!(own.shape, real.shape, "{name}");
+                assert_eq!(own.element, real.element, "{name}");
+                assert_eq!(own.read().unwrap(), real.read().unwrap(), "{name}");
+            };
+            let (store, model, config) = (&found.store, &found.description, file.config());
+            let state = keras2_state(store, model, config).unwrap();
+            let Some(group) = original.store.groups.get(LEGACY) else {
+                let real: Vec<_> = numbered(&original.store).collect();
+                assert_eq!(state.len(), real.len());
+                state.iter().zip(&real).for_each(|(own, (_, real))| same(name, own, real));
+                continue;
+            };
+            let names = names(group, "weight_names").unwrap();
+            let legacy = legacy_state(store, model, config, Target::Keras2).unwrap();
+            assert_eq!(legacy.len(), names.len());
+            for ((own, tensor), real) in legacy.iter().zip(&names) {
+                // Of nested models Keras 2 names the innermost only.
+                let tail = |name: &str| name.rsplit('/').next().map(str::to_owned);
+                assert_eq!(tail(own), tail(real), "{own} {real}");
+                same(own, tensor, &original.store.tensors[&format!("{LEGACY}/{real}")]);
+            }
+            assert!(legacy_state(store, model, config, Target::Keras3).unwrap().len() > names.len());
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a model is saved as: its variables as they are now.
+
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{DType, Int, Tensor, TensorData};
+use bytes::Bytes;
+
+use super::element;
+use crate::config::Dtype;
+use crate::error::{Error, Result};
+use crate::file::h5::Attribute;
+use crate::file::store::{Sink, Source, Store, Stored};
+use crate::layer::Variable;
+use crate::load::by_param;
+use crate::model::KerasModel;
+use crate::value::{Value, burn_dtype};
+
+/// The tensors of a model under the paths of Keras 3: its variables, and what else its file has.
+pub(crate) fn present(model: &KerasModel) -> Result<Store> {
+    let mut collect = Collect { path: Vec::new(), values: HashMap::new() };
+    model.visit(&mut collect);
+    let mut store = model.store().clone();
+    for (param, variable) in by_param(model.origin().description.variables.iter())? {
+        let value = collect.values.remove(&param);
+        let value =
+            value.ok_or_else(|| Error::weights(format_args!("the module has no parameter {param:?}")))?;
+        if value.shape() != variable.param_shape() {
+            let (expected, got) = (variable.param_shape(), value.shape());
+            let message = format_args!("expected the shape {expected:?}, got {got:?}");
+            return Err(Error::weights(message).at(param));
+        }
+        for (_, path) in variable.datasets() {
+            let tensor = tensor(&value, &variable, store.tensors.get(&path))?;
+            store.tensors.insert(path, tensor);
+        }
+    }
+    Ok(store)
+}
+
+/// A variable as it is written, in place of what the file had.
+fn tensor(value: &Value, variable: &Variable, stored: Option<&Stored>) -> Result<Stored> {
+    // How wide integers are depends on the backend that Keras wrote them with.
+    let stored_as = stored.and_then(|stored| Dtype::from_name(stored.element.keras_name()?));
+    let width = stored_as.filter(|stored| stored.is_int() && variable.dtype.is_int());
+    let variable = Variable { dtype: width.unwrap_or(variable.dtype), ..variable.clone() };
+    let (element, dtype) = (element(&variable)?, burn_dtype(variable.dtype)?);
+    let mut attributes = stored.map(|stored| stored.attributes.clone()).unwrap_or_default();
+    if stored.is_none_or(|stored| stored.element != element) {
+        attributes.retain(|name, value| name != "dtype" || !matches!(value, Attribute::Str(_)));
+    }
+    let shape = variable.shape.clone();
+    let mut tensor = Stored::from_source(shape, element, Now { value: value.clone(), variable, dtype });
+    tensor.attributes = attributes;
+    Ok(tensor)
+}
+
+/// So many elements leave their device at a time: few enough for a cache to hold them until they are
+/// written.
+const PIECE: usize = 1 << 20;
+
+/// The present value of a variable.
+struct Now {
+    value: Value,
+    variable: Variable,
+    dtype: DType,
+}
+
+impl Now {
+    fn host(&self, value: Value) -> Result<TensorData> {
+        Ok(value.cast(self.dtype)?.into_data().convert_dtype(self.dtype))
+    }
+}
+
+impl Source for Now {
+    fn read(&self) -> Result<Bytes> {
+        let data = self.variable.to_file(self.host(self.value.clone())?)?;
+        Ok(Bytes::from_owner(Host(data.into_bytes())))
+    }
+
+    fn write(&self, sink: &mut Sink<'_>) -> Result<()> {
+        if self.variable.moves() {
+            return sink(&self.read()?);
+        }
+        let len = self.value.shape().iter().product();
+        let value = self.value.clone().reshape(&[len])?;
+        for start in (0..len).step_by(PIECE) {
+            sink(self.host(value.clone().narrow(0, start, PIECE.min(len - start))?)?.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Host memory of Burn's as an owner of bytes.
+struct Host(burn::tensor::Bytes);
+
+impl AsRef<[u8]> for Host {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Collects every tensor of a module by its path.
+struct Collect {
+    path: Vec<String>,
+    values: HashMap<String, Value>,
+}
+
+impl ModuleVisitor for Collect {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.values.insert(self.path.join("."), Value::from(param.val()));
+    }
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.values.insert(self.path.join("."), Value::from(param.val()));
+    }
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+}

@@ -1,0 +1,116 @@
+//! SavedModels of Keras 2, and checkpoints as `save_weights` writes them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::objects::layers;
+use super::{Layout, WeightsFile};
+use crate::config::{Json, Map, json};
+use crate::error::Result;
+use crate::file::bundle::{Bundle, Objects};
+use crate::file::saved_model::{Keys, Resources, SavedModel};
+use crate::file::store::Store;
+use crate::limits::Limits;
+use crate::versions::Origin;
+
+/// Where a SavedModel has its checkpoint.
+const VARIABLES: &str = "variables/variables";
+
+/// What a SavedModel says of a model, and its variables.
+pub(crate) struct Saved {
+    pub(crate) config: Json,
+    /// The version of Keras, and what it ran on.
+    pub(crate) metadata: Json,
+    pub(crate) weights: WeightsFile,
+}
+
+/// The SavedModel in a directory, if it is one.
+///
+/// # Errors
+/// When it is damaged, beyond the limits, or nothing in it says of which layers it is made.
+pub(crate) fn saved_model(path: &Path, limits: &Limits) -> Result<Option<Saved>> {
+    if !SavedModel::is_at(path) {
+        return Ok(None);
+    }
+    let saved = SavedModel::open(path, limits)?;
+    let description =
+        json::parse(&saved.metadata).map_err(|error| error.at("the description of the model"))?;
+    let get = |key: &str| description.get(key).filter(|value| !value.is_null()).cloned();
+    let class = get("class_name").unwrap_or_else(|| saved.identifier.as_str().into());
+    let mut config = get("config").unwrap_or_else(|| Map::new().into());
+    if let Some(config) = config.as_object_mut() {
+        Tables { saved: &saved, resources: None }.fill(config, 0)?;
+    }
+    let mut model = Map::from_iter([("class_name".to_owned(), class), ("config".to_owned(), config)]);
+    model.extend(get("training_config").map(|settings| ("training_config".to_owned(), settings)));
+    let metadata = ["keras_version", "backend"].into_iter();
+    let metadata: Map<_, _> = metadata.filter_map(|key| Some((key.to_owned(), get(key)?))).collect();
+    let weights = weights_of(&saved.bundle, saved.objects);
+    Ok(Some(Saved { config: model.into(), metadata: metadata.into(), weights }))
+}
+
+/// The checkpoint at a path: that of its index, the same without the ending, or a SavedModel.
+///
+/// # Errors
+/// When it is damaged, or beyond the limits.
+pub(crate) fn checkpoint(path: &Path, limits: &Limits) -> Result<Option<WeightsFile>> {
+    let index = path.extension().is_some_and(|ending| ending == "index");
+    let prefixes =
+        [index.then(|| path.with_extension("")), Some(path.to_owned()), Some(path.join(VARIABLES))];
+    let Some(prefix) = prefixes.into_iter().flatten().find(|prefix| Bundle::is_at(prefix)) else {
+        return Ok(None);
+    };
+    let bundle = Bundle::open(&prefix, limits)?;
+    let objects = bundle.objects()?;
+    Ok(Some(weights_of(&bundle, objects)))
+}
+
+fn weights_of(bundle: &Bundle, objects: Objects) -> WeightsFile {
+    let store = Store { tensors: bundle.tensors().clone(), ..Store::default() };
+    WeightsFile { store, layout: Layout::Objects(Arc::new(objects)), origin: Origin::default() }
+}
+
+/// Puts into the configs of layers what they have learnt to look up, which is elsewhere in a SavedModel.
+struct Tables<'a> {
+    saved: &'a SavedModel,
+    /// Read when the first table is met.
+    resources: Option<Resources>,
+}
+
+impl Tables<'_> {
+    /// The layers of the model that is the object `node`, and of the models in it.
+    fn fill(&mut self, model: &mut Map<String, Json>, node: usize) -> Result<()> {
+        let layers = layers(&self.saved.objects, node, model).unwrap_or_default();
+        for (place, node) in layers {
+            let layer = model.get_mut("layers").and_then(|layers| layers.get_mut(place)?.get_mut("config"));
+            let Some(config) = layer.and_then(Json::as_object_mut) else { continue };
+            if config.contains_key("layers") {
+                self.fill(config, node)?;
+            } else if config.get("vocabulary").is_some_and(|words| !words.is_array()) {
+                self.fill_layer(config, node)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_layer(&mut self, config: &mut Map<String, Json>, node: usize) -> Result<()> {
+        let objects = &self.saved.objects;
+        let table = objects.find(node, &["lookup_table"]);
+        let table = table.or_else(|| objects.find(node, &["_lookup_layer", "lookup_table"]));
+        let Some(table) = table else { return Ok(()) };
+        let resources = match self.resources.take() {
+            Some(resources) => resources,
+            None => self.saved.resources()?,
+        };
+        let is_inverted = config.get("invert").is_some_and(|invert| invert == true);
+        let place = config.get("name").and_then(Json::as_str).unwrap_or("vocabulary").to_owned();
+        let keys = resources.table(objects, table, is_inverted).map_err(|error| error.at(place))?;
+        let words: Json = match keys {
+            Keys::Texts(texts) => texts.into(),
+            Keys::Numbers(numbers) => numbers.into(),
+        };
+        config.insert("vocabulary".to_owned(), words);
+        self.resources = Some(resources);
+        Ok(())
+    }
+}

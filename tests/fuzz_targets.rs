@@ -1,0 +1,81 @@
+//! The fuzz targets of `fuzz/` for a fixed number of times: its corpus as it is, then damaged.
+
+#[path = "common/damage.rs"]
+mod damage;
+#[path = "../fuzz/targets.rs"]
+mod targets;
+
+use damage::{Random, files, mutate, mutate_json, watched};
+
+/// How often each target is called with damaged bytes. The README says it.
+const MUTATIONS: usize = 4_000;
+
+/// The most memory that a case may take, in mebibytes.
+const MOST_MEMORY: f32 = 48.0;
+
+type Seeds = Vec<(String, Vec<u8>)>;
+
+fn fuzz(name: &str, target: fn(&[u8]), seeds: Seeds, change: impl Fn(&[u8], &[u8], &mut Random) -> Vec<u8>) {
+    assert!(!seeds.is_empty());
+    for (seed, bytes) in &seeds {
+        watched(&format!("{name}: {seed}"), MOST_MEMORY, || target(bytes));
+    }
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    for turn in 0..MUTATIONS {
+        let (seed, bytes) = random.pick(&seeds);
+        let other = &random.pick(&seeds).1;
+        let damaged = change(bytes, other, &mut random);
+        watched(&format!("{name}: mutation {turn}, of {seed}"), MOST_MEMORY, || target(&damaged));
+    }
+}
+
+fn corpus(target: &str) -> Seeds {
+    files(&format!("fuzz/corpus/{target}"))
+}
+
+fn changed(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    mutate(&mut bytes, other, random);
+    bytes
+}
+
+/// Half of the documents stay JSON.
+fn changed_text(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
+    match serde_json::from_slice(bytes) {
+        Ok(mut json) if random.below(4) > 0 => {
+            mutate_json(&mut json, random);
+            json.to_string().into_bytes()
+        }
+        _ => changed(bytes, other, random),
+    }
+}
+
+#[test]
+fn archive() {
+    fuzz("archive", targets::archive, corpus("archive"), changed);
+}
+
+#[test]
+fn hdf5() {
+    let seeds = corpus("hdf5").into_iter().chain(files("tests/fixtures/hostile"));
+    fuzz("hdf5", targets::hdf5, seeds.filter(|(name, _)| name.ends_with(".h5")).collect(), changed);
+}
+
+#[test]
+fn config() {
+    fuzz("config", targets::config, corpus("config"), changed_text);
+}
+
+#[test]
+fn load() {
+    fuzz("load", targets::load, corpus("load"), |bytes, other, random| {
+        let which = random.below(8);
+        let changed = targets::with_changed_member(bytes, which, |name, member| {
+            *member = match name.ends_with(".json") {
+                true => changed_text(member, other, random),
+                false => changed(member, other, random),
+            };
+        });
+        changed.unwrap()
+    });
+}

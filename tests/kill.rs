@@ -1,0 +1,177 @@
+//! A save that is killed leaves the old model or the new one, and one for which there is no room the old.
+#![cfg(unix)]
+
+#[path = "common/damage.rs"]
+mod damage;
+#[path = "../fuzz/targets.rs"]
+mod targets;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use burn_keras::{ErrorKind, KerasModel};
+use damage::{Random, fixture};
+use targets::unpack;
+use tempfile::TempDir;
+
+/// How often a process is killed while it saves, for each form of a model. The README says it.
+const KILLS: usize = 200;
+
+/// Where this program, started once more, is to save to, and which model first.
+const PATH: &str = "BURN_KERAS_SAVES_TO";
+const FIRST: &str = "BURN_KERAS_SAVES_FIRST";
+
+type Members = BTreeMap<String, Vec<u8>>;
+
+/// A small model with an asset, and a larger one without.
+fn models() -> [KerasModel; 2] {
+    let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/digits.keras");
+    [fixture("strings/text_vectors.keras"), digits]
+        .map(|path| KerasModel::load(path, &Device::flex()).unwrap())
+}
+
+fn members_of(path: &Path) -> Members {
+    fn walk(folder: &Path, prefix: &str, found: &mut Members) {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+            let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+            match entry.path().is_dir() {
+                true => walk(&entry.path(), &format!("{name}/"), found),
+                false => drop(found.insert(name, std::fs::read(entry.path()).unwrap())),
+            }
+        }
+    }
+    let mut found = Members::new();
+    match path.is_dir() {
+        true => walk(path, "", &mut found),
+        false => found.extend(unpack(&std::fs::read(path).unwrap()).expect("a sound archive")),
+    }
+    found
+}
+
+/// One of the tests of this program, as a process of its own.
+fn child(role: &str) -> [String; 4] {
+    let program = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
+    [program, role.into(), "--exact".into(), "--nocapture".into()]
+}
+
+/// A folder in memory where there is one: syncing takes time, and what is killed is a process, not the system.
+fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// Saves two models in turns until it is killed.
+#[test]
+fn saves_for_ever() {
+    let Some(path) = std::env::var_os(PATH) else { return };
+    let models = models();
+    let first: usize = std::env::var(FIRST).unwrap().parse().unwrap();
+    println!("\nready");
+    for turn in first.. {
+        models[turn % 2].save(&path).unwrap();
+    }
+}
+
+fn kill_often(name: &str) {
+    let folder = folder();
+    let path = folder.path().join(name);
+    let models = models();
+    let start = Instant::now();
+    models.iter().for_each(|model| model.save(&path).unwrap());
+    let both = start.elapsed().as_micros() as usize;
+    let expected: Vec<Members> = models
+        .iter()
+        .map(|model| unpack(&model.save_to_bytes().unwrap()).unwrap().into_iter().collect())
+        .collect();
+    let mut random = Random(0x1234_5678_9abc_def1);
+    let (mut seen, mut interrupted) = ([0; 2], 0);
+    for kill in 0..KILLS {
+        let [program, arguments @ ..] = child("saves_for_ever");
+        let mut command = Command::new(program);
+        command.args(arguments).env(PATH, &path).env(FIRST, (kill % 2).to_string()).stdout(Stdio::piped());
+        let mut saver = command.spawn().unwrap();
+        let said = BufReader::new(saver.stdout.take().unwrap());
+        assert!(said.lines().any(|line| line.unwrap() == "ready"), "the saver ended");
+        std::thread::sleep(Duration::from_micros(random.below(2 * both) as u64));
+        saver.kill().unwrap();
+        saver.wait().unwrap();
+
+        let found = members_of(&path);
+        let which = expected.iter().position(|expected| *expected == found);
+        seen[which.unwrap_or_else(|| panic!("kill {kill} left neither model"))] += 1;
+        KerasModel::load(&path, &Device::flex()).unwrap();
+        interrupted += usize::from(std::fs::read_dir(folder.path()).unwrap().count() > 1);
+    }
+    assert!(seen[0] > KILLS / 20 && seen[1] > KILLS / 20, "{seen:?}");
+    assert!(interrupted > KILLS / 20, "only {interrupted} kills came in the middle of a save");
+    // What the killed left behind goes with the next save.
+    models[0].save(&path).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn killed_while_saving_an_archive() {
+    kill_often("model.keras");
+}
+
+#[test]
+fn killed_while_saving_a_directory() {
+    kill_often("model/");
+}
+
+/// Saves a small model, and then a large one for which there is no room.
+#[test]
+fn runs_out_of_room() {
+    let Some(path) = std::env::var_os(PATH) else { return };
+    let path = Path::new(&path);
+    let [small, large] = models();
+    small.save(path).unwrap();
+    let before = members_of(path);
+    let error = large.save(path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    assert!(members_of(path) == before, "the old model has changed");
+    KerasModel::load(path, &Device::flex()).unwrap();
+    let beside = std::fs::read_dir(path.parent().unwrap()).unwrap().count();
+    assert_eq!(beside, 1, "something was left behind");
+    println!("\nrefused: {error}");
+}
+
+/// What the program says that saves where `script` has made little room.
+fn with_little_room(script: &str, name: &str) -> (bool, String) {
+    let folder = folder();
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("{script} && exec \"$0\" \"$@\"")).args(child("runs_out_of_room"));
+    command.env(PATH, folder.path().join(name)).env("FOLDER", folder.path());
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn files_may_not_grow() {
+    for name in ["model.keras", "model/"] {
+        let (passed, said) = with_little_room("trap '' XFSZ; ulimit -f 128", name);
+        assert!(passed && said.contains("refused: "), "{said}");
+    }
+}
+
+#[test]
+fn the_disk_is_full() {
+    // A small disk of its own, where the system lets its users have that.
+    let mount = "mount -t tmpfs -o size=128k none";
+    let can = Command::new("unshare").args(["-rm", "sh", "-c", &format!("{mount} /tmp")]).output();
+    if !can.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: this system has no small disk to fill; files_may_not_grow stands for it");
+        return;
+    }
+    for name in ["model.keras", "model/"] {
+        let script =
+            format!("exec unshare -rm sh -c '{mount} \"$FOLDER\" && exec \"$0\" \"$@\"' \"$0\" \"$@\"; true");
+        let (passed, said) = with_little_room(&script, name);
+        assert!(passed && said.contains("refused: "), "{said}");
+    }
+}

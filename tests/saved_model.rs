@@ -1,0 +1,91 @@
+//! SavedModel directories of Keras 2, without TensorFlow: each must give what tf_keras itself gave.
+//!
+//! `tests/keras/saved_models.py` made the fixtures.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, TensorData};
+use burn_keras::{ErrorKind, Format, KerasFile, KerasModel, Limits, Outputs, Value};
+use npz::Array;
+
+#[path = "../src/bin/burn-keras/npz.rs"]
+#[allow(dead_code)]
+mod npz;
+
+const FIXTURES: &[&str] =
+    &["dense_bn", "old_optimizer", "recurrent", "nested", "attention", "words", "tabular"];
+
+fn fixtures() -> PathBuf {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/saved_model");
+    std::env::var_os("BURN_KERAS_SAVED_MODELS").map_or(committed, PathBuf::from)
+}
+
+fn names() -> Vec<String> {
+    if std::env::var_os("BURN_KERAS_SAVED_MODELS").is_none() {
+        return FIXTURES.iter().map(|name| (*name).to_owned()).collect();
+    }
+    let entries = std::fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().path());
+    let names = entries.filter(|path| path.extension().is_some_and(|ending| ending == "npz"));
+    names.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+/// The arrays `<prefix>0`, `<prefix>1`, ... of a fixture.
+fn arrays(name: &str, prefix: &str) -> Vec<Array> {
+    let all = npz::read(&fixtures().join(format!("{name}.npz"))).unwrap();
+    let own = |key: &str| key.strip_prefix(prefix).is_some_and(|rest| rest.parse::<usize>().is_ok());
+    let mut own: Vec<_> = all.into_iter().filter(|(key, _)| own(key)).collect();
+    own.sort_by(|one, other| one.0.cmp(&other.0));
+    own.into_iter().map(|(_, array)| array).collect()
+}
+
+fn predict(model: &KerasModel, name: &str) -> Outputs {
+    let device = Device::flex();
+    let inputs = arrays(name, "x").into_iter().map(|array| match array {
+        Array::Numbers(data) => Value::from_data(data, &device),
+        Array::Strings(strings, shape) => Value::from_strings(strings, &shape, &device),
+    });
+    model.predict(inputs.collect::<burn_keras::Result<Vec<_>>>().unwrap()).unwrap()
+}
+
+/// The largest difference between what a model gives and what Keras gave.
+fn difference(model: &KerasModel, name: &str) -> f64 {
+    let numbers = |data: TensorData| data.convert::<f64>().try_into_vec::<f64>().unwrap();
+    let mut largest = 0.0_f64;
+    let outputs = predict(model, name);
+    let expected = arrays(name, "y");
+    assert_eq!(outputs.iter().len(), expected.len(), "{name}");
+    for ((_, value), expected) in outputs.into_iter().zip(expected) {
+        let Array::Numbers(expected) = expected else { panic!("{name}: strings") };
+        let shape = expected.shape().clone();
+        let got = value.into_data();
+        assert_eq!(*got.shape(), shape, "{name}");
+        for (got, expected) in numbers(got).into_iter().zip(numbers(expected)) {
+            assert!(got.is_finite() && expected.is_finite(), "{name}: {got} for {expected}");
+            largest = largest.max((got - expected).abs());
+        }
+    }
+    largest
+}
+
+#[test]
+fn saved_models_give_what_keras_gave() {
+    let device = Device::flex();
+    let mut failed = Vec::new();
+    for name in names() {
+        let path = fixtures().join(&name);
+        match KerasModel::load(&path, &device) {
+            Ok(model) => {
+                assert_eq!(model.file().format(), Format::SavedModel);
+                let again = KerasModel::from_bytes(model.save_to_bytes().unwrap(), &device).unwrap();
+                for model in [model, again] {
+                    let difference = difference(&model, &name);
+                    if difference > 1e-5 {
+                        failed.push(format!("{name}: {difference} from Keras"));
+                    }
+                }
+            }
+            Err(error) => failed.push(format!("{name}: {error}")),
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
