@@ -18,7 +18,8 @@ use crate::layer::{AnyConfig, Args, Registry, Spec, Tree, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::summary::Summary;
-use crate::versions::{Change, Origin, modernize};
+use crate::versions::compile::modernize_settings;
+use crate::versions::{Change, Era, Origin, modernize};
 use crate::weights::{Layout, LoadReport, Matching, Saved, WeightsFile, saved_model};
 
 /// The names of the members of a `.keras` archive.
@@ -27,7 +28,7 @@ pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const WEIGHTS: &str = "model.weights.h5";
 
 /// The version of Keras whose files this crate writes.
-const KERAS_VERSION: &str = "3.15.1";
+pub(crate) const KERAS_VERSION: &str = "3.15.1";
 
 /// A model file, opened: what it says of itself, without its tensors.
 ///
@@ -213,7 +214,9 @@ impl KerasFile {
             text.and_then(Json::as_str).map(str::to_owned)
         };
         let origin = Origin { keras_version: text("keras_version"), backend: text("backend") };
-        let (config, changes) = modernize(config, &origin)?;
+        let era = Era::of(&config, &origin);
+        let (mut config, mut changes) = modernize(config, &origin)?;
+        modernize_settings(&mut config, era, &mut changes);
         weights.origin = origin;
         Ok(Self { format, archive, weights, config, metadata, changes, limits: limits.clone() })
     }
@@ -287,12 +290,12 @@ impl KerasFile {
     }
 
     /// Reads the model description with the kinds of layers in `registry`, and compares it with the
-    /// variables that are there.
+    /// variables that are there: what loading would do, without reading a tensor.
     ///
     /// # Errors
     /// Everything that keeps the model from being loaded, all at once.
-    pub fn check(&self, registry: &Registry) -> Result<()> {
-        self.describe(registry, false).map(|_| ())
+    pub fn check(&self, registry: &Registry) -> Result<LoadReport> {
+        self.describe(registry, false).map(|described| described.report)
     }
 
     /// The table that Keras prints as `model.summary()`, without the weights, which need not fit.
@@ -326,7 +329,7 @@ impl KerasFile {
         if !partial {
             report.check()?;
         }
-        report.normalized = self.changes.clone();
+        report.normalized = [self.changes.as_slice(), &found.changes].concat();
         let store = found.plan(&report, &description.variables)?;
         Ok(Described { description, store, report })
     }

@@ -3,13 +3,18 @@
 use std::io::{Cursor, Write};
 use std::path::Path;
 
+use crate::config::{Json, json};
 use crate::error::{Error, Result};
+use crate::file::h5::{Attribute, Attributes};
 use crate::file::h5_write::{H5Builder, H5Layout};
 use crate::file::save::{Content, Member, save_directory, save_file, save_zip, zip_to};
 use crate::file::store::Store;
 use crate::keras_file::{CONFIG, METADATA, WEIGHTS};
 use crate::model::KerasModel;
-use crate::weights::present;
+use crate::versions::Target;
+use crate::versions::compile::training_config;
+use crate::versions::portable::to_legacy;
+use crate::weights::{MODEL_WEIGHTS, legacy, optimizer, present};
 
 /// How a model is saved.
 ///
@@ -25,11 +30,12 @@ use crate::weights::present;
 pub struct SaveOptions {
     overwrite: bool,
     include_optimizer: bool,
+    target: Target,
 }
 
 impl Default for SaveOptions {
     fn default() -> Self {
-        Self { overwrite: true, include_optimizer: true }
+        Self { overwrite: true, include_optimizer: true, target: Target::default() }
     }
 }
 
@@ -52,6 +58,13 @@ impl SaveOptions {
     #[must_use]
     pub fn include_optimizer(mut self, include: bool) -> Self {
         self.include_optimizer = include;
+        self
+    }
+
+    /// Which Keras is to open the file. Default: [`Target::Keras3`].
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = target;
         self
     }
 
@@ -91,7 +104,7 @@ impl KerasModel {
         let saved = options.check(path).and_then(|()| match Kind::of(path) {
             Kind::Directory => self.with_members(options, |members| save_directory(path, members)),
             Kind::Keras => self.with_members(options, |members| save_zip(path, members)),
-            Kind::H5 => Err(Error::unsupported("legacy HDF5")),
+            Kind::H5 => self.legacy(options).and_then(|store| save_file(path, h5(&store)?)),
             Kind::Weights => Err(Error::input("expected the name of a whole model, got one of weights")),
             Kind::Unknown => {
                 Err(Error::input("expected a name that ends in .keras or .h5, or in / for a directory"))
@@ -116,6 +129,31 @@ impl KerasModel {
             store.remove("optimizer");
         }
         Ok(store)
+    }
+
+    /// The tree of a legacy HDF5 file of the whole model.
+    fn legacy(&self, options: &SaveOptions) -> Result<Store> {
+        let (file, description, target) = (self.file(), &self.origin().description, options.target);
+        if let Some(asset) = description.variables.assets().first() {
+            let message = "a legacy HDF5 file has no place for the files of layers";
+            return Err(Error::unsupported(message).at(asset.member()));
+        }
+        let store = present(self)?;
+        let mut tree = legacy::tree(&store, description, MODEL_WEIGHTS, target)?;
+        let mut root = Attributes::from(legacy::signature(target));
+        let mut document = |key: &str, json: &Json| {
+            root.insert(key.to_owned(), Attribute::Str(json::print(json)));
+        };
+        document("model_config", &to_legacy(file.config(), target)?);
+        if let Some(settings) = file.config().get("compile_config").filter(|_| options.include_optimizer) {
+            let training = training_config(settings, target, &mut Vec::new());
+            if !training.is_null() {
+                document("training_config", &training);
+            }
+            optimizer::put_legacy(&store, description, file.config(), target, &mut tree);
+        }
+        tree.groups.insert(String::new(), root);
+        Ok(tree)
     }
 
     /// Assembles the members of the archive and hands them to `write`.

@@ -12,8 +12,23 @@ use super::compile_names::{
     ABBREVIATIONS, COMMON, FORMER_FUNCTIONS, FUNCTIONS, INTEGERS, KERAS2_LACKS, LOSSES, METRICS, OPTIMIZERS,
     SCHEDULES, SETTINGS,
 };
-use super::{Change, Target};
+use super::{Change, Era, Target};
 use crate::config::snake_case;
+
+/// Brings the compile settings of a model description into the form of Keras 3. Those of Keras 3 itself are
+/// left alone.
+pub(crate) fn modernize_settings(config: &mut Json, era: Era, changes: &mut Vec<Change>) {
+    let Some(model) = config.as_object_mut() else { return };
+    let training = model.shift_remove("training_config");
+    let own = model.get("compile_config").filter(|_| era < Era::Keras3);
+    let Some(settings) = training.as_ref().or(own).filter(|settings| settings.is_object()) else { return };
+    let settings = compile_config(settings, changes);
+    if training.is_none() && model.get("compile_config") != Some(&settings) {
+        let what = "in the words of Keras 3".to_owned();
+        changes.push(Change { place: "compile_config".to_owned(), what });
+    }
+    model.insert("compile_config".to_owned(), settings);
+}
 
 /// The settings of `compile` in the form of Keras 3, from `training_config` of any version or from
 /// `compile_config` of Keras 2.
@@ -305,6 +320,13 @@ impl Work<'_> {
             return json.clone();
         };
         let Some(config) = config else { return class.to_lowercase().into() };
+        // Its module has another name in each Keras 2; they put it around an optimizer by themselves.
+        if self.to == Form::Keras2
+            && let Some(inner) = config.get("inner_optimizer")
+        {
+            self.tell(place, format_args!("{class} is left to the dtype policy"));
+            return self.optimizer(inner);
+        }
         let mut out = Map::new();
         for (key, value) in config {
             let key = if key == "lr" { "learning_rate" } else { key };
@@ -389,7 +411,6 @@ impl Work<'_> {
         match (self.to, is_scale) {
             (Form::Keras2Legacy, true) => envelope(self.to, "", "LossScaleOptimizerV3", config),
             (Form::Keras2Legacy, false) => envelope(self.to, "", &format!("Custom>{class}"), config),
-            (Form::Keras2, true) => envelope(self.to, "keras.mixed_precision", class, config),
             _ => envelope(self.to, "keras.optimizers", class, config),
         }
     }

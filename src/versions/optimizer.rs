@@ -9,7 +9,8 @@
 //!   to the root; later ones to what the root is taken of.
 //! - `Nadam` of those has another schedule of its momentum, so that its state is refused.
 //! - `Nadam` of Keras 2 does not store the product of its momenta. It follows from the number of steps; when
-//!   Keras 2 itself reads a file, it starts that product again.
+//!   Keras 2 itself reads a file, it starts that product again, and in a compiled training step it
+//!   multiplies it once for every variable.
 //! - Keras 2 does not store the dynamic loss scale: it starts again at its initial value.
 //! - An average of weights starts as the weights in Keras 2, and as those after the first step in Keras 3.
 //!
@@ -35,8 +36,8 @@ pub(crate) struct SlotName {
 pub(crate) enum Slot {
     /// The stored variable of this index, cast to the type of the one it fills.
     Stored(usize),
-    /// This number everywhere: what the format lacks, or what nothing has been added to yet.
-    Constant(f64),
+    /// This number everywhere in this shape: what the format lacks, or what nothing has been added to yet.
+    Constant(f64, Vec<usize>),
     /// [`momentum_product`] of this `beta_1` and of the number of steps, which is stored.
     MomentumProduct(f64),
 }
@@ -427,23 +428,24 @@ impl<'a> Optimizer<'a> {
     /// What fills a variable that the other format lacks.
     fn absent(&self, role: &Role, trainable: &[Trainable]) -> Option<Slot> {
         let number = |config: Option<&Map<String, Json>>, key: &str| config?.get(key)?.as_f64();
-        Some(match role {
-            Role::Scalar("learning_rate") => {
-                Slot::Constant(number(self.config, "learning_rate").unwrap_or(self.kind.learning_rate))
-            }
-            Role::Scalar("dynamic_scale") => {
-                Slot::Constant(number(self.scale, "initial_scale").unwrap_or(32768.0))
-            }
+        let is_zero = match role {
+            Role::Slot("momentum", _) => self.kind.class == "SGD" && !self.has("momentum"),
+            Role::Slot("r" | "c", variable) => trainable.get(*variable)?.1.len() < 2,
+            Role::Slot(..) | Role::Unused => false,
+            Role::Scalar(_) => true,
+        };
+        let constant = match role {
             Role::Scalar(name) if *name == PRODUCT => {
-                Slot::MomentumProduct(number(self.config, "beta_1").unwrap_or(0.9))
+                return Some(Slot::MomentumProduct(number(self.config, "beta_1").unwrap_or(0.9)));
             }
-            Role::Scalar(_) => Slot::Constant(0.0),
-            Role::Slot("momentum", _) if self.kind.class == "SGD" && !self.has("momentum") => {
-                Slot::Constant(0.0)
+            Role::Scalar("learning_rate") => {
+                number(self.config, "learning_rate").unwrap_or(self.kind.learning_rate)
             }
-            Role::Slot("r" | "c", variable) if trainable.get(*variable)?.1.len() < 2 => Slot::Constant(0.0),
-            Role::Slot(..) | Role::Unused => return None,
-        })
+            Role::Scalar("dynamic_scale") => number(self.scale, "initial_scale").unwrap_or(32768.0),
+            _ if is_zero => 0.0,
+            _ => return None,
+        };
+        Some(Slot::Constant(constant, self.shape(role, trainable)?))
     }
 
     /// Whether a variable may have this name. Numbers say nothing.

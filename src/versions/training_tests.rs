@@ -84,7 +84,11 @@ fn what_keras_2_stores_finds_its_place_in_keras_3() {
         for (index, ((own, slot), real)) in back.iter().zip(&stored).enumerate() {
             match slot {
                 Slot::Stored(at) => assert_eq!(there[*at], Slot::Stored(index), "{name} {own}"),
-                slot => assert_eq!((name.as_str(), slot), ("sgd", &Slot::Constant(0.0)), "{own}"),
+                slot => assert_eq!(
+                    (name.as_str(), slot),
+                    ("sgd", &Slot::Constant(0.0, real.shape.clone())),
+                    "{own}"
+                ),
             }
             assert!(
                 *own == real.name || own.ends_with(&real.name) || name == "adafactor",
@@ -143,14 +147,14 @@ fn weights_of_keras_1_are_told_apart_by_their_number() {
         from_legacy(&serde_json::json!({"class_name": class, "config": {}}), &stored(shapes), &trainable)
     };
     let (a, b): (&[usize], &[usize]) = (&[2, 3], &[3]);
-    let [zero, rate] = [0.0, 0.001].map(Slot::Constant);
+    let [zero, rate] = [0.0, 0.001].map(|number| Slot::Constant(number, vec![]));
     let at = Slot::Stored;
     let adam = Some(vec![at(0), rate.clone(), at(1), at(3), at(2), at(4)]);
     assert_eq!(read("Adam", &[&[], a, b, a, b]), adam);
     assert_eq!(read("Adam", &[&[], a, b, a, b, &[1], &[1]]), adam);
     assert_eq!(read("RMSprop", &[a, b]), Some(vec![zero.clone(), rate.clone(), at(0), at(1)]));
     assert_eq!(read("RMSprop", &[&[], a, b]), Some(vec![at(0), rate, at(1), at(2)]));
-    assert_eq!(read("SGD", &[&[], a, b]), Some(vec![at(0), Slot::Constant(0.01)]));
+    assert_eq!(read("SGD", &[&[], a, b]), Some(vec![at(0), Slot::Constant(0.01, vec![])]));
     for (class, shapes) in
         [("Adam", vec![a, b, a]), ("Nadam", vec![&[], a, b, a, b]), ("RMSprop", vec![b, a])]
     {

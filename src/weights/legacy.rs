@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::{Resolved, WeightsFile, planned};
+use super::{Resolved, WeightsFile, optimizer, planned};
 use crate::config::{Json, Map, Object};
 use crate::error::{Error, Problems, Result};
 use crate::file::h5::{Attribute, Attributes};
 use crate::file::store::Store;
-use crate::keras_file::Description;
+use crate::keras_file::{Description, KERAS_VERSION};
 use crate::layer::Variable;
 use crate::module::graph_of;
-use crate::versions::{NamedArray, modern_arrays};
+use crate::versions::{NamedArray, Target, modern_arrays};
 
 /// A layer of a legacy file, and its arrays in the order of the file.
 struct Group {
@@ -39,6 +39,7 @@ pub(super) fn resolve(
     }
     let configs = configs(config);
     let mut problems = Problems::default();
+    let mut is_as_stored = true;
     for layer in layers {
         let at = match by_name {
             true => groups.iter().position(|group| group.name == layer.name),
@@ -46,17 +47,21 @@ pub(super) fn resolve(
         };
         let Some(at) = at else { continue };
         let group = groups.remove(at);
+        let before = group.arrays.clone();
         let arrays = match configs.get(layer.name.as_str()) {
             Some(object) => modern_arrays(object.class, object.config, &file.origin, group.arrays),
             None => Ok(group.arrays),
         };
         let Some(arrays) = problems.note(arrays.map_err(|error| error.at(&layer.name))) else { continue };
+        is_as_stored &= before.len() == arrays.len()
+            && before.iter().zip(&arrays).all(|(before, now)| before.tensor.is(&now.tensor));
         for (variable, array) in pair(&layer.variables, arrays, &mut found) {
             for (_, path) in variable.variable.datasets() {
                 found.take(path, &array.name, array.tensor.clone());
             }
         }
     }
+    optimizer::resolve(file, description, config, is_as_stored, &mut found);
     let left = groups.into_iter().flat_map(|group| group.arrays);
     found.unused.extend(left.map(|array| (array.name, array.tensor.shape)));
     problems.finish().map(|()| found)
@@ -127,10 +132,6 @@ fn is_below(group: &str, outer: &str) -> bool {
 fn groups(file: &Store, root: &str) -> Result<Vec<Group>> {
     let none = Attributes::new();
     let attributes = |path: &str| file.groups.get(path).unwrap_or(&none);
-    let below = |outer: &str, inner: &str| match outer.is_empty() {
-        true => inner.to_owned(),
-        false => format!("{outer}/{inner}"),
-    };
     let layers = names(attributes(root), "layer_names")
         .ok_or_else(|| Error::damaged("expected a list of layers: layer_names").at(root))?;
     let layers = layers.into_iter().map(|layer| {
@@ -146,6 +147,13 @@ fn groups(file: &Store, root: &str) -> Result<Vec<Group>> {
     layers.collect()
 }
 
+fn below(outer: &str, inner: &str) -> String {
+    match outer.is_empty() {
+        true => inner.to_owned(),
+        false => format!("{outer}/{inner}"),
+    }
+}
+
 /// A list of names, which is cut into `<key>0`, `<key>1`, ... when it is long.
 pub(super) fn names(attributes: &Attributes, key: &str) -> Option<Vec<String>> {
     let list = |key: &str| match attributes.get(key) {
@@ -156,6 +164,63 @@ pub(super) fn names(attributes: &Attributes, key: &str) -> Option<Vec<String>> {
         let mut parts = (0..).map_while(|part| list(&format!("{key}{part}"))).peekable();
         parts.peek().is_some().then(|| parts.flatten().collect())
     })
+}
+
+/// Longest list of names in one attribute, in bytes: what an object header of HDF5 holds, as Keras counts.
+const LIST_BYTES: usize = 64_512;
+/// What a name takes in an object header, wherever its text lies.
+const NAME_BYTES: usize = 16;
+
+/// Writes a list of names, as [`names`] reads it.
+pub(super) fn set_names(attributes: &mut Attributes, key: &str, names: Vec<String>) {
+    let longest = names.iter().map(String::len).max().unwrap_or(0).max(NAME_BYTES);
+    let parts = (names.len() * longest).div_ceil(LIST_BYTES);
+    if parts <= 1 {
+        attributes.insert(key.to_owned(), Attribute::Strs(names));
+        return;
+    }
+    for (number, part) in names.chunks(names.len().div_ceil(parts)).enumerate() {
+        attributes.insert(format!("{key}{number}"), Attribute::Strs(part.to_vec()));
+    }
+}
+
+/// The tree of a legacy file below the group `root`, from tensors under the paths of Keras 3.
+pub(crate) fn tree(store: &Store, description: &Description, root: &str, target: Target) -> Result<Store> {
+    let mut tree = Store::default();
+    let mut layers = Vec::new();
+    for layer in wanted(description) {
+        let group = below(root, &layer.name);
+        let mut weights = Vec::new();
+        for LegacyVariable { variable, name } in &layer.variables {
+            let path = variable.dataset();
+            let tensor = store.tensors.get(&path).ok_or_else(|| Error::weights("missing").at(path))?;
+            let name = match target {
+                Target::Keras3 => name.clone(),
+                // As TensorFlow names outputs.
+                Target::Keras2 => format!("{name}:0"),
+            };
+            tree.tensors.insert(below(&group, &name), tensor.clone());
+            weights.push(name);
+        }
+        set_names(tree.groups.entry(group).or_default(), "weight_names", weights);
+        layers.push(layer.name);
+    }
+    let top = tree.groups.entry(below(root, "top_level_model_weights")).or_default();
+    set_names(top, "weight_names", Vec::new());
+    let attributes = tree.groups.entry(root.to_owned()).or_default();
+    attributes.extend(signature(target));
+    set_names(attributes, "layer_names", layers);
+    Ok(tree)
+}
+
+/// What a legacy file says of who wrote it.
+pub(crate) fn signature(target: Target) -> [(String, Attribute); 2] {
+    let version = match target {
+        Target::Keras3 => KERAS_VERSION,
+        Target::Keras2 => "2.15.0",
+    };
+    [("keras_version", version), ("backend", "tensorflow")]
+        .map(|(key, text)| (key.to_owned(), Attribute::Str(text.to_owned())))
 }
 
 /// The layers of a model description, by name.

@@ -1,10 +1,12 @@
 //! Which tensor of a file is which variable of a model.
 
 mod draws;
-mod legacy;
+pub(crate) mod legacy;
 mod load;
 mod objects;
+pub(crate) mod optimizer;
 mod present;
+mod renamed;
 mod report;
 mod saved_model;
 
@@ -24,16 +26,16 @@ use crate::layer::{Variable, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::registry::nearest_of;
-use crate::versions::Origin;
+use crate::versions::{Change, Origin};
 
 pub(crate) use draws::Draws;
 pub use load::{Matching, WeightsOptions};
 pub(crate) use present::present;
 pub use report::{LoadReport, Loaded, Missing, Skipped, Unused};
-pub(crate) use saved_model::{Saved, checkpoint, saved_model};
+pub(crate) use saved_model::{Saved, saved_model};
 
 /// The group of the weights in a legacy HDF5 file of a whole model.
-const MODEL_WEIGHTS: &str = "model_weights";
+pub(crate) const MODEL_WEIGHTS: &str = "model_weights";
 
 /// The tensors of a file, and how it names them.
 #[derive(Debug)]
@@ -65,6 +67,8 @@ pub(crate) struct Resolved {
     sources: HashMap<String, String>,
     /// Tensors of the file that are none of the model's.
     unused: Vec<(String, Vec<usize>)>,
+    /// What was left out, and why.
+    pub(crate) changes: Vec<Change>,
 }
 
 impl WeightsFile {
@@ -75,6 +79,9 @@ impl WeightsFile {
 
     /// Opens the weights in a file of any kind.
     pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self> {
+        if let Some(checkpoint) = saved_model::checkpoint(path, limits)? {
+            return Ok(checkpoint);
+        }
         if path.is_dir() {
             return Self::of_archive(&Archive::from_directory(path, limits)?, limits);
         }
@@ -126,7 +133,9 @@ impl WeightsFile {
     ) -> Result<Resolved> {
         match (&self.layout, matching) {
             (Layout::Keras3, None | Some(Matching::Path)) => {
-                Ok(Resolved { store: self.store.clone(), ..Resolved::default() })
+                let mut found = renamed::resolve(&self.store, description);
+                optimizer::modernize(self, description, config, &mut found);
+                Ok(found)
             }
             (Layout::Keras3, Some(Matching::Name)) => Ok(by_name(&self.store, description)),
             (Layout::Keras3, Some(Matching::Order)) => {
@@ -139,10 +148,12 @@ impl WeightsFile {
                 let by_name = matching == Some(Matching::Name);
                 legacy::resolve(self, root, description, config, by_name)
             }
-            (Layout::Objects(objects), None) => objects::resolve(&self.store, objects, description, config),
-            (Layout::Objects(_), Some(_)) => {
-                Err(Error::unsupported("a checkpoint of TensorFlow has its own way of matching"))
+            (Layout::Objects(objects), None | Some(Matching::Order)) => {
+                objects::resolve(&self.store, objects, description, config)
             }
+            (Layout::Objects(_), _) => Err(Error::unsupported(
+                "a checkpoint of TensorFlow has neither the paths of Keras 3 nor names",
+            )),
             (Layout::None, _) => Ok(Resolved { store: planned(description)?, ..Resolved::default() }),
         }
     }

@@ -23,7 +23,7 @@ if ! cmp -s "$here/versions.txt" "$old/requirements.stamp" && [ "$base" = "$old/
 fi
 if ! [ -x "$python" ]; then
     case $version in
-        2.*) package=tf_keras ;;
+        2.21.0) package=tf_keras ;;
         *) package=keras ;;
     esac
     # A target of its own, so that what the environment has stays as it is.
