@@ -17,7 +17,13 @@ const WEIGHTS: &[u8] = include_bytes!("../tests/fixtures/hostile/nothing.h5");
 
 /// Those of a small machine, so that what goes beyond them shows.
 pub fn limits() -> Limits {
-    Limits { expansion: 100, expansion_floor: 1 << 20, activation: 1 << 20, ..Limits::default() }
+    Limits {
+        expansion: 100,
+        expansion_floor: 1 << 20,
+        fresh_bytes: 1 << 22,
+        activation: 1 << 20,
+        ..Limits::default()
+    }
 }
 
 /// A container: its members, its documents, the index of its variables.

@@ -170,8 +170,8 @@ fn cve_2025_8747_utilities_of_keras_are_no_functions() {
 
 #[test]
 fn cve_2025_9905_legacy_hdf5_files_have_the_same_rules() {
-    let error = load(hostile("legacy_lambda.h5")).expect_err("a Lambda was loaded");
-    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    refused(hostile("legacy_lambda.h5"), ErrorKind::Unsupported, "Python code is never run");
+    assert!(load(hostile("legacy.h5")).is_ok());
 }
 
 #[test]
@@ -287,10 +287,10 @@ fn hdf5_deep_nesting_and_long_texts() {
     refused(with_weights(&hostile("deep_nesting.h5")), ErrorKind::Limit, "nesting of groups");
     let limits = Limits { text_bytes: 100_000, ..Limits::default() };
     for name in ["huge_attribute.h5", "long_names.h5"] {
-        assert!(load(with_weights(&hostile(name))).is_ok());
         let error = burn_keras::read_hdf5(hostile(name).into(), &limits).unwrap_err();
         assert_refusal(&error, ErrorKind::Limit, "text in paths and attributes");
     }
+    refused(with_weights(&hostile("huge_attribute.h5")), ErrorKind::Limit, "of a file of this size");
 }
 
 #[test]
@@ -443,11 +443,11 @@ fn graphs_that_never_resolve() {
     refused(graph(&[("last", &[])]), "");
 }
 
-/// Each model calls the one in it twice: forty of them are a million million calls.
+/// Each model calls the one in it twice: twenty of them are a million calls.
 #[test]
 fn graphs_that_double_at_every_level() {
     let mut inner = graph(&[("last", &[("x", 0, 0)])]);
-    for depth in 0..40 {
+    for depth in 0..20 {
         let mut outer = graph(&[("m", &[("x", 0, 0), ("m", 0, 0)])]);
         let mut entry = inner;
         entry["name"] = json!("m");
@@ -500,16 +500,14 @@ fn graphs_that_are_wide() {
     split["config"]["layers"][1] = json!({"module": "keras.src.ops.numpy", "class_name": "Split", "name": "last",
         "config": {"name": "last", "indices_or_sections": 7, "axis": 1}, "inbound_nodes": [[["x", 0, 0]]]});
     split["config"]["output_layers"] = (0..40_000).map(|at| json!(["last", 0, at % 7])).collect();
-    let constants = wide(0, &chained);
-    for (name, json) in [
-        ("outputs", outputs),
-        ("one output many times", again),
-        ("inputs", inputs),
-        ("calls", calls),
-        ("split", split),
-        ("constants", constants),
-        ("unknown classes", wide(5_000, &|number| named("DenseButUnknown", number, json!([])))),
-        ("misspelt keys", {
+    for (name, loads, json) in [
+        ("outputs", true, outputs),
+        ("one output many times", true, again),
+        ("inputs", true, inputs),
+        ("calls", true, calls),
+        ("split", true, split),
+        ("unknown classes", false, wide(5_000, &|number| named("DenseButUnknown", number, json!([])))),
+        ("misspelt keys", false, {
             let mut json = dense();
             for key in 0..5_000 {
                 json["config"]["layers"][1]["config"][format!("kernel_initialiser_{key}")] = json!(0);
@@ -518,10 +516,8 @@ fn graphs_that_are_wide() {
         }),
     ] {
         let bytes = with_config(&json);
-        let start = std::time::Instant::now();
-        let result = watched(name, 4.0 * MOST_MEMORY, || KerasModel::from_bytes(bytes, &Device::flex()));
-        let outcome = result.err().map_or("loaded".to_owned(), |error| error.to_string());
-        println!("{name}: {:.1?}, {}", start.elapsed(), outcome.chars().take(200).collect::<String>());
+        let result = watched(name, 2.0 * MOST_MEMORY, || KerasModel::from_bytes(bytes, &Device::flex()));
+        assert_eq!(result.is_ok(), loads, "{name}: {:?}", result.err());
     }
     // Layers in layers in layers.
     let wrap = |class: &str, key: &str, inner: Json| json!({"module": "keras.layers", "class_name": class, "config": {"name": "w", key: inner}});
@@ -540,10 +536,7 @@ fn graphs_that_are_wide() {
         let mut json = dense();
         json["config"]["layers"].as_array_mut().unwrap().push(layer);
         let bytes = with_config(&json);
-        let start = std::time::Instant::now();
-        let result = watched(class, MOST_MEMORY, || KerasModel::from_bytes(bytes, &Device::flex()));
-        let outcome = result.err().map_or("loaded".to_owned(), |error| error.to_string());
-        println!("{class}: {:.1?}, {}", start.elapsed(), outcome.chars().take(600).collect::<String>());
+        load(bytes).expect_err(class);
     }
 }
 
@@ -578,6 +571,15 @@ fn json_bombs() {
     // The last one counts, as it does for Python.
     let config = dense().to_string().replace("\"units\":5", "\"units\":6,\"units\":5");
     assert!(load(archive_of(config.as_bytes(), &weights)).is_ok());
+}
+
+/// A description without weights gets fresh ones: as many as it asks for, up to a limit.
+#[test]
+fn descriptions_may_not_ask_for_much() {
+    let mut json = dense();
+    assert!(load(json.to_string().into_bytes()).is_ok());
+    json["config"]["layers"][1]["config"]["units"] = json!(2_000_000_000);
+    refused(json.to_string().into_bytes(), ErrorKind::Limit, "fresh values in bytes");
 }
 
 /// Messages repeat names, and there may be as many messages as there are bytes.

@@ -91,8 +91,12 @@ impl Graph {
                 Some(at) => self.input_spec(layer, inputs.and_then(|inputs| inputs.get(at))).map(Tree::Leaf),
                 None => match node.args.try_map(&mut |at| spec_of(&specs, *at)) {
                     Ok(args) => check_ranks(layer, &args).and_then(|()| layer.config.infer(&args)),
-                    // The problem is with a layer before this one, and has been noted there.
-                    Err(_) => {
+                    Err(error) => {
+                        let is_unknown = |at: &&TensorRef| specs.get(at.node).is_none_or(Option::is_none);
+                        // Then the problem is with a layer before this one, and has been noted there.
+                        if !node.args.leaves().iter().any(is_unknown) {
+                            problems.push(error.at(&layer.place));
+                        }
                         specs.push(None);
                         continue;
                     }

@@ -6,7 +6,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value as Json, json};
 
 use super::keras2_functions::function;
-use super::keras2_masks::{Mask, Masks};
+use super::keras2_masks::{ANOTHER_MASK, Both, Mask, Masks, Silence, silence, takes_mask};
+use super::keras2_refused::check_call;
 use super::portable::{freeze, is_model, layer_row, object, place};
 use crate::config::call::{Named, read_argument, read_history};
 use crate::config::graph::order::Order;
@@ -30,6 +31,15 @@ pub(super) struct Entry<'a> {
 pub(super) struct Call {
     pub(super) arguments: Vec<(String, Tree<Named>)>,
     pub(super) parents: Vec<Named>,
+    /// What the file says of the shapes and types of the tensors.
+    pub(super) specs: Vec<TensorSpec>,
+}
+
+/// A tensor that a layer is called with.
+pub(super) struct TensorSpec {
+    pub(super) named: Named,
+    pub(super) dtype: String,
+    pub(super) shape: Json,
 }
 
 /// A graph that is being rewritten.
@@ -148,9 +158,8 @@ impl<'a> Graph<'a> {
                 }
             }
         }
-        if known.split(' ').any(|known| known == "mask") || is_model(entry.object.class) {
-            self.mask(first, mask, &mut kwargs, used);
-        }
+        problems.note(self.mask(&entry.object, first, mask, &mut kwargs, used));
+        problems.note(check_call(&entry.object, call, &self.masks));
         let tensors: Vec<&Named> = first.leaves();
         let flat = is_model(entry.object.class)
             || match first {
@@ -172,33 +181,40 @@ impl<'a> Graph<'a> {
     /// Says the mask of a call unless Keras 2 finds the same one.
     fn mask(
         &self,
+        object: &Object<'a>,
         first: &Tree<Named>,
         given: Option<&Tree<Named>>,
         kwargs: &mut Map<String, Json>,
         used: &mut Vec<Named>,
-    ) {
-        let implied: Vec<Mask> =
+    ) -> Result<()> {
+        let implied: Vec<Both> =
             first.leaves().into_iter().map(|input| self.masks.of_tensor(input)).collect();
-        match given.filter(|given| !is_nothing(given)) {
-            None if implied.iter().all(|mask| *mask == Mask::None) => {}
-            None => {
-                kwargs.insert("mask".to_owned(), Json::Null);
-            }
-            Some(given) => {
-                let items = match given {
-                    Tree::List(items) => items.as_slice(),
-                    one => std::slice::from_ref(one),
-                };
-                let said = items.iter().map(|item| match item {
-                    Tree::Leaf(named) => self.masks.as_mask(named),
-                    _ => Mask::None,
-                });
-                if !said.eq(implied.iter().copied()) {
-                    kwargs.insert("mask".to_owned(), self.structure(given));
-                    used.extend(given.leaves().into_iter().cloned());
+        let Some(given) = given.filter(|given| !is_nothing(given)) else {
+            return match silence(object.class, &implied) {
+                Silence::Same => Ok(()),
+                Silence::OnlyIn2 => {
+                    kwargs.insert("mask".to_owned(), Json::Null);
+                    Ok(())
                 }
-            }
+                Silence::Different => Err(Error::unsupported(ANOTHER_MASK)),
+            };
+        };
+        if !takes_mask(object.class) {
+            return Ok(());
         }
+        let items = match given {
+            Tree::List(items) => items.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let said = items.iter().map(|item| match item {
+            Tree::Leaf(named) => self.masks.as_mask(named),
+            _ => Mask::None,
+        });
+        if !said.eq(implied.iter().map(|both| both.two)) {
+            kwargs.insert("mask".to_owned(), self.structure(given));
+            used.extend(given.leaves().into_iter().cloned());
+        }
+        Ok(())
     }
 
     fn operation(&self, entry: &Entry<'a>) -> Result<Json> {
@@ -278,7 +294,25 @@ fn read_call(node: &Json, parameters: &str) -> Result<Call> {
         let at = arguments.iter().position(|(name, _)| Some(name.as_str()) == first);
         arguments.swap(0, at.ok_or_else(|| Error::config("a call without its first argument"))?);
     }
-    Ok(Call { arguments, parents })
+    let mut specs = Vec::new();
+    note_specs(node, &mut specs);
+    Ok(Call { arguments, parents, specs })
+}
+
+fn note_specs(json: &Json, specs: &mut Vec<TensorSpec>) {
+    match json {
+        Json::Array(items) => items.iter().for_each(|item| note_specs(item, specs)),
+        Json::Object(fields) if fields.get("class_name").is_some_and(|class| class == "__keras_tensor__") => {
+            let get = |key: &str| fields.get("config").and_then(|config| config.get(key));
+            let dtype = get("dtype").and_then(Json::as_str).unwrap_or_default().to_owned();
+            let named =
+                get("keras_history").and_then(Json::as_array).and_then(|items| read_history(items).ok());
+            let shape = get("shape").cloned().unwrap_or_default();
+            specs.extend(named.map(|named| TensorSpec { named, dtype, shape }));
+        }
+        Json::Object(fields) => fields.values().for_each(|item| note_specs(item, specs)),
+        _ => {}
+    }
 }
 
 /// The structure under `input_layers` or `output_layers`, with calls counted from zero.

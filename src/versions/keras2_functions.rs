@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::keras2_calls::Call;
+use super::keras2_refused::is_whole;
 use crate::config::Object;
 use crate::config::call::Named;
 use crate::error::{Error, Result};
@@ -139,6 +140,7 @@ pub(super) fn function(operation: &Object<'_>) -> Result<Function> {
 impl Function {
     /// `[layer, call, output, arguments]`, or a list of such when the first argument is a list.
     pub(super) fn call(&self, call: &Call, write: &dyn Fn(&Tree<Named>) -> Result<Json>) -> Result<Json> {
+        self.check_types(call)?;
         let mut kwargs = self.options.clone();
         let mut first = None;
         for (place, (own, theirs)) in self.meaning.arguments.iter().enumerate() {
@@ -166,6 +168,21 @@ impl Function {
             Some(Tree::List(items)) => items.iter().map(tensor).collect(),
             Some(one) => tensor(one),
             None => Err(Error::config("a call without its first argument")),
+        }
+    }
+
+    /// TensorFlow does not convert what it is given.
+    fn check_types(&self, call: &Call) -> Result<()> {
+        let dtypes: Vec<&str> = call.specs.iter().map(|spec| spec.dtype.as_str()).collect();
+        let whole = dtypes.iter().any(|dtype| is_whole(dtype));
+        let fractions =
+            call.arguments.iter().any(|(_, tree)| matches!(tree, Tree::Constant(json) if json.is_f64()));
+        let mixed = dtypes.iter().any(|dtype| dtypes.first() != Some(dtype));
+        match (mixed && self.name != "where") || (whole && (fractions || self.meaning.floats)) {
+            true => {
+                Err(Error::unsupported(format_args!("{} of TensorFlow does not take {dtypes:?}", self.name)))
+            }
+            false => Ok(()),
         }
     }
 }

@@ -198,6 +198,8 @@ pub(super) static KERAS_2: &[Rule] = &[
     rule(&[DEPTHWISE_CONV, SEPARABLE_CONV], "kernel_constraint", Neutral("null")),
     rule(&[DEPTHWISE_CONV], "filters", Neutral("null")),
     rule(&[SPATIAL_DROPOUT], "noise_shape", Neutral("null")),
+    // They have no variables, and no room for the key.
+    rule(&[SPATIAL_DROPOUT, &["Discretization"]], "trainable", Dropped),
     rule(&[RANDOM], "rng_type", Dropped),
     rule(&[ATTENTION], "causal", Neutral("false")),
     rule(&[MULTI_HEAD], "query_shape", Dropped),
@@ -212,6 +214,7 @@ pub(super) static KERAS_2: &[Rule] = &[
     rule(&[&["UpSampling1D"]], "size", Said(&["size"], only_item)),
     rule(&[&["Discretization"]], "bins", Renamed("bin_boundaries")),
     rule(&[&["CategoryEncoding"]], "max_tokens", Renamed("num_tokens")),
+    rule(&[&["CategoryEncoding"]], "sparse", Neutral("false")),
 ];
 
 /// An initializer by the name that Keras 1 gave it.
@@ -265,6 +268,9 @@ fn padding(json: &Json) -> Option<Json> {
 pub(super) const INPUT_KEYS: &[&str] =
     &["batch_input_shape", "input_shape", "input_dtype", "input_dim", "input_length"];
 
+/// Layers whose dtype was that of what goes in or comes out, and is no policy.
+pub(super) const LOOSE_DTYPE: &[&str] = &["Embedding", "IntegerLookup", "StringLookup", "TextVectorization"];
+
 /// Keys that hold a layer, and lists of layers.
 pub(super) const LAYER_KEYS: &[&str] = &["layer", "backward_layer", "cell"];
 pub(super) const LAYER_LISTS: &[&str] = &["layers", "cells"];
@@ -275,6 +281,9 @@ pub(super) const LAMBDA_KEYS: &[(&str, &str, &str)] = &[
     ("output_shape", "output_shape_type", "output_shape_module"),
     ("mask", "mask_type", "mask_module"),
 ];
+
+/// Layers whose type says nothing of their numbers when it is one of integers or strings.
+pub(super) const OF_ANY_TYPE: &[&str] = &["Embedding", "IntegerLookup", "StringLookup", "TextVectorization"];
 
 /// Layers that are called with their states after their input.
 pub(super) const TAKES_STATES: &[&str] = &[

@@ -12,6 +12,7 @@ mod keras2_calls;
 mod keras2_classes;
 mod keras2_functions;
 mod keras2_masks;
+mod keras2_refused;
 mod keys;
 mod legacy_merge;
 mod models;

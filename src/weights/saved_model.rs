@@ -13,6 +13,9 @@ use crate::file::store::Store;
 use crate::limits::Limits;
 use crate::versions::Origin;
 
+/// Where a SavedModel has its checkpoint.
+const VARIABLES: &str = "variables/variables";
+
 /// What a SavedModel says of a model, and its variables.
 pub(crate) struct Saved {
     pub(crate) config: Json,
@@ -46,18 +49,17 @@ pub(crate) fn saved_model(path: &Path, limits: &Limits) -> Result<Option<Saved>>
     Ok(Some(Saved { config: model.into(), metadata: metadata.into(), weights }))
 }
 
-/// The checkpoint at a path: that of its index, or without the ending.
+/// The checkpoint at a path: that of its index, the same without the ending, or a SavedModel.
 ///
 /// # Errors
 /// When it is damaged, or beyond the limits.
 pub(crate) fn checkpoint(path: &Path, limits: &Limits) -> Result<Option<WeightsFile>> {
-    let prefix = match path.extension().is_some_and(|ending| ending == "index") {
-        true => path.with_extension(""),
-        false => path.to_owned(),
-    };
-    if !Bundle::is_at(&prefix) {
+    let index = path.extension().is_some_and(|ending| ending == "index");
+    let prefixes =
+        [index.then(|| path.with_extension("")), Some(path.to_owned()), Some(path.join(VARIABLES))];
+    let Some(prefix) = prefixes.into_iter().flatten().find(|prefix| Bundle::is_at(prefix)) else {
         return Ok(None);
-    }
+    };
     let bundle = Bundle::open(&prefix, limits)?;
     let objects = bundle.objects()?;
     Ok(Some(weights_of(&bundle, objects)))
