@@ -20,7 +20,9 @@ use crate::module::graph_of;
 use crate::summary::Summary;
 use crate::versions::compile::modernize_settings;
 use crate::versions::{Change, Era, Origin, modernize};
-use crate::weights::{Layout, LoadReport, Matching, Saved, WeightsFile, saved_model};
+use crate::weights::{
+    Layout, LoadReport, Matching, Saved, WeightsFile, holds_weights_only, is_index, saved_model,
+};
 
 /// The names of the members of a `.keras` archive.
 pub(crate) const METADATA: &str = "metadata.json";
@@ -156,8 +158,11 @@ impl KerasFile {
         if bytes.starts_with(HDF5_MAGIC) {
             Self::of_legacy(H5File::open(bytes, limits)?.into(), limits)
         } else if bytes.trim_ascii_start().starts_with(b"{") {
-            let archive = Archive::of_members([]);
-            Self::new(Format::Json, archive, WeightsFile::none(), read_json(&bytes, limits)?, None, limits)
+            let config = Some(read_json(&bytes, limits)?).filter(|config| !is_index(config));
+            let config = config.ok_or_else(weights_only)?;
+            Self::new(Format::Json, Archive::of_members([]), WeightsFile::none(), config, None, limits)
+        } else if holds_weights_only(&bytes) {
+            Err(weights_only())
         } else {
             Self::of_archive(Archive::from_bytes(bytes, limits)?, Format::Keras, limits)
         }
@@ -185,8 +190,7 @@ impl KerasFile {
             None => Ok(None),
         };
         let Some(mut config) = document("model_config")? else {
-            let message = "the file has weights only, and describes no model: load it into one";
-            return Err(Error::unsupported(message));
+            return Err(weights_only());
         };
         let training = document("training_config")?;
         if let (Some(training), Some(config)) = (training, config.as_object_mut()) {
@@ -282,11 +286,7 @@ impl KerasFile {
 
     /// Every dataset of the weights file, the state of the optimizer included.
     pub fn datasets(&self) -> impl Iterator<Item = DatasetInfo> {
-        self.weights.store.tensors.iter().map(|(path, tensor)| {
-            let dtype =
-                tensor.element.keras_name().map_or_else(|| format!("{:?}", tensor.element), str::to_owned);
-            DatasetInfo { path: path.clone(), shape: tensor.shape.clone(), dtype, bytes: tensor.bytes() }
-        })
+        self.weights.datasets()
     }
 
     /// Reads the model description with the kinds of layers in `registry`, and compares it with the
@@ -361,6 +361,11 @@ fn now() -> String {
     let year = 400 * era + year + u64::from(month <= 2);
     let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     format!("{year}-{month:02}-{day:02}@{hour:02}:{minute:02}:{second:02}")
+}
+
+fn weights_only() -> Error {
+    let message = "the file has weights only, and describes no model: load it into one, with load_weights";
+    Error::unsupported(message)
 }
 
 fn no_model(root: &dyn AnyConfig) -> Error {

@@ -46,4 +46,4 @@ pub use save::SaveOptions;
 pub use summary::{Summary, SummaryRow};
 pub use value::{Inputs, Outputs, Value};
 pub use versions::{Change, Target};
-pub use weights::{LoadReport, Loaded, Matching, Missing, Skipped, Unused, WeightsOptions};
+pub use weights::{KerasWeights, LoadReport, Loaded, Matching, Missing, Skipped, Unused, WeightsOptions};

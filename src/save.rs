@@ -14,7 +14,7 @@ use crate::model::KerasModel;
 use crate::versions::Target;
 use crate::versions::compile::training_config;
 use crate::versions::portable::to_legacy;
-use crate::weights::{MODEL_WEIGHTS, legacy, optimizer, present};
+use crate::weights::{self, MODEL_WEIGHTS, legacy, optimizer, present};
 
 /// How a model is saved.
 ///
@@ -28,14 +28,15 @@ use crate::weights::{MODEL_WEIGHTS, legacy, optimizer, present};
 /// ```
 #[derive(Clone, Debug)]
 pub struct SaveOptions {
-    overwrite: bool,
+    pub(crate) overwrite: bool,
     include_optimizer: bool,
-    target: Target,
+    pub(crate) target: Target,
+    pub(crate) max_shard_size: Option<u64>,
 }
 
 impl Default for SaveOptions {
     fn default() -> Self {
-        Self { overwrite: true, include_optimizer: true, target: Target::default() }
+        Self { overwrite: true, include_optimizer: true, target: Target::default(), max_shard_size: None }
     }
 }
 
@@ -68,7 +69,16 @@ impl SaveOptions {
         self
     }
 
-    fn check(&self, path: &Path) -> Result<()> {
+    /// Of how many bytes of weights a file has at most, when they go into several: those of
+    /// [`save_weights`](KerasModel::save_weights) to a `.weights.json`. Default: 5 GiB. Keras counts GiB here,
+    /// with a fraction.
+    #[must_use]
+    pub fn max_shard_size(mut self, bytes: u64) -> Self {
+        self.max_shard_size = Some(bytes);
+        self
+    }
+
+    pub(crate) fn check(&self, path: &Path) -> Result<()> {
         match !self.overwrite && path.symlink_metadata().is_ok() {
             true => Err(Error::input("there is something of this name already, and it may not be replaced")),
             false => Ok(()),
@@ -123,7 +133,7 @@ impl KerasModel {
     }
 
     /// The tensors to be written.
-    fn tensors(&self, options: &SaveOptions) -> Result<Store> {
+    pub(crate) fn tensors(&self, options: &SaveOptions) -> Result<Store> {
         let mut store = present(self)?;
         if !options.include_optimizer {
             store.remove("optimizer");
@@ -191,7 +201,7 @@ impl Kind {
         let ends = |ending: &str| name.ends_with(ending.as_bytes());
         match () {
             () if ends("/") => Self::Directory,
-            () if ends(".weights.h5") || ends(".weights.json") => Self::Weights,
+            () if weights::Kind::of(path).is_some_and(|kind| kind != weights::Kind::Legacy) => Self::Weights,
             () if ends(".keras") => Self::Keras,
             () if ends(".h5") || ends(".hdf5") => Self::H5,
             () => Self::Unknown,
@@ -200,7 +210,7 @@ impl Kind {
 }
 
 /// An HDF5 file of these tensors, as something to be written.
-fn h5(store: &Store) -> Result<Content<'_>> {
+pub(crate) fn h5(store: &Store) -> Result<Content<'_>> {
     let layout = layout(store)?;
     let len = layout.len();
     let write = move |out: &mut dyn Write| {

@@ -9,6 +9,7 @@ pub(crate) mod h5;
 pub(crate) mod h5_write;
 pub(crate) mod map;
 mod proto;
+pub(crate) mod safetensors;
 pub(crate) mod save;
 pub(crate) mod saved_model;
 pub(crate) mod store;

@@ -10,6 +10,7 @@ use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use tempfile::NamedTempFile;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -176,12 +177,29 @@ fn check_names(members: &[Member<'_>]) -> Result<()> {
     Ok(())
 }
 
+/// Lets `write` make a file of at least `len` bytes under a temporary name, and puts it in place of
+/// whatever file is at `path`.
+///
+/// # Errors
+/// As `write`, and when the file cannot be put there; the file that was at `path` is then unchanged.
+pub(crate) fn save_by(path: &Path, len: u64, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    replace(path, len, |temporary| write(temporary.path()))
+}
+
 /// Writes a file of at least `len` bytes in place of whatever file is at `path`.
 fn replace_file(
     path: &Path,
     len: u64,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<()>,
 ) -> Result<()> {
+    replace(path, len, |temporary| {
+        let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
+        write(&mut out)?;
+        out.flush().map_err(|source| at("write", path, source))
+    })
+}
+
+fn replace(path: &Path, len: u64, fill: impl FnOnce(&NamedTempFile) -> Result<()>) -> Result<()> {
     let path = &follow(path)?;
     let old = match fs::metadata(path) {
         Ok(old) if old.is_file() => Some(old.permissions()),
@@ -193,10 +211,7 @@ fn replace_file(
     let (temporary, _lock) = locked(parent, || beside(0o666).tempfile_in(parent))
         .map_err(|source| at("create a file in", parent, source))?;
     reserve(temporary.as_file(), len).map_err(|source| at("write", path, source))?;
-    let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
-    write(&mut out)?;
-    out.flush().map_err(|source| at("write", path, source))?;
-    drop(out);
+    fill(&temporary)?;
     if let Some(permissions) = old {
         let set = temporary.as_file().set_permissions(permissions);
         set.map_err(|source| at("set the permissions of", path, source))?;
@@ -341,7 +356,7 @@ fn beside(mode: u32) -> tempfile::Builder<'static, 'static> {
 }
 
 /// What a symbolic link at `path` leads to, so that saving replaces that and not the link.
-fn follow(path: &Path) -> Result<PathBuf> {
+pub(crate) fn follow(path: &Path) -> Result<PathBuf> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => {
             fs::canonicalize(path).map_err(|source| at("follow the link", path, source))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::{LoadReport, WeightsFile};
+use super::{KerasWeights, LoadReport, WeightsFile};
 use crate::config::Dtype;
 use crate::error::{Error, Problems, Result};
 use crate::file::store::Stored;
@@ -21,7 +21,8 @@ use crate::value::burn_dtype;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Matching {
-    /// The path of every variable, from classes and numbers: the way of Keras 3.
+    /// The path of every variable: from classes and numbers, the way of Keras 3, or its name, in a file of
+    /// names.
     Path,
     /// The names of layers. Layers that the file does not name keep their values.
     Name,
@@ -44,8 +45,8 @@ impl WeightsOptions {
         Self::default()
     }
 
-    /// What says which layer is which. Default: [`Matching::Path`] for files that have paths of Keras 3,
-    /// [`Matching::Order`] for legacy ones.
+    /// What says which layer is which. Default: [`Matching::Order`] for legacy files, [`Matching::Path`]
+    /// for all others.
     #[must_use]
     pub fn matching(mut self, matching: Matching) -> Self {
         self.matching = Some(matching);
@@ -69,8 +70,7 @@ impl WeightsOptions {
 }
 
 impl KerasModel {
-    /// Loads weights from a file of any kind, as Keras' `load_weights`: `.weights.h5`, legacy `.h5`, a
-    /// whole model.
+    /// Loads weights from a file of any kind that [`KerasWeights::open`] knows, as Keras' `load_weights`.
     ///
     /// # Errors
     /// Everything that does not fit, all at once; the model is then as it was.
@@ -99,9 +99,8 @@ impl KerasModel {
         options: &WeightsOptions,
     ) -> Result<&LoadReport> {
         let path = path.as_ref();
-        let file = WeightsFile::open(path, &options.limits);
-        let loaded = file.and_then(|file| self.take_weights(&file, options));
-        loaded.map_err(|error| error.in_file(path))?;
+        let weights = KerasWeights::open(path, &options.limits)?;
+        self.take_weights(&weights.file, options).map_err(|error| error.in_file(path))?;
         Ok(self.load_report())
     }
 

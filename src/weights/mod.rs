@@ -1,38 +1,45 @@
 //! Which tensor of a file is which variable of a model.
 
+mod container;
 mod draws;
 pub(crate) mod legacy;
 mod load;
+mod named;
 mod objects;
 pub(crate) mod optimizer;
+mod pack;
 mod present;
 mod renamed;
 mod report;
+mod save;
 mod saved_model;
+mod shards;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{Dtype, Json};
 use crate::error::{Error, Result};
-use crate::file::archive::{Archive, HDF5_MAGIC};
+use crate::file::archive::Archive;
 use crate::file::bundle::Objects;
 use crate::file::h5::{Attribute, Attributes, ElementType, H5File};
-use crate::file::map::map;
 use crate::file::store::{Store, Stored};
-use crate::keras_file::{Description, WEIGHTS};
+use crate::keras_file::{DatasetInfo, Description, WEIGHTS};
 use crate::layer::{Variable, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
 use crate::registry::nearest_of;
 use crate::versions::{Change, Origin};
 
+pub use container::KerasWeights;
+pub(crate) use container::holds_weights_only;
 pub(crate) use draws::Draws;
 pub use load::{Matching, WeightsOptions};
 pub(crate) use present::present;
 pub use report::{LoadReport, Loaded, Missing, Skipped, Unused};
-pub(crate) use saved_model::{Saved, saved_model};
+pub(crate) use save::Kind;
+pub(crate) use saved_model::{Saved, checkpoint, saved_model};
+pub(crate) use shards::is_index;
 
 /// The group of the weights in a legacy HDF5 file of a whole model.
 pub(crate) const MODEL_WEIGHTS: &str = "model_weights";
@@ -55,6 +62,10 @@ pub(crate) enum Layout {
     Legacy { root: &'static str },
     /// By whichever way leads to them in a graph of objects: `layer_with_weights-1/kernel`.
     Objects(Arc<Objects>),
+    /// As Keras names variables: `dense_1/kernel`.
+    Names,
+    /// As Burn names parameters, and in the order of their axes: `dense_1.kernel`.
+    Params,
     /// There are none.
     None,
 }
@@ -63,7 +74,7 @@ pub(crate) enum Layout {
 #[derive(Debug, Default)]
 pub(crate) struct Resolved {
     pub(crate) store: Store,
-    /// Where the file has those that it has elsewhere.
+    /// Where the file has those that it has elsewhere, or would have them.
     sources: HashMap<String, String>,
     /// Tensors of the file that are none of the model's.
     unused: Vec<(String, Vec<usize>)>,
@@ -77,19 +88,13 @@ impl WeightsFile {
         Self { store: Store::default(), layout: Layout::None, origin: Origin::default() }
     }
 
-    /// Opens the weights in a file of any kind.
-    pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self> {
-        if let Some(checkpoint) = saved_model::checkpoint(path, limits)? {
-            return Ok(checkpoint);
-        }
-        if path.is_dir() {
-            return Self::of_archive(&Archive::from_directory(path, limits)?, limits);
-        }
-        let bytes = map(path)?;
-        match bytes.starts_with(HDF5_MAGIC) {
-            true => Ok(Self::of_h5(H5File::open(bytes, limits)?.into())),
-            false => Self::of_archive(&Archive::from_bytes(bytes, limits)?, limits),
-        }
+    /// What it holds.
+    pub(crate) fn datasets(&self) -> impl Iterator<Item = DatasetInfo> {
+        self.store.tensors.iter().map(|(path, tensor)| {
+            let dtype =
+                tensor.element.keras_name().map_or_else(|| format!("{:?}", tensor.element), str::to_owned);
+            DatasetInfo { path: path.clone(), shape: tensor.shape.clone(), dtype, bytes: tensor.bytes() }
+        })
     }
 
     /// The weights of a `.keras` archive.
@@ -154,6 +159,11 @@ impl WeightsFile {
             (Layout::Objects(_), _) => Err(Error::unsupported(
                 "a checkpoint of TensorFlow has neither the paths of Keras 3 nor names",
             )),
+            (Layout::Names | Layout::Params, Some(Matching::Order)) => {
+                Err(Error::unsupported("a file of names does not say in which order its layers are"))
+            }
+            (Layout::Names, _) => named::by_variable(&self.store, description),
+            (Layout::Params, _) => named::by_param(&self.store, description),
             (Layout::None, _) => Ok(Resolved { store: planned(description)?, ..Resolved::default() }),
         }
     }
@@ -244,8 +254,24 @@ impl Resolved {
                 nearest: None,
             }))
             .collect();
-        suggest(&mut report);
+        self.suggest(&mut report);
         report
+    }
+
+    /// Names the most similar for everything that has been missed.
+    fn suggest(&self, report: &mut LoadReport) {
+        let unused: Vec<String> = report.unused.iter().map(|unused| unused.path.clone()).collect();
+        let missing: Vec<String> = report.missing.iter().map(|missing| self.source(&missing.path)).collect();
+        // What is missing everywhere has no likeness anywhere, and comparing all with all takes its time.
+        if unused.len().saturating_mul(missing.len()) > 1 << 16 {
+            return;
+        }
+        for (missing, name) in report.missing.iter_mut().zip(&missing) {
+            missing.nearest = nearest_of(name, unused.iter().map(String::as_str));
+        }
+        for unused in &mut report.unused {
+            unused.nearest = nearest_of(&unused.path, missing.iter().map(String::as_str));
+        }
     }
 
     /// What is left to be filled with fresh values has a place in the tree, but no value.
@@ -270,22 +296,6 @@ fn misfit(variable: &Variable, tensor: &Stored) -> Option<Option<String>> {
     }
     let is_number = tensor.element.keras_name().and_then(Dtype::from_name).is_some();
     (!is_number).then(|| Some(format!("{:?}", tensor.element)))
-}
-
-/// Names the most similar for everything that has been missed.
-fn suggest(report: &mut LoadReport) {
-    let unused: Vec<String> = report.unused.iter().map(|unused| unused.path.clone()).collect();
-    let missing: Vec<String> = report.missing.iter().map(|missing| missing.path.clone()).collect();
-    // What is missing everywhere has no likeness anywhere, and comparing all with all takes its time.
-    if unused.len().saturating_mul(missing.len()) > 1 << 16 {
-        return;
-    }
-    for missing in &mut report.missing {
-        missing.nearest = nearest_of(&missing.path, unused.iter().map(String::as_str));
-    }
-    for unused in &mut report.unused {
-        unused.nearest = nearest_of(&unused.path, missing.iter().map(String::as_str));
-    }
 }
 
 fn element(variable: &Variable) -> Result<ElementType> {

@@ -261,6 +261,7 @@ fn count(steps: &Stored) -> Result<u64> {
 mod tests {
     use super::*;
     use crate::config::Object;
+    use crate::weights::KerasWeights;
     use crate::{KerasFile, Limits};
 
     /// What Keras 2 stored goes back as it was.
@@ -272,7 +273,7 @@ mod tests {
             let file = KerasFile::open(&path, &Limits::default()).unwrap();
             assert!(Object::of(&file.config()["compile_config"]["optimizer"]).is_some());
             let found = file.describe(&crate::layer::Registry::default(), false).unwrap();
-            let original = WeightsFile::open(&path, &Limits::default()).unwrap();
+            let original = KerasWeights::open(&path, &Limits::default()).unwrap().file;
             let same = |name: &str, own: &Stored, real: &Stored| {
                 assert_eq!(own.shape, real.shape, "{name}");
                 assert_eq!(own.element, real.element, "{name}");

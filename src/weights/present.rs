@@ -92,7 +92,7 @@ impl Source for Now {
 }
 
 /// Host memory of Burn's as an owner of bytes.
-struct Host(burn::tensor::Bytes);
+pub(super) struct Host(pub(super) burn::tensor::Bytes);
 
 impl AsRef<[u8]> for Host {
     fn as_ref(&self) -> &[u8] {

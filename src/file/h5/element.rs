@@ -67,8 +67,7 @@ impl ElementType {
     }
 
     /// Every type with a name in Keras.
-    #[cfg(test)]
-    pub(crate) fn all_named() -> impl Iterator<Item = Self> {
+    pub(crate) fn named() -> impl Iterator<Item = Self> {
         KERAS_NAMES.iter().map(|(element, _)| element.clone())
     }
 }
@@ -79,7 +78,7 @@ mod tests {
 
     #[test]
     fn names_go_both_ways() {
-        for element in ElementType::all_named() {
+        for element in ElementType::named() {
             assert_eq!(element.keras_name().and_then(ElementType::from_keras_name), Some(element));
         }
         assert_eq!(ElementType::Opaque(2).keras_name(), None);
