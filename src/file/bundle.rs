@@ -9,7 +9,8 @@ use prost::encoding::decode_varint;
 use super::h5::ElementType;
 use super::map::map;
 use super::proto::{
-    BundleEntry, BundleHeader, STRING, SerializedTensor, SlotVariable, TensorShape, TrackableObject, decode, parts,
+    BundleEntry, BundleHeader, STRING, SerializedTensor, SlotVariable, TensorShape, TrackableObject, decode,
+    parts,
 };
 use super::store::Stored;
 use super::table::{self, masked};
