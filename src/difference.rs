@@ -101,16 +101,21 @@ impl KerasFile {
     }
 }
 
+/// What says nothing of a model: where an object was in memory, and shapes that follow from the rest.
+const SILENT: [&str; 2] = ["shared_object_id", "build_config"];
+
 /// Compares two documents; lists of named objects by name, whatever their order.
 fn compare(left: Option<&Json>, right: Option<&Json>, place: &str, found: &mut Vec<ConfigDifference>) {
-    // Where an object was in memory says nothing.
-    if left == right || place.ends_with("shared_object_id") {
+    let said =
+        |json: Option<&Json>| json.is_some_and(|json| json.as_object().is_none_or(|it| !it.is_empty()));
+    if left == right || !said(left) && !said(right) {
         return;
     }
     match (left, right) {
         (Some(Json::Object(a)), Some(Json::Object(b))) => {
             let dot = if place.is_empty() { "" } else { "." };
             let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
+            let keys = keys.filter(|key| !SILENT.contains(&key.as_str()));
             keys.for_each(|key| compare(a.get(key), b.get(key), &format!("{place}{dot}{key}"), found));
         }
         (Some(Json::Array(a)), Some(Json::Array(b))) => match (named(a), named(b)) {

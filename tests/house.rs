@@ -214,7 +214,7 @@ fn safety_is_counted() {
         value.unwrap().replace('_', "").parse::<usize>().unwrap()
     };
     let folders = ["archive", "hdf5", "config", "load"].map(|target| format!("fuzz/corpus/{target}"));
-    let folders = folders.iter().map(String::as_str).chain(["tests/fixtures/hostile"]);
+    let folders = folders.iter().map(String::as_str).chain(["tests/fixtures/hostile", "tests/fixtures/hdf5"]);
     let files: usize = folders.map(|folder| std::fs::read_dir(root().join(folder)).unwrap().count()).sum();
     let mutations = 4 * constant("tests/fuzz_targets.rs", "MUTATIONS");
     let kills = constant("tests/kill.rs", "KILLS");
@@ -222,7 +222,9 @@ fn safety_is_counted() {
     for expected in [
         format!("{files} files of the corpus"),
         format!("then {mutations} damaged ones"),
-        format!("{kills} times for an archive and {kills} times for a directory"),
+        format!(
+            "{kills} times for an archive, {kills} times for a directory and {kills} times for a legacy file"
+        ),
     ] {
         assert!(words.contains(&expected), "the README should say: {expected}");
     }

@@ -604,14 +604,76 @@ fn messages_stay_small() {
     }
 }
 
-/// No graph of a SavedModel is ever run: those can read and write files.
+/// A SavedModel in a folder of its own.
+fn saved_model(name: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["", "variables", "assets"] {
+        let from = fixture("saved_model").join(name).join(part);
+        std::fs::create_dir_all(folder.path().join(part)).unwrap();
+        for entry in std::fs::read_dir(from).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+            if entry.is_file() {
+                std::fs::copy(&entry, folder.path().join(part).join(entry.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+    folder
+}
+
+fn load_folder(folder: &TempDir) -> Result<KerasModel, Error> {
+    watched("a SavedModel", MOST_MEMORY, || KerasModel::load(folder.path(), &Device::flex()))
+}
+
+/// Its graph may read and write files. Only what describes the layers is read.
 #[test]
 fn saved_models_are_never_run() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("saved_model.pb"), b"\x08\x01\x12\x10ReadFile").unwrap();
-    std::fs::create_dir(folder.path().join("variables")).unwrap();
-    let error = KerasModel::load(folder.path(), &Device::flex()).expect_err("a SavedModel was loaded");
-    assert!(matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Unsupported), "{error}");
+    let folder = saved_model("dense_bn");
+    load_folder(&folder).unwrap();
+    // Another operation in the graph changes nothing, since nobody asks for it.
+    let path = folder.path().join("saved_model.pb");
+    let mut graph = std::fs::read(&path).unwrap();
+    let mut replaced = 0;
+    for at in 0..graph.len() - 6 {
+        if graph[at..].starts_with(b"MatMul") {
+            graph[at..at + 6].copy_from_slice(b"PyFunc");
+            replaced += 1;
+        }
+    }
+    assert!(replaced > 0);
+    std::fs::write(&path, graph).unwrap();
+    load_folder(&folder).unwrap();
+    // Without a description there is nothing but the graph.
+    std::fs::remove_file(folder.path().join("keras_metadata.pb")).unwrap();
+    assert_refusal(&load_folder(&folder).unwrap_err(), ErrorKind::Unsupported, "which layers it is made");
+}
+
+#[test]
+fn saved_models_with_links_pipes_and_wrong_sizes() {
+    for name in ["saved_model.pb", "keras_metadata.pb", "variables/variables.index"] {
+        let folder = saved_model("dense_bn");
+        let path = folder.path().join(name);
+        let bytes = std::fs::read(&path).unwrap();
+        for length in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+            // The graph is not read where the description is.
+            if name != "saved_model.pb" {
+                std::fs::write(&path, &bytes[..length]).unwrap();
+                assert_eq!(load_folder(&folder).unwrap_err().kind(), ErrorKind::Damaged);
+            }
+        }
+        if name != "saved_model.pb" {
+            std::fs::remove_file(&path).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+            assert_refusal(&load_folder(&folder).unwrap_err(), ErrorKind::Damaged, "is a symbolic link");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(load_folder(&folder).is_err());
+    }
+    let folder = saved_model("words");
+    load_folder(&folder).unwrap();
+    let vocabulary = folder.path().join("assets/vocabulary.txt");
+    std::fs::remove_file(&vocabulary).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", &vocabulary).unwrap();
+    assert_refusal(&load_folder(&folder).unwrap_err(), ErrorKind::Damaged, "is a symbolic link");
 }
 
 #[test]

@@ -102,6 +102,12 @@ fn models_from_the_wild_predict_what_they_did() {
     check_all(&common::root().join("../shared/wild"), "wild");
 }
 
+/// Files that the code of Keras 1.2.2 wrote: `tests/keras/keras1.py`.
+#[test]
+fn models_of_keras_1_predict_what_they_did() {
+    check_all(&common::root().join("tests/fixtures/keras1"), "keras1");
+}
+
 #[test]
 fn models_of_keras_2_predict_what_they_did() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("keras2");

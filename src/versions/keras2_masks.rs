@@ -106,17 +106,18 @@ impl Masks {
         let number = self.number(format!("{}/{call}", entry.name));
         self.tensors.insert(output(0), number);
         let inputs = arguments.first().map(|(_, tree)| tree.leaves()).unwrap_or_default();
-        let given = arguments.iter().find(|(name, _)| name == "mask").map(|(_, tree)| tree.leaves());
-        let said: Vec<Both> = match given.filter(|given| !given.is_empty()) {
-            Some(given) => given
-                .into_iter()
-                .map(|mask| self.as_mask(mask))
-                .map(|mask| Both { two: mask, three: mask })
-                .collect(),
-            None => inputs.iter().map(|input| self.of_tensor(input)).collect(),
-        };
+        let mut masks: Vec<Both> = inputs.iter().map(|input| self.of_tensor(input)).collect();
+        let given = arguments.iter().position(|(name, _)| name == "mask");
+        if let Some((at, (_, tree))) = given.and_then(|at| Some((at, arguments.get(at)?))) {
+            let positional = entry.calls.get(call).map_or(0, |call| call.positional);
+            for (both, mask) in masks.iter_mut().zip(tree.leaves()) {
+                let mask = self.as_mask(mask);
+                // One that Keras 3 is given without its name does not travel on.
+                *both = Both { two: mask, three: if at < positional { both.three } else { mask } };
+            }
+        }
         let first = inputs.first().map(|input| self.argument(&Tree::Leaf((*input).clone())));
-        let mask = self.after(&entry.object, &said, &first.unwrap_or_default());
+        let mask = self.after(&entry.object, &masks, &first.unwrap_or_default());
         if mask != NO_MASK {
             self.masks.insert(output(0), mask);
         }

@@ -16,9 +16,11 @@ type Config = Map<String, Json>;
 const SETTINGS: &[(&[&str], &str, fn(&Json) -> bool, &str)] = &[
     (&["RandomCrop"], "", never, "Keras 2 crops in another way"),
     (&["SpectralNormalization"], "", never, "Keras 2 does not open files with it"),
+    (&["TimeDistributed"], "layer", is_stateless, "Keras 2 keeps the state of every step apart"),
     (&["UpSampling2D"], "interpolation", is_linear, "Keras 2 interpolates in another way"),
     (&["ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"], "unroll", is_false, "Keras 2 cannot unroll it"),
     (&["Conv1DTranspose", "Conv2DTranspose"], "dilation_rate", all_equal, "Keras 2 wants equal rates"),
+    (&["Conv1DTranspose"], "output_padding", is_not_zero, "Keras 2 does not run it"),
     (&["Conv3DTranspose"], "dilation_rate", all_one, "Keras 2 takes no notice of it"),
 ];
 
@@ -32,6 +34,14 @@ fn never(_: &Json) -> bool {
 
 fn is_linear(json: &Json) -> bool {
     json == "nearest" || json == "bilinear"
+}
+
+fn is_stateless(json: &Json) -> bool {
+    json.pointer("/config/stateful") != Some(&Json::Bool(true))
+}
+
+fn is_not_zero(json: &Json) -> bool {
+    !(*json == 0 || *json == serde_json::json!([0]))
 }
 
 fn is_false(json: &Json) -> bool {
@@ -102,6 +112,11 @@ pub(super) fn check_call(object: &Object<'_>, call: &Call, masks: &Masks) -> Res
         |named: &&Named| call.specs.iter().any(|spec| spec.named == **named && spec.dtype == "bool");
     if !given.iter().all(is_bool) {
         return Err(Error::unsupported("Keras 2 wants masks of truth values"));
+    }
+    let is_vectors = object.config.get("output_mode").is_some_and(|mode| mode != "int");
+    let rank = call.specs.first().and_then(|spec| spec.shape.as_array()).map_or(0, Vec::len);
+    if class.ends_with("Lookup") && is_vectors && rank > 2 {
+        return Err(Error::unsupported("Keras 2 wants at most two axes"));
     }
     let last = |index: usize| call.specs.get(index).and_then(|spec| spec.shape.as_array()?.last());
     if class == "AdditiveAttention" && last(0) != last(1) {

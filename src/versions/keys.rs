@@ -229,7 +229,7 @@ fn is_one(json: &Json) -> Option<Json> {
     json.as_str().map(|name| Json::Bool(name == "one"))
 }
 
-fn data_format(json: &Json) -> Option<Json> {
+pub(super) fn data_format(json: &Json) -> Option<Json> {
     match json.as_str()? {
         "tf" => Some("channels_last".into()),
         "th" => Some("channels_first".into()),
@@ -267,6 +267,18 @@ fn padding(json: &Json) -> Option<Json> {
 /// What a layer of Keras 1 and 2 says of its input when it is the first.
 pub(super) const INPUT_KEYS: &[&str] =
     &["batch_input_shape", "input_shape", "input_dtype", "input_dim", "input_length"];
+
+/// Layers of Keras 1 whose config does not say where the channels are, though it matters to them.
+pub(super) const SILENT_ABOUT_CHANNELS: &[&str] = &[
+    "ZeroPadding2D",
+    "ZeroPadding3D",
+    "Cropping2D",
+    "Cropping3D",
+    "UpSampling2D",
+    "UpSampling3D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+];
 
 /// Layers whose dtype was that of what goes in or comes out, and is no policy.
 pub(super) const LOOSE_DTYPE: &[&str] = &["Embedding", "IntegerLookup", "StringLookup", "TextVectorization"];

@@ -179,6 +179,14 @@ impl Work {
             // The first layer of a Sequential model has given them to an input already.
             self.apply(&Rule { classes: &[], key, fate: Fate::Dropped }, config, place);
         }
+        if let Some(format) = &self.channels
+            && keys::SILENT_ABOUT_CHANNELS.contains(&class)
+            && !config.contains_key("data_format")
+        {
+            let format = format.clone();
+            self.note(place, format_args!("said \"data_format\": {format}, as other layers do"));
+            config.insert("data_format".into(), format);
+        }
         if ["GRU", "GRUCell"].contains(&class) && !config.contains_key("reset_after") {
             self.note(place, "said \"reset_after\": false, which went without saying");
             config.insert("reset_after".into(), false.into());

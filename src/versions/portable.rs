@@ -192,7 +192,7 @@ fn settings(row: &Row, is_layer: bool, config: &Map<String, Json>, problems: &mu
                     _ if activations::KEYS.contains(&key) => activation(given, problems),
                     _ => value(given, problems),
                 };
-                out.insert(key.to_owned(), given);
+                out.insert(key.to_owned(), type_of(class, key, config).unwrap_or(given));
             } else if !says_nothing(key, given, neutral.get(key)) {
                 let message = format!("Keras 2's {class} has no such setting, got {}", brief(given));
                 problems.push(Error::unsupported(message));
@@ -203,6 +203,16 @@ fn settings(row: &Row, is_layer: bool, config: &Map<String, Json>, problems: &mu
         out.extend(keys.iter().map(|key| ((*key).to_owned(), Json::Null)));
     }
     out.into()
+}
+
+/// The type of layers that give numbers of words or words, which Keras 2 wants to be that.
+fn type_of(class: &str, key: &str, config: &Map<String, Json>) -> Option<Json> {
+    let is_int = config.get("output_mode").is_some_and(|mode| mode == "int");
+    match class {
+        "StringLookup" | "IntegerLookup" if key == "dtype" && is_int => Some("int64".into()),
+        "TextVectorization" if key == "dtype" => Some("string".into()),
+        _ => None,
+    }
 }
 
 /// Whether a setting that Keras 2 lacks may be left out.

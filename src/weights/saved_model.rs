@@ -31,7 +31,7 @@ pub(crate) fn saved_model(path: &Path, limits: &Limits) -> Result<Option<Saved>>
     }
     let saved = SavedModel::open(path, limits)?;
     let description =
-        json::parse(&saved.metadata).map_err(|error| error.at("the description of the model"))?;
+        json::read(&saved.metadata, limits).map_err(|error| error.at("the description of the model"))?;
     let get = |key: &str| description.get(key).filter(|value| !value.is_null()).cloned();
     let class = get("class_name").unwrap_or_else(|| saved.identifier.as_str().into());
     let mut config = get("config").unwrap_or_else(|| Map::new().into());

@@ -229,7 +229,8 @@ def state(model):
 
 def containers(name, model, out):
     """Writes the model in every container that this version writes: (kind, file)."""
-    model.save(out / f"{name}.keras")
+    # Keras 2.12 takes that ending for HDF5.
+    model.save(out / f"{name}.keras", **({"save_format": "keras_v3"} if VERSION == "2.12.0" else {}))
     yield "keras", f"{name}.keras"
     try:
         model.save(out / f"{name}.h5")

@@ -28,7 +28,7 @@ def main():
         expected = [arrays[name] for name in arrays.files if name.startswith("out_")]
         try:
             model = keras.models.load_model(path)
-            inputs = keras.tree.pack_sequence_as(model.input, inputs)
+            inputs = inputs[0] if len(inputs) == 1 else keras.tree.pack_sequence_as(model.input, inputs)
             outputs = model.predict(inputs, batch_size=len(arrays["in_0"]), verbose=0)
             outputs = keras.tree.flatten(outputs)
             # Some are only there to be loaded.
