@@ -17,7 +17,7 @@ mod common;
 mod npz;
 
 const FIXTURES: &[&str] =
-    &["dense_bn", "old_optimizer", "recurrent", "nested", "attention", "words", "tabular"];
+    &["dense_bn", "old_optimizer", "recurrent", "nested", "attention", "words", "learnt", "tabular"];
 
 fn fixtures() -> PathBuf {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/saved_model");
@@ -115,6 +115,12 @@ fn what_does_not_fit_is_refused() {
     refused("nested", "dense_bn.ckpt/ck", ErrorKind::Weights, "another number of layers");
     refused("attention", "dense_bn.ckpt/ck", ErrorKind::Weights, "missing: the variable");
     refused("nested", "none.ckpt/ck", ErrorKind::Io, "none.ckpt");
+    // The same layers by their places, but the first has the name of the last.
+    let config = json::print(load("dense_bn").file().config());
+    let config = config.replace("\"first\"", "\"?\"").replace("\"last\"", "\"first\"");
+    let mut model = KerasModel::from_bytes(config.replace("\"?\"", "\"last\""), &device).unwrap();
+    let error = model.load_weights(fixtures().join("dense_bn.ckpt/ck")).unwrap_err();
+    assert!(error.to_string().contains("by its place, the checkpoint has the layer"), "{error}");
     let mut model = load("nested");
     let by_name = WeightsOptions::new().matching(Matching::Name);
     let error = model.load_weights_with(fixtures().join("nested"), &by_name).unwrap_err();

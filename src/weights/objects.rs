@@ -98,6 +98,7 @@ impl<'a> Search<'a> {
             return self.problems.push(Error::weights(message).at(name));
         };
         let known: HashMap<&str, _> = graph.layers.iter().map(|layer| (layer.name.as_str(), layer)).collect();
+        let mut names = Vec::new();
         for (place, child) in layers {
             let object = config.get("layers").and_then(|layers| Object::of(layers.get(place)?));
             let name =
@@ -106,13 +107,24 @@ impl<'a> Search<'a> {
             let Some(group) = layer.group.as_deref().map(|group| below(prefix, group)) else { continue };
             match (graph_of(layer.config.as_ref()), object) {
                 (Some(inner), Some(object)) => self.model(inner, object.config, child, &group),
-                _ => self.layer(child, &group),
+                _ => names.extend(self.layer(child, &group).map(|other| (layer.name.as_str(), other))),
             }
+        }
+        // Where the layers have the same names, they are the better witness.
+        let own: BTreeSet<&str> = names.iter().map(|(own, _)| *own).collect();
+        let others: BTreeSet<&str> = names.iter().map(|(_, other)| *other).collect();
+        if own == others
+            && let Some((own, other)) = names.iter().find(|(own, other)| own != other)
+        {
+            let message = format!("by its place, the checkpoint has the layer {other:?} for it");
+            self.problems.push(Error::weights(message).at(own));
         }
     }
 
-    /// Finds the variables of the layer that is the object `node` and has the group `prefix`.
-    fn layer(&mut self, node: usize, prefix: &str) {
+    /// Finds the variables of the layer that is the object `node` and has the group `prefix`. Gives the name
+    /// that the layer had.
+    fn layer(&mut self, node: usize, prefix: &str) -> Option<&'a str> {
+        let mut name = None;
         let description = self.description;
         for variable in description.variables.iter() {
             let Some(rest) = inside(&variable.group, prefix) else { continue };
@@ -125,7 +137,9 @@ impl<'a> Search<'a> {
             let child = owner.and_then(|owner| self.child(owner, variable.name));
             let key = child.and_then(|child| self.objects.variable(child));
             self.pairs.extend(key.map(|key| (variable, key)));
+            name = name.or_else(|| self.objects.full_name(child?)?.split('/').next());
         }
+        name
     }
 
     /// What `node`, which has the group `path`, calls its part of the group `part`.

@@ -13,9 +13,6 @@ use crate::file::store::Store;
 use crate::limits::Limits;
 use crate::versions::Origin;
 
-/// Where a SavedModel has its checkpoint.
-const VARIABLES: &str = "variables/variables";
-
 /// What a SavedModel says of a model, and its variables.
 pub(crate) struct Saved {
     pub(crate) config: Json,
@@ -54,12 +51,15 @@ pub(crate) fn saved_model(path: &Path, limits: &Limits) -> Result<Option<Saved>>
 /// # Errors
 /// When it is damaged, or beyond the limits.
 pub(crate) fn checkpoint(path: &Path, limits: &Limits) -> Result<Option<WeightsFile>> {
-    let index = path.extension().is_some_and(|ending| ending == "index");
-    let prefixes =
-        [index.then(|| path.with_extension("")), Some(path.to_owned()), Some(path.join(VARIABLES))];
-    let Some(prefix) = prefixes.into_iter().flatten().find(|prefix| Bundle::is_at(prefix)) else {
-        return Ok(None);
+    let prefix = match path.extension().is_some_and(|ending| ending == "index") {
+        true => path.with_extension(""),
+        false if SavedModel::is_at(path) => SavedModel::checkpoint(path)?,
+        false => path.to_owned(),
     };
+    // A file of the name itself is a file of another kind.
+    if prefix.is_file() || !Bundle::is_at(&prefix) {
+        return Ok(None);
+    }
     let bundle = Bundle::open(&prefix, limits)?;
     let objects = bundle.objects()?;
     Ok(Some(weights_of(&bundle, objects)))

@@ -8,6 +8,7 @@ import sys
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 # Where the checkpoints have what Keras 3 has in this order, after the steps and the learning rate.
@@ -24,8 +25,8 @@ STEPS = {"dense_bn": "optimizer/_iterations", "old_optimizer": "optimizer/iter"}
 
 def check(path, arrays):
     model = keras.models.load_model(path)
-    inputs = [arrays[f"x{number}"] for number in range(len(model.inputs))]
-    outputs = keras.tree.flatten(model.predict(inputs[0] if len(inputs) == 1 else inputs, verbose=0))
+    inputs = [tf.constant(arrays[f"x{number}"]) for number in range(len(model.inputs))]
+    outputs = keras.tree.flatten(model(inputs[0] if len(inputs) == 1 else inputs))
     for number, output in enumerate(outputs):
         np.testing.assert_allclose(output, arrays[f"y{number}"], rtol=1e-5, atol=1e-5)
     if path.stem in STATES:
