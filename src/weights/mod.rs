@@ -6,7 +6,7 @@ mod load;
 mod objects;
 pub(crate) mod optimizer;
 mod present;
-mod renamed;
+pub(crate) mod renamed;
 mod report;
 mod saved_model;
 

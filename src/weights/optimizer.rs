@@ -10,7 +10,7 @@ use crate::file::h5::{Attributes, ElementType};
 use crate::file::store::{Store, Stored};
 use crate::keras_file::Description;
 use crate::versions::optimizer::{
-    Layout, Slot, SlotName, Trainable, from_layout, from_legacy, momentum_product, to_legacy,
+    Layout, Slot, SlotName, Trainable, from_layout, from_legacy, momentum_product, to_keras2, to_legacy,
 };
 use crate::versions::{Change, Target};
 
@@ -92,6 +92,17 @@ pub(crate) fn put_legacy(
     tree.tensors.extend(tensors);
     set_names(tree.groups.entry(LEGACY.to_owned()).or_default(), "weight_names", names);
     Some(())
+}
+
+/// Brings the state into the order of a `.keras` file of Keras 2; without an optimizer there, it is left out.
+pub(crate) fn put_keras2(description: &Description, config: &Json, store: &mut Store) {
+    let numbered = (0..).map_while(|number| store.tensors.get(&format!("{VARIABLES}/{number}")).cloned());
+    let stored: Vec<Stored> = numbered.collect();
+    store.remove(GROUP);
+    let slots = optimizer_of(config).and_then(|optimizer| to_keras2(optimizer, &trainable(description)));
+    let filled = slots.into_iter().flatten().map(|slot| filled(slot, &stored)).collect::<Option<Vec<_>>>();
+    let tensors = filled.unwrap_or_default().into_iter().enumerate();
+    store.tensors.extend(tensors.map(|(number, tensor)| (format!("{VARIABLES}/{number}"), tensor)));
 }
 
 fn optimizer_of(config: &Json) -> Option<&Json> {
