@@ -80,7 +80,9 @@ pub(super) fn functional(model: &Object<'_>, problems: &mut Problems) -> Json {
     let graph = Graph::read(model, problems);
     let Some((graph, outputs, inputs)) = graph else { return Json::Null };
     let written = graph.write(&outputs, problems);
-    problems.note(graph.check_order(&written, &inputs, &outputs));
+    if problems.is_empty() {
+        problems.note(graph.check_order(&written, &inputs, &outputs));
+    }
     let written: Vec<Json> = written.into_iter().map(|written| written.json).collect();
     let mut config = Map::new();
     config.extend(model.config.get("name").map(|name| ("name".to_owned(), name.clone())));

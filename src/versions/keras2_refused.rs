@@ -4,10 +4,11 @@ use serde_json::{Map, Value as Json};
 
 use super::keras2_calls::Call;
 use super::keras2_masks::{Mask, Masks, UNMASKED, any_layer, is_sensitive};
-use super::portable::is_model;
+use super::portable::{is_model, layer_row};
 use crate::config::call::Named;
 use crate::config::{Object, brief};
 use crate::error::{Error, Problems, Result};
+use crate::layer::Tree;
 
 type Config = Map<String, Json>;
 
@@ -121,6 +122,25 @@ pub(super) fn check_call(object: &Object<'_>, call: &Call, masks: &Masks) -> Res
     let last = |index: usize| call.specs.get(index).and_then(|spec| spec.shape.as_array()?.last());
     if class == "AdditiveAttention" && last(0) != last(1) {
         return Err(Error::unsupported("Keras 2 wants queries as wide as values"));
+    }
+    Ok(())
+}
+
+/// Checks what a layer of a graph is given together with a mask.
+fn check_masked(object: &Object<'_>, call: &Call) -> Result<()> {
+    let inner = object.config.get("layer").and_then(Object::of).filter(|_| object.class == "TimeDistributed");
+    if inner.is_some_and(|inner| layer_row(inner.class).is_none_or(|row| row.3 != "pass")) {
+        return Err(Error::unsupported("Keras 2 finds another mask for what is in it"));
+    }
+    let has_state =
+        |(name, tree): &(String, Tree<Named>)| name == "initial_state" && !tree.leaves().is_empty();
+    if call.arguments.iter().any(has_state) {
+        return Err(Error::unsupported("Keras 2 uses the mask together with a given state"));
+    }
+    let steps = call.specs.iter().map(|spec| spec.shape.as_array().and_then(|shape| shape.split_last()));
+    let steps: Vec<_> = steps.map(|shape| shape.map(|(_, steps)| steps)).collect();
+    if is_sensitive(object) && steps.windows(2).any(|pair| pair.first() != pair.last()) {
+        return Err(Error::unsupported("Keras 2 joins masks of one shape only"));
     }
     Ok(())
 }

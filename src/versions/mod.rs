@@ -23,8 +23,6 @@ pub(crate) mod optimizer;
 mod plain;
 pub(crate) mod portable;
 #[cfg(test)]
-mod portable_tests;
-#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod training_tests;

@@ -171,6 +171,9 @@ fn value(json: &Json, problems: &mut Problems) -> Json {
         Json::Object(fields) if fields.get("class_name").is_some_and(|class| class == "function") => {
             fields.get("config").cloned().unwrap_or_default()
         }
+        Json::Object(fields) if !fields.contains_key("class_name") => {
+            fields.iter().map(|(key, item)| (key.clone(), value(item, problems))).collect()
+        }
         Json::Object(_) => object(json, problems),
         other => other.clone(),
     }

@@ -9,7 +9,7 @@ mod objects;
 pub(crate) mod optimizer;
 mod pack;
 mod present;
-mod renamed;
+pub(crate) mod renamed;
 mod report;
 mod save;
 mod saved_model;

@@ -187,6 +187,17 @@ fn numbered(store: &Store) -> impl Iterator<Item = (SlotName, Stored)> + '_ {
     })
 }
 
+/// Brings the state into the order of a `.keras` file of Keras 2; without an optimizer there, it is left out.
+pub(crate) fn put_keras2(description: &Description, config: &Json, store: &mut Store) {
+    let numbered = (0..).map_while(|number| store.tensors.get(&format!("{VARIABLES}/{number}")).cloned());
+    let stored: Vec<Stored> = numbered.collect();
+    store.remove(GROUP);
+    let slots = optimizer_of(config).and_then(|optimizer| to_keras2(optimizer, &trainable(description)));
+    let filled = slots.into_iter().flatten().map(|slot| filled(slot, &stored)).collect::<Option<Vec<_>>>();
+    let tensors = filled.unwrap_or_default().into_iter().enumerate();
+    store.tensors.extend(tensors.map(|(number, tensor)| (format!("{VARIABLES}/{number}"), tensor)));
+}
+
 fn optimizer_of(config: &Json) -> Option<&Json> {
     config.pointer("/compile_config/optimizer").filter(|optimizer| !optimizer.is_null())
 }

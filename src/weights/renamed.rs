@@ -53,6 +53,18 @@ pub(super) fn resolve(store: &Store, description: &Description) -> Resolved {
     found
 }
 
+/// The tensors of a model as Keras 2 wants them in a `.keras` file. The root needs a group of variables there,
+/// even when it is empty.
+pub(crate) fn to_keras2(store: &Store) -> Store {
+    let old = |path: &String| old_name(path, &HashMap::new());
+    let mut out = Store {
+        groups: store.groups.iter().map(|(path, attributes)| (old(path), attributes.clone())).collect(),
+        tensors: store.tensors.iter().map(|(path, tensor)| (old(path), tensor.clone())).collect(),
+    };
+    out.groups.entry("vars".to_owned()).or_default();
+    out
+}
+
 /// What Keras 2 called a group.
 fn old_name(group: &str, layers: &HashMap<String, String>) -> String {
     let ends = group.match_indices('/').map(|(at, _)| at).chain([group.len()]);
