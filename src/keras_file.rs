@@ -290,12 +290,12 @@ impl KerasFile {
     }
 
     /// Reads the model description with the kinds of layers in `registry`, and compares it with the
-    /// variables that are there.
+    /// variables that are there: what loading would do, without reading a tensor.
     ///
     /// # Errors
     /// Everything that keeps the model from being loaded, all at once.
-    pub fn check(&self, registry: &Registry) -> Result<()> {
-        self.describe(registry, false).map(|_| ())
+    pub fn check(&self, registry: &Registry) -> Result<LoadReport> {
+        self.describe(registry, false).map(|described| described.report)
     }
 
     /// The table that Keras prints as `model.summary()`, without the weights, which need not fit.

@@ -5,8 +5,12 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, TensorData};
-use burn_keras::{ErrorKind, Format, KerasFile, KerasModel, Limits, Outputs, Value};
+use burn_keras::config::json;
+use burn_keras::{ErrorKind, Format, KerasModel, Matching, Outputs, Value, WeightsOptions};
+use common::script;
 use npz::Array;
+
+mod common;
 
 #[path = "../src/bin/burn-keras/npz.rs"]
 #[allow(dead_code)]
@@ -65,6 +69,70 @@ fn difference(model: &KerasModel, name: &str) -> f64 {
         }
     }
     largest
+}
+
+/// A model with the same layers and fresh weights.
+fn fresh(model: &KerasModel) -> KerasModel {
+    KerasModel::from_bytes(json::print(model.file().config()), &Device::flex()).unwrap()
+}
+
+#[test]
+fn checkpoints_are_loaded_onto_models() {
+    let device = Device::flex();
+    let mut failed = Vec::new();
+    for name in names() {
+        let path = fixtures().join(&name);
+        let Ok(model) = KerasModel::load(&path, &device) else { continue };
+        let checkpoints = [format!("{name}.ckpt/ck"), format!("{name}.ckpt/ck.index"), name.clone()];
+        for checkpoint in checkpoints.map(|checkpoint| fixtures().join(checkpoint)) {
+            let mut fresh = fresh(&model);
+            match fresh.load_weights(&checkpoint) {
+                Ok(report) => {
+                    assert!(report.is_complete(), "{report}");
+                    assert_eq!(report.loaded.len(), model.load_report().loaded.len(), "{name}");
+                    let difference = difference(&fresh, &name);
+                    if difference > 1e-5 {
+                        failed.push(format!("{}: {difference} from Keras", checkpoint.display()));
+                    }
+                }
+                Err(error) => failed.push(error.to_string()),
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let device = Device::flex();
+    let load = |name: &str| KerasModel::load(fixtures().join(name), &device).unwrap();
+    let refused = |onto: &str, checkpoint: &str, kind: ErrorKind, message: &str| {
+        let mut model = fresh(&load(onto));
+        let error = model.load_weights(fixtures().join(checkpoint)).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(message), "{error}");
+    };
+    refused("nested", "dense_bn.ckpt/ck", ErrorKind::Weights, "another number of layers");
+    refused("attention", "dense_bn.ckpt/ck", ErrorKind::Weights, "missing: the variable");
+    refused("nested", "none.ckpt/ck", ErrorKind::Io, "none.ckpt");
+    let mut model = load("nested");
+    let by_name = WeightsOptions::new().matching(Matching::Name);
+    let error = model.load_weights_with(fixtures().join("nested"), &by_name).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+}
+
+#[test]
+fn real_keras_opens_what_they_become() {
+    let written = Path::new(env!("CARGO_TARGET_TMPDIR")).join("saved_models");
+    let _ = std::fs::remove_dir_all(&written);
+    std::fs::create_dir_all(&written).unwrap();
+    for name in FIXTURES {
+        let model = KerasModel::load(fixtures().join(name), &Device::flex()).unwrap();
+        model.save(written.join(format!("{name}.keras"))).unwrap();
+    }
+    let Some(mut upgraded) = script("upgraded.py") else { return };
+    upgraded.env("KERAS_BACKEND", "tensorflow").args([&fixtures(), &written]);
+    assert!(upgraded.status().unwrap().success(), "Keras found differences");
 }
 
 #[test]

@@ -103,6 +103,9 @@ impl Work {
                 "took its kernel for one of TensorFlow: the file does not say what Keras ran on",
             );
         }
+        if class == "RandomCrop" && config.contains_key("rng_type") {
+            self.note(place, "left it to crop in training only, as in Keras 3; Keras 2 resized elsewhere");
+        }
         for rule in keys::KERAS_1.iter().chain(keys::KERAS_2).filter(|rule| rule.applies_to(class)) {
             self.apply(rule, &mut config, place);
         }
@@ -176,6 +179,14 @@ impl Work {
             // The first layer of a Sequential model has given them to an input already.
             self.apply(&Rule { classes: &[], key, fate: Fate::Dropped }, config, place);
         }
+        if let Some(format) = &self.channels
+            && keys::SILENT_ABOUT_CHANNELS.contains(&class)
+            && !config.contains_key("data_format")
+        {
+            let format = format.clone();
+            self.note(place, format_args!("said \"data_format\": {format}, as other layers do"));
+            config.insert("data_format".into(), format);
+        }
         if ["GRU", "GRUCell"].contains(&class) && !config.contains_key("reset_after") {
             self.note(place, "said \"reset_after\": false, which went without saying");
             config.insert("reset_after".into(), false.into());
@@ -203,11 +214,11 @@ impl Work {
             }
             Json::String(name) => match name.strip_suffix("_ref") {
                 Some(name) => Some(name.into()),
-                // The type of its input, as it meant for the layer that was the first.
-                None if class == "Embedding" && self.era < Era::Keras3 && name.contains("int") => {
-                    Some(Json::Null)
+                None => {
+                    let is_of_its_ends = ["int", "string"].iter().any(|kind| name.contains(kind));
+                    let is_loose = self.era < Era::Keras3 && keys::LOOSE_DTYPE.contains(&class);
+                    (is_of_its_ends && is_loose).then_some(Json::Null)
                 }
-                None => None,
             },
             Json::Null if self.era < Era::Keras3 => Some(Json::Null),
             _ => None,

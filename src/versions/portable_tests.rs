@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::versions::portable::{Target, to_keras2, to_legacy};
+use super::portable::{Target, to_keras2, to_legacy};
 use crate::{KerasFile, Limits};
 
 /// Writes what becomes of every fixture's description into a folder, for Python to open.

@@ -6,6 +6,7 @@ mod load;
 mod objects;
 pub(crate) mod optimizer;
 mod present;
+mod renamed;
 mod report;
 mod saved_model;
 
@@ -31,7 +32,7 @@ pub(crate) use draws::Draws;
 pub use load::{Matching, WeightsOptions};
 pub(crate) use present::present;
 pub use report::{LoadReport, Loaded, Missing, Skipped, Unused};
-pub(crate) use saved_model::{Saved, checkpoint, saved_model};
+pub(crate) use saved_model::{Saved, saved_model};
 
 /// The group of the weights in a legacy HDF5 file of a whole model.
 pub(crate) const MODEL_WEIGHTS: &str = "model_weights";
@@ -78,6 +79,9 @@ impl WeightsFile {
 
     /// Opens the weights in a file of any kind.
     pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self> {
+        if let Some(checkpoint) = saved_model::checkpoint(path, limits)? {
+            return Ok(checkpoint);
+        }
         if path.is_dir() {
             return Self::of_archive(&Archive::from_directory(path, limits)?, limits);
         }
@@ -129,7 +133,7 @@ impl WeightsFile {
     ) -> Result<Resolved> {
         match (&self.layout, matching) {
             (Layout::Keras3, None | Some(Matching::Path)) => {
-                let mut found = Resolved { store: self.store.clone(), ..Resolved::default() };
+                let mut found = renamed::resolve(&self.store, description);
                 optimizer::modernize(self, description, config, &mut found);
                 Ok(found)
             }
@@ -144,10 +148,12 @@ impl WeightsFile {
                 let by_name = matching == Some(Matching::Name);
                 legacy::resolve(self, root, description, config, by_name)
             }
-            (Layout::Objects(objects), None) => objects::resolve(&self.store, objects, description, config),
-            (Layout::Objects(_), Some(_)) => {
-                Err(Error::unsupported("a checkpoint of TensorFlow has its own way of matching"))
+            (Layout::Objects(objects), None | Some(Matching::Order)) => {
+                objects::resolve(&self.store, objects, description, config)
             }
+            (Layout::Objects(_), _) => Err(Error::unsupported(
+                "a checkpoint of TensorFlow has neither the paths of Keras 3 nor names",
+            )),
             (Layout::None, _) => Ok(Resolved { store: planned(description)?, ..Resolved::default() }),
         }
     }

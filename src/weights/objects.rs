@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Resolved, planned};
+use super::{Resolved, optimizer, planned};
 use crate::config::graph::Graph;
 use crate::config::{Json, Map, Object};
 use crate::error::{Error, Problems, Result};
@@ -14,6 +14,9 @@ use crate::file::store::Store;
 use crate::keras_file::Description;
 use crate::layer::Variable;
 use crate::module::graph_of;
+
+/// Names in Keras 3, and what Keras 2 had instead.
+const FORMER: &[(&str, &str)] = &[("kernel", "depthwise_kernel")];
 
 /// Finds the variables of a model.
 pub(super) fn resolve(
@@ -37,6 +40,7 @@ pub(super) fn resolve(
             found.take(path, key, tensor.clone());
         }
     }
+    optimizer::of_objects(&file.tensors, objects, description, config, &mut found);
     let unused = unused.into_iter().filter(|key| !is_of_optimizer(key));
     let unused = unused.filter_map(|key| Some((key.to_owned(), file.tensors.get(key)?.shape.clone())));
     found.unused = unused.collect();
@@ -158,10 +162,11 @@ impl<'a> Search<'a> {
         parts
     }
 
-    /// Keras 3 leaves out the underscore of what is nobody else's business.
+    /// What Keras 2 called what Keras 3 calls `name`, without the underscore of what is nobody else's business.
     fn child(&self, node: usize, name: &str) -> Option<usize> {
-        let child = self.objects.find(node, &[name]);
-        child.or_else(|| self.objects.find(node, &[&format!("_{name}")]))
+        let hidden = format!("_{name}");
+        let former = FORMER.iter().filter(|(now, _)| *now == name).map(|(_, former)| *former);
+        [name, &hidden].into_iter().chain(former).find_map(|name| self.objects.find(node, &[name]))
     }
 }
 

@@ -67,6 +67,16 @@ impl Fixture {
         self.folder.join(format!("{}.npz", self.model()))
     }
 
+    /// Whether it was compiled and trained.
+    pub fn has_optimizer(&self) -> bool {
+        self.entry.get("optimizer").is_some()
+    }
+
+    /// Whether there are functions of TensorFlow in it, which only Keras 2 knows.
+    pub fn has_tensorflow(&self) -> bool {
+        self.version.starts_with('2') && self.model() == "operators"
+    }
+
     /// How far off a prediction may be.
     pub fn tolerance(&self) -> f64 {
         self.entry["tolerance"].as_f64().unwrap_or(1e-5)

@@ -45,7 +45,7 @@ def recurrent():
 def nested():
     inner = keras.Sequential([keras.Input((3,)), layers.Dense(3), layers.Dense(2)], name="inner")
     x = keras.Input((3,))
-    return keras.Model(x, layers.Dense(1)(inner(layers.Dense(3)(x)) + inner(x)))
+    return keras.Model(x, layers.Dense(1)(layers.Add()([inner(layers.Dense(3)(x)), inner(x)])))
 
 
 def attention():

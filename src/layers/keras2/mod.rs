@@ -20,7 +20,7 @@ type Parameters<T> = Vec<(String, Tree<T>)>;
 pub(crate) struct Meaning {
     class: &'static str,
     /// Whether only floats are taken.
-    floats: bool,
+    pub(crate) floats: bool,
     /// Its arguments: own name, and that of TensorFlow.
     pub(crate) arguments: Vec<(&'static str, &'static str)>,
     /// Its options, likewise.
