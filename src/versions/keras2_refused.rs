@@ -12,9 +12,11 @@ use crate::layer::Tree;
 
 type Config = Map<String, Json>;
 
+type Refusal = (&'static [&'static str], &'static str, fn(&Json) -> bool, &'static str);
+
 /// Settings of classes: whether they are computed alike, and what is said otherwise. An empty key stands
 /// for the class.
-const SETTINGS: &[(&[&str], &str, fn(&Json) -> bool, &str)] = &[
+const SETTINGS: &[Refusal] = &[
     (&["RandomCrop"], "", never, "Keras 2 crops in another way"),
     (&["SpectralNormalization"], "", never, "Keras 2 does not open files with it"),
     (&["TimeDistributed"], "layer", is_stateless, "Keras 2 keeps the state of every step apart"),

@@ -144,7 +144,7 @@ impl Work {
                 self.note(place, format_args!("dropped {key:?}"));
             }
             Fate::Neutral(neutral) => {
-                if value.is_null() || value.to_string() == neutral {
+                if value.is_null() || value.to_string().as_str() == neutral {
                     self.note(place, format_args!("dropped {key:?}, which was {value}"));
                     config.shift_remove(key);
                 }
