@@ -42,20 +42,20 @@ fn arrays(name: &str, prefix: &str) -> Vec<Array> {
     own.into_iter().map(|(_, array)| array).collect()
 }
 
-fn predict(model: &KerasModel, name: &str) -> Outputs {
+fn predict(model: &KerasModel, name: &str) -> burn_keras::Result<Outputs> {
     let device = Device::flex();
     let inputs = arrays(name, "x").into_iter().map(|array| match array {
         Array::Numbers(data) => Value::from_data(data, &device),
         Array::Strings(strings, shape) => Value::from_strings(strings, &shape, &device),
     });
-    model.predict(inputs.collect::<burn_keras::Result<Vec<_>>>().unwrap()).unwrap()
+    model.predict(inputs.collect::<burn_keras::Result<Vec<_>>>().unwrap())
 }
 
 /// The largest difference between what a model gives and what Keras gave.
 fn difference(model: &KerasModel, name: &str) -> f64 {
     let numbers = |data: TensorData| data.convert::<f64>().try_into_vec::<f64>().unwrap();
     let mut largest = 0.0_f64;
-    let outputs = predict(model, name);
+    let outputs = predict(model, name).unwrap();
     let expected = arrays(name, "y");
     assert_eq!(outputs.iter().len(), expected.len(), "{name}");
     for ((_, value), expected) in outputs.into_iter().zip(expected) {
@@ -139,6 +139,49 @@ fn real_keras_opens_what_they_become() {
     let Some(mut upgraded) = script("upgraded.py") else { return };
     upgraded.env("KERAS_BACKEND", "tensorflow").args([&fixtures(), &written]);
     assert!(upgraded.status().unwrap().success(), "Keras found differences");
+}
+
+/// Damage is an error, or a model that runs.
+#[test]
+fn damaged_saved_models_do_no_harm() {
+    let device = Device::flex();
+    let (mut refused, mut loaded) = (0, 0);
+    for name in ["dense_bn", "words"] {
+        let dir = tempfile::tempdir().unwrap();
+        let source = fixtures().join(name);
+        let files = ["saved_model.pb", "keras_metadata.pb", "variables/variables.index"];
+        let files = files.into_iter().chain(["variables/variables.data-00000-of-00001"]);
+        let files: Vec<_> = files.map(|file| (file, std::fs::read(source.join(file)).unwrap())).collect();
+        std::fs::create_dir(dir.path().join("variables")).unwrap();
+        std::fs::create_dir(dir.path().join("assets")).unwrap();
+        for entry in std::fs::read_dir(source.join("assets")).into_iter().flatten() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), dir.path().join("assets").join(entry.file_name())).unwrap();
+        }
+        let write = |file: &str, bytes: &[u8]| std::fs::write(dir.path().join(file), bytes).unwrap();
+        files.iter().for_each(|(file, bytes)| write(file, bytes));
+        assert!(KerasModel::load(dir.path(), &device).is_ok());
+        for (file, bytes) in &files {
+            for step in 0..100 {
+                let at = bytes.len() * step / 100;
+                let mut damaged = bytes.clone();
+                match step % 4 {
+                    0 => damaged.truncate(at),
+                    bit => damaged[at] ^= 1 << (bit + at % 5),
+                }
+                write(file, &damaged);
+                match KerasModel::load(dir.path(), &device) {
+                    Ok(model) => {
+                        loaded += 1;
+                        drop(predict(&model, name));
+                    }
+                    Err(_) => refused += 1,
+                }
+            }
+            write(file, bytes);
+        }
+    }
+    assert!(refused > 300 && loaded > 50, "{refused} refused, {loaded} loaded");
 }
 
 #[test]
