@@ -294,9 +294,6 @@ pub(super) const LAMBDA_KEYS: &[(&str, &str, &str)] = &[
     ("mask", "mask_type", "mask_module"),
 ];
 
-/// Layers whose type says nothing of their numbers when it is one of integers or strings.
-pub(super) const OF_ANY_TYPE: &[&str] = &["Embedding", "IntegerLookup", "StringLookup", "TextVectorization"];
-
 /// Layers that are called with their states after their input.
 pub(super) const TAKES_STATES: &[&str] = &[
     "LSTM",
