@@ -8,6 +8,7 @@ mod activations;
 mod arrays;
 pub(crate) mod compile;
 mod compile_names;
+mod functions;
 mod keras2_calls;
 mod keras2_classes;
 mod keras2_functions;

@@ -163,6 +163,16 @@ def in_use():
     mask = L.Masking()(x)
     yield "masked", keras.Model([x, y], L.Concatenate()([L.LSTM(2)(mask), L.GRU(2)(y)]))
     yield "dictionary", keras.Model({"p": x, "q": y}, {"r": L.Add()([x, y])})
+    # What Keras 2 makes of operators and functions of TensorFlow.
+    a = (x + y) * 2.0 - 1.0 / (tf.abs(y) + 1.0)
+    b = tf.concat([tf.nn.relu(a), tf.math.sigmoid(-y)], axis=-1)
+    c = tf.transpose(tf.reshape(b, (-1, 4, 6)), (0, 2, 1))[:, 1:, ::2]
+    d = tf.matmul(c, tf.transpose(tf.reduce_mean(b, axis=1, keepdims=True)[:, :, :4], (0, 2, 1)))
+    e = tf.reshape(y, (tf.shape(y)[0], 12)) ** 2
+    f = tf.split(tf.expand_dims(tf.nn.softmax(e), 1), 3, axis=-1)[1]
+    yield "functions", keras.Model([x, y], [c, d, f, tf.clip_by_value(tf.squeeze(f, 1), 0.01, 0.2)])
+    g = L.Concatenate()([tf.stack([x, y], axis=1)[:, 0], tf.tile(x, [1, 1, 2])])
+    yield "functions_and_layers", keras.Model([x, y], L.Dense(2)(tf.pad(g, [[0, 0], [1, 0], [0, 0]])))
     z = image = keras.Input((8, 8, 3), name="image")
     for number in range(2):
         z = L.BatchNormalization()(L.DepthwiseConv2D(3, padding="same", use_bias=False)(L.Conv2D(4, 1)(z)))
