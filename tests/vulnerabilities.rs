@@ -412,9 +412,12 @@ fn weights_in_npz_files() {
     refused(pack(&members), ErrorKind::Unsupported, "weights in a model.weights.npz");
 }
 
+/// A layer, a call of it, and an output of that.
+type Output<'a> = (&'a str, u64, u64);
+
 /// A graph of `Identity` layers, each called with what `from` says.
-fn graph(from: &[(&str, &[(&str, u64, u64)])]) -> Json {
-    let tensor = |history: &(&str, u64, u64)| {
+fn graph(from: &[(&str, &[Output<'_>])]) -> Json {
+    let tensor = |history: &Output<'_>| {
         let (layer, call, output) = *history;
         json!({"class_name": "__keras_tensor__", "config": {"keras_history": [layer, call, output]}})
     };
