@@ -138,6 +138,8 @@ pub(super) fn object(json: &Json, problems: &mut Problems) -> Json {
         _ => {}
     }
     let rows = KINDS.iter().find(|(known, _)| *known == module).map_or(&[][..], |(_, rows)| rows);
+    // Its name before Keras 3.4.
+    let class = if class == "OrthogonalInitializer" { "Orthogonal" } else { class };
     let Some(row) = rows.iter().find(|row| row.0 == class) else {
         problems.push(Error::unsupported(format_args!("Keras 2 has no {module}.{class}")));
         return Json::Null;

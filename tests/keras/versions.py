@@ -214,9 +214,10 @@ def state(model):
         return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in optimizer.variables]
     kind, variables = type(optimizer).__name__, model.trainable_variables
     values = [optimizer.iterations]
-    if not isinstance(getattr(optimizer, "_learning_rate", None), O.schedules.LearningRateSchedule):
+    # A decay of the legacy optimizers is a schedule.
+    if not callable(getattr(optimizer, "_learning_rate", None)) and not getattr(optimizer, "_initial_decay", 0):
         values.append(optimizer.learning_rate)
-    if isinstance(optimizer, O.legacy.Optimizer):
+    if hasattr(optimizer, "get_slot"):
         slots = [[[optimizer.get_slot(v, name) for v in variables] for name in names] for names in LEGACY[kind]]
     else:
         slots = [[getattr(optimizer, name) for name in names if getattr(optimizer, name, None)] for names in SLOTS[kind]]
@@ -229,8 +230,7 @@ def state(model):
 
 def containers(name, model, out):
     """Writes the model in every container that this version writes: (kind, file)."""
-    # Keras 2.12 takes that ending for HDF5.
-    model.save(out / f"{name}.keras", **({"save_format": "keras_v3"} if VERSION == "2.12.0" else {}))
+    model.save(out / f"{name}.keras")
     yield "keras", f"{name}.keras"
     try:
         model.save(out / f"{name}.h5")
