@@ -308,6 +308,31 @@ fn diff_compares_files_of_different_kinds() {
 }
 
 #[test]
+fn weights_are_listed_taken_out_renamed_and_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = fixture("core/dense.keras");
+    let path = |name: &str| text(&folder.path().join(name)).to_owned();
+    let facts: Json = serde_json::from_str(&succeed(&["inspect", text(&from), "--json"])).unwrap();
+    for to in ["a.weights.h5", "a.weights.json", "a.safetensors", "a.bpk", "a.h5"] {
+        succeed(&["convert", text(&from), &path(to)]);
+        let listed = succeed(&["weights", &path(to)]);
+        assert_eq!(listed.lines().count(), 1 + facts["datasets"].as_array().unwrap().len(), "{listed}");
+    }
+    let file = path("a.weights.h5");
+    succeed(&["weights", &file, "--get", "layers/dense/vars/0", &path("kernel.npy")]);
+    let kernel = npz::read(path("kernel.npy").as_ref()).unwrap();
+    assert_eq!(kernel[0].1.shape(), [7, 5]);
+    let renamed = path("b.weights.h5");
+    let change =
+        ["--rename", "layers/dense/vars/0", "layers/dense_1/vars/0", "--drop", "layers/dense/vars/1"];
+    succeed(&[&["weights", &file, "-o", &renamed][..], &change].concat());
+    let listed = succeed(&["weights", &renamed, "--list"]);
+    assert!(listed.contains("layers/dense_1/vars/0") && !listed.contains("layers/dense/vars"), "{listed}");
+    let error = fail(&["weights", &file, "--drop", "layers/dense/vars/7"]);
+    assert!(error.contains("layers/dense/vars/7"), "{error}");
+}
+
+#[test]
 fn check_says_what_is_wrong_and_exits_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("broken.keras");

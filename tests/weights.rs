@@ -209,7 +209,10 @@ fn what_does_not_fit_is_told_and_skipped() {
         assert_eq!(state(&new), before, "{ending}");
         let report = new.load_weights_with(&path, &WeightsOptions::new().skip_mismatch(true)).unwrap();
         assert_eq!((report.loaded.len(), report.skipped.len()), (2, 2), "{ending}: {report}");
-        assert_eq!((&report.skipped[0].expected[..], &report.skipped[0].found[..]), (&[4, 6][..], &[4, 5][..]));
+        assert_eq!(
+            (&report.skipped[0].expected[..], &report.skipped[0].found[..]),
+            (&[4, 6][..], &[4, 5][..])
+        );
         let after = state(&new);
         assert_eq!(after["layers/dense/vars/0"], state(&old)["layers/dense/vars/0"], "{ending}");
         assert_eq!(after["layers/dense_1/vars/0"], before["layers/dense_1/vars/0"], "{ending}");

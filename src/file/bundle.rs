@@ -77,7 +77,7 @@ impl Bundle {
         if header.endianness != 0 {
             return Err(Error::unsupported("a checkpoint of a big-endian machine"));
         }
-        let mut shards = BTreeMap::new();
+        let mut shards = BTreeMap::<i32, Bytes>::new();
         let mut bundle = Self { tensors: BTreeMap::new(), strings: BTreeMap::new(), limits: limits.clone() };
         for (key, entry) in entries {
             let entry = decode::<BundleEntry>(entry).and_then(|entry| {

@@ -29,6 +29,8 @@ pub enum Command {
     Diff(Diff),
     /// Tells everything that keeps a file from being loaded. Exits with 1 if there is anything.
     Check(Check),
+    /// Lists the weights in a file of any kind, takes one out as a NumPy array, renames or drops some.
+    Weights(Weights),
     /// Lists the supported layers and operations.
     Layers(Layers),
 }
@@ -87,6 +89,9 @@ pub struct Convert {
     /// Leaves out the state of the optimizer.
     #[arg(long)]
     pub no_optimizer: bool,
+    /// How large the files of a .weights.json may be, in bytes.
+    #[arg(long, value_name = "BYTES")]
+    pub max_shard_size: Option<u64>,
     /// Takes fresh values for variables that the file does not have.
     #[arg(long)]
     pub partial: bool,
@@ -121,6 +126,30 @@ pub struct Diff {
 pub struct Check {
     /// A model file of any kind.
     pub model: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Weights {
+    /// A model file, or one of weights alone, of any kind.
+    pub file: PathBuf,
+    /// Lists the variables; also without any other option.
+    #[arg(long)]
+    pub list: bool,
+    /// Writes a variable as an array: a .npy or .npz file.
+    #[arg(long, num_args = 2, value_names = ["PATH", "OUT"])]
+    pub get: Vec<String>,
+    /// Calls a variable otherwise.
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"])]
+    pub rename: Vec<String>,
+    /// Removes a variable.
+    #[arg(long, value_name = "PATH")]
+    pub drop: Vec<String>,
+    /// Where to write what was renamed and dropped, as a file of the same kind [default: the file itself].
+    #[arg(long, short, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Replaces what is there.
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 #[derive(Debug, Args)]

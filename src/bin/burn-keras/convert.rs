@@ -5,6 +5,9 @@ use burn_keras::{LoadOptions, Result, SaveOptions};
 
 use crate::args::{Convert, Target, Upgrade};
 
+/// Endings of files that hold weights and no model. `.h5` can be both, and is taken for a model.
+const WEIGHTS: [&str; 4] = [".weights.h5", ".weights.json", ".safetensors", ".bpk"];
+
 /// Builds the model on the way, so that what would keep it from being used is found out.
 pub fn run(args: &Convert) -> Result<String> {
     let model = LoadOptions::new().partial(args.partial).load(&args.from, &default_device()?)?;
@@ -12,8 +15,16 @@ pub fn run(args: &Convert) -> Result<String> {
         Target::Keras2 => burn_keras::Target::Keras2,
         Target::Keras3 => burn_keras::Target::Keras3,
     };
-    let options = SaveOptions::new().overwrite(args.overwrite).include_optimizer(!args.no_optimizer);
-    model.save_with(&args.to, &options.target(target))?;
+    let mut options =
+        SaveOptions::new().overwrite(args.overwrite).include_optimizer(!args.no_optimizer).target(target);
+    if let Some(bytes) = args.max_shard_size {
+        options = options.max_shard_size(bytes);
+    }
+    let name = args.to.as_os_str().as_encoded_bytes();
+    match WEIGHTS.iter().any(|ending| name.ends_with(ending.as_bytes())) {
+        true => model.save_weights_with(&args.to, &options)?,
+        false => model.save_with(&args.to, &options)?,
+    }
     Ok(String::new())
 }
 

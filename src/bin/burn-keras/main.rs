@@ -9,6 +9,7 @@ mod npz;
 mod predict;
 mod summary;
 mod text;
+mod weights;
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Upgrade(args) => convert::upgrade(&args).map(good),
         Command::Diff(args) => check::diff(&args),
         Command::Check(args) => check::run(&args),
+        Command::Weights(args) => weights::run(&args).map(good),
         Command::Layers(args) => Ok(good(layers::run(&args))),
     };
     match done {
