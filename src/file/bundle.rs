@@ -1,6 +1,7 @@
 //! TensorFlow's checkpoints: an index and data files, and the graph of the objects that were saved.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
@@ -84,12 +85,14 @@ impl Bundle {
                 if !(0..header.shards).contains(&shard) {
                     return Err(Error::damaged(format_args!("shard {shard} of {}", header.shards)));
                 }
-                if !shards.contains_key(&shard) {
-                    let name = format!(".data-{shard:05}-of-{:05}", header.shards);
-                    shards.insert(shard, regular(&beside(prefix, &name), limits)?);
-                }
-                let data = shards.get(&shard).cloned().unwrap_or_default();
-                bundle.insert(&key, entry, &data)
+                let data = match shards.entry(shard) {
+                    Entry::Occupied(data) => data.into_mut(),
+                    Entry::Vacant(place) => {
+                        let name = format!(".data-{shard:05}-of-{:05}", header.shards);
+                        place.insert(regular(&beside(prefix, &name), limits)?)
+                    }
+                };
+                bundle.insert(&key, entry, data)
             });
             entry.map_err(|error| error.at(format_args!("{key:?}")))?;
         }
