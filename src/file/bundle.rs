@@ -77,7 +77,7 @@ impl Bundle {
         if header.endianness != 0 {
             return Err(Error::unsupported("a checkpoint of a big-endian machine"));
         }
-        let mut shards = BTreeMap::<i32, Bytes>::new();
+        let mut shards = BTreeMap::new();
         let mut bundle = Self { tensors: BTreeMap::new(), strings: BTreeMap::new(), limits: limits.clone() };
         for (key, entry) in entries {
             let entry = decode::<BundleEntry>(entry).and_then(|entry| {
@@ -86,13 +86,13 @@ impl Bundle {
                     return Err(Error::damaged(format_args!("shard {shard} of {}", header.shards)));
                 }
                 let data = match shards.entry(shard) {
-                    Entry::Occupied(data) => data.get().clone(),
+                    Entry::Occupied(data) => data.into_mut(),
                     Entry::Vacant(place) => {
                         let name = format!(".data-{shard:05}-of-{:05}", header.shards);
-                        place.insert(regular(&beside(prefix, &name), limits)?).clone()
+                        place.insert(regular(&beside(prefix, &name), limits)?)
                     }
                 };
-                bundle.insert(&key, entry, &data)
+                bundle.insert(&key, entry, data)
             });
             entry.map_err(|error| error.at(format_args!("{key:?}")))?;
         }
