@@ -144,7 +144,9 @@ impl Work {
                 self.note(place, format_args!("dropped {key:?}"));
             }
             Fate::Neutral(neutral) => {
-                if value.is_null() || value.to_string() == neutral {
+                if value.is_null()
+                    || serde_json::from_str(neutral).is_ok_and(|neutral: Json| *value == neutral)
+                {
                     self.note(place, format_args!("dropped {key:?}, which was {value}"));
                     config.shift_remove(key);
                 }
