@@ -221,3 +221,97 @@ fn plain_gates(class: &str, config: &Map<String, Json>, arrays: Vec<NamedArray>)
     })?;
     Ok(vec![kernel, recurrent, bias])
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::file::h5::ElementType;
+
+    /// An array whose elements are their own numbers.
+    fn counted(name: &str, shape: &[usize]) -> NamedArray {
+        let bytes: Vec<u8> =
+            (0..shape.iter().product()).flat_map(|n: usize| (n as f32).to_le_bytes()).collect();
+        let tensor = Stored::new(shape.to_vec(), ElementType::F32, move || Ok(bytes.clone().into()));
+        NamedArray { name: name.to_owned(), tensor }
+    }
+
+    fn numbers(array: &NamedArray) -> Vec<usize> {
+        let bytes = array.tensor.read().unwrap();
+        bytes.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()) as usize).collect()
+    }
+
+    fn turned(
+        class: &str,
+        config: Json,
+        origin: &Origin,
+        arrays: Vec<NamedArray>,
+    ) -> Result<Vec<NamedArray>> {
+        modern_arrays(class, config.as_object().unwrap(), origin, arrays)
+    }
+
+    fn keras_2(backend: &str) -> Origin {
+        Origin { keras_version: Some("2.1.3".to_owned()), backend: Some(backend.to_owned()) }
+    }
+
+    #[test]
+    fn kernels_of_theano_run_backwards() {
+        let config = json!({"filters": 1, "kernel_size": [2, 3], "data_format": "channels_last"});
+        let arrays = || vec![counted("kernel", &[2, 3, 1, 1]), counted("bias", &[1])];
+        let flipped = turned("Conv2D", config.clone(), &keras_2("theano"), arrays()).unwrap();
+        assert_eq!(numbers(&flipped[0]), [5, 4, 3, 2, 1, 0]);
+        assert_eq!(flipped[1].tensor.shape, [1]);
+        let same = turned("Conv2D", config, &keras_2("tensorflow"), arrays()).unwrap();
+        assert_eq!(numbers(&same[0]), [0, 1, 2, 3, 4, 5]);
+        let inner = json!({"class_name": "Conv2D", "config": {"name": "c"}});
+        let wrapped =
+            turned("TimeDistributed", json!({"layer": inner}), &keras_2("theano"), arrays()).unwrap();
+        assert_eq!(numbers(&wrapped[0]), [5, 4, 3, 2, 1, 0]);
+    }
+
+    #[test]
+    fn layers_of_cudnn_are_laid_out_anew() {
+        let (inputs, units) = (3, 2);
+        let arrays = |gates: usize| {
+            let shapes = [vec![inputs, gates * units], vec![units, gates * units], vec![2 * gates * units]];
+            shapes.iter().map(|shape| counted("array", shape)).collect::<Vec<_>>()
+        };
+        for (class, gates, bias) in [("LSTM", 4, vec![8]), ("GRU", 3, vec![2, 6])] {
+            let done = turned(class, json!({"units": 2}), &keras_2("tensorflow"), arrays(gates)).unwrap();
+            let width = gates * units;
+            let (kernel, recurrent) = (numbers(&done[0]), numbers(&done[1]));
+            for (gate, row, unit) in
+                (0..gates).flat_map(|g| (0..inputs).flat_map(move |r| (0..units).map(move |u| (g, r, u))))
+            {
+                // Element `row` of the row for `unit`, in a matrix that is stored as if it were the other way.
+                let flat = unit * inputs + row;
+                let stored = flat / units * width + gate * units + flat % units;
+                assert_eq!(kernel[row * width + gate * units + unit], stored, "{class}");
+                if row < units {
+                    assert_eq!(
+                        recurrent[row * width + gate * units + unit],
+                        unit * width + gate * units + row
+                    );
+                }
+            }
+            assert_eq!(done[2].tensor.shape, bias);
+        }
+        let lstm = turned("LSTM", json!({"units": 2}), &keras_2("tensorflow"), arrays(4)).unwrap();
+        assert_eq!(numbers(&lstm[2]), [8, 10, 12, 14, 16, 18, 20, 22]);
+        let before = json!({"units": 2, "reset_after": false});
+        assert!(turned("GRU", before, &keras_2("tensorflow"), arrays(3)).is_err());
+    }
+
+    #[test]
+    fn arrays_that_are_not_those_of_the_layer_are_errors() {
+        let gates = |count: usize| (0..count).map(|at| counted("gate", &[at + 1, 2])).collect();
+        assert!(turned("LSTM", json!({}), &Origin::default(), gates(12)).is_err());
+        let kernel = vec![counted("kernel", &[3, 2, 2, 2])];
+        let config = json!({"filters": 5, "kernel_size": [7]});
+        assert!(turned("Conv1D", config, &Origin::default(), kernel).is_err());
+        for count in 0..4 {
+            let _ = turned("Bidirectional", json!({"layer": {}}), &Origin::default(), gates(count));
+        }
+    }
+}

@@ -43,9 +43,9 @@ impl Argument for Symbol {
 impl Work {
     /// Writes functions as operations, where one does the same, and drops what nothing needs any more.
     pub(super) fn operations(&mut self, layers: &mut Vec<Json>, outputs: Option<&Json>, place: &str) {
-        let is_float = layers.iter().all(gives_floats);
+        let floats = floats(layers);
         for layer in layers.iter_mut() {
-            if let Some(operation) = operation(layer, is_float) {
+            if let Some(operation) = operation(layer, &floats) {
                 let (old, new) = (class(layer), class(&operation));
                 self.note(
                     &inside(place, name(layer).unwrap_or_default()),
@@ -57,6 +57,17 @@ impl Work {
         let needed = needed(layers, outputs);
         layers.retain(|layer| !is_function(layer) || name(layer).is_none_or(|name| needed.contains(name)));
     }
+}
+
+/// The names of the layers that are sure to give nothing but floats.
+fn floats(layers: &[Json]) -> HashSet<String> {
+    let mut floats = HashSet::new();
+    for layer in layers.iter().filter(|layer| gives_floats(layer)) {
+        let mut all = true;
+        each_tensor(&layer["inbound_nodes"], &mut |layer, _| all &= floats.contains(layer));
+        floats.extend(name(layer).filter(|_| all).map(str::to_owned));
+    }
+    floats
 }
 
 /// The names of the functions that outputs and other layers need.
@@ -109,7 +120,7 @@ fn gives_floats(layer: &Json) -> bool {
 }
 
 /// The operation that does what a function did that was called once.
-fn operation(layer: &Json, is_float: bool) -> Option<Json> {
+fn operation(layer: &Json, floats: &HashSet<String>) -> Option<Json> {
     let config = layer.get("config")?.as_object()?;
     let [call] = layer.get("inbound_nodes")?.as_array()?.as_slice() else { return None };
     let args = call.get("args")?.as_array()?;
@@ -130,7 +141,7 @@ fn operation(layer: &Json, is_float: bool) -> Option<Json> {
             let given = args.iter().map(|json| (first.to_owned(), json));
             let given = given.chain(kwargs.iter().map(|(key, json)| (key.clone(), json)));
             let parameters: Parameters<Symbol> =
-                given.map(|(key, json)| Some((key, tree(json, is_float)?))).collect::<Option<_>>()?;
+                given.map(|(key, json)| Some((key, tree(json, floats)?))).collect::<Option<_>>()?;
             let (operation, bound) = lower(function, parameters).ok()?;
             let mut args = Vec::new();
             let mut kwargs = Map::new();
@@ -168,12 +179,16 @@ fn has_tensors(json: &Json) -> bool {
     }
 }
 
-fn tree(json: &Json, is_float: bool) -> Option<Tree<Symbol>> {
+fn tree(json: &Json, floats: &HashSet<String>) -> Option<Tree<Symbol>> {
     match json {
-        _ if is_tensor(json) => Some(Tree::Leaf(Symbol { tensor: json.clone(), is_float })),
+        _ if is_tensor(json) => {
+            let layer = json.pointer("/config/keras_history/0").and_then(Json::as_str);
+            let is_float = layer.is_some_and(|layer| floats.contains(layer));
+            Some(Tree::Leaf(Symbol { tensor: json.clone(), is_float }))
+        }
         _ if !has_tensors(json) => Some(Tree::Constant(json.clone())),
         Json::Array(items) => {
-            Some(Tree::List(items.iter().map(|item| tree(item, is_float)).collect::<Option<_>>()?))
+            Some(Tree::List(items.iter().map(|item| tree(item, floats)).collect::<Option<_>>()?))
         }
         _ => None,
     }

@@ -5,16 +5,14 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Work, text};
 
-/// A mode, the class that it became, and that one's settings with what they were.
-type Mode = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-
-const MODES: &[Mode] = &[
-    ("sum", "Add", &[]),
-    ("mul", "Multiply", &[]),
-    ("ave", "Average", &[]),
-    ("max", "Maximum", &[]),
-    ("concat", "Concatenate", &[("axis", "concat_axis")]),
-    ("dot", "Dot", &[("axes", "dot_axes")]),
+/// What a mode became: the class, and its setting with what that was.
+const MODES: &[(&str, &str, Option<[&str; 2]>)] = &[
+    ("sum", "Add", None),
+    ("mul", "Multiply", None),
+    ("ave", "Average", None),
+    ("max", "Maximum", None),
+    ("concat", "Concatenate", Some(["axis", "concat_axis"])),
+    ("dot", "Dot", Some(["axes", "dot_axes"])),
 ];
 
 const CLASS: &str = "Merge";
@@ -43,7 +41,7 @@ impl Work {
         };
         let mut new = Map::new();
         new.extend(config.get("name").map(|name| ("name".to_owned(), name.clone())));
-        for (key, old) in *keys {
+        for [key, old] in keys.iter() {
             new.extend(config.get(*old).map(|value| ((*key).to_owned(), value.clone())));
         }
         self.note(place, format_args!("wrote the {CLASS} of the mode {mode:?} as the class {class:?}"));

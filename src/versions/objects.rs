@@ -4,7 +4,6 @@ use serde_json::{Map, Value as Json, json};
 
 use super::keys::{self, Fate, Rule};
 use super::{Era, Work, activations, inside, operations, text};
-use crate::config::graph::KEEPS_MASKS;
 use crate::registry::rows;
 
 /// The kinds of objects that layers have under keys with these endings, and their modules.
@@ -45,9 +44,6 @@ impl Work {
             (_, config) => config,
         };
         envelope.insert("config".into(), config);
-        if self.era == Era::Keras2 && keys::TAKES_MASKS.contains(&class.as_str()) {
-            envelope.insert(KEEPS_MASKS.into(), true.into());
-        }
         Json::Object(envelope)
     }
 
@@ -148,7 +144,9 @@ impl Work {
                 self.note(place, format_args!("dropped {key:?}"));
             }
             Fate::Neutral(neutral) => {
-                if value.is_null() || value.to_string().as_str() == neutral {
+                if value.is_null()
+                    || serde_json::from_str(neutral).is_ok_and(|neutral: Json| *value == neutral)
+                {
                     self.note(place, format_args!("dropped {key:?}, which was {value}"));
                     config.shift_remove(key);
                 }

@@ -60,7 +60,8 @@ fn a_config_of_keras_3_stays_as_it_is() {
             assert_eq!(changes, [], "{}", path.display());
             assert_eq!(modern, config, "{}", path.display());
         } else {
-            assert_ne!(changes, [], "{}", path.display());
+            // It was turned when it was opened.
+            assert_ne!(file.changes(), [], "{}", path.display());
             read(&modern).unwrap();
         }
     }
@@ -81,7 +82,7 @@ fn legacy(path: &Path) -> (Json, Origin) {
 }
 
 #[test]
-#[allow(clippy::print_stderr)]
+#[expect(clippy::print_stderr, reason = "that it was skipped should be seen")]
 fn configs_from_the_wild_are_read() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wild");
     let paths = files(&folder, "h5");
@@ -186,7 +187,8 @@ fn states_and_constants_are_arguments() {
     assert_eq!(call["args"].as_array().unwrap().len(), 1);
     assert_eq!(call["kwargs"]["initial_state"][1]["config"]["keras_history"], json!(["y", 0, 0]));
     let call = &layers[3]["inbound_nodes"][0];
-    assert_eq!(call["kwargs"]["y"]["config"]["shape"], json!([null, 4]));
+    assert_eq!(layers[3]["module"], "keras.src.ops.numpy");
+    assert_eq!(call["args"][1]["config"]["shape"], json!([null, 4]));
 }
 
 #[test]
