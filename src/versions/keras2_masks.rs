@@ -32,7 +32,7 @@ pub(super) struct Both {
     pub(super) three: Mask,
 }
 
-const NO_MASK: Both = Both { two: Mask::None, three: Mask::None };
+pub(super) const NO_MASK: Both = Both { two: Mask::None, three: Mask::None };
 
 /// The masks of all tensors of a graph.
 #[derive(Default)]
@@ -176,7 +176,7 @@ impl Masks {
 }
 
 /// Whether something holds of a layer, or of any that is inside of it.
-pub(super) fn any_layer(object: &Object<'_>, holds: &dyn Fn(&Object<'_>) -> bool) -> bool {
+fn any_layer(object: &Object<'_>, holds: &dyn Fn(&Object<'_>) -> bool) -> bool {
     let layers = object.config.get("layers").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
     let inner = layers.iter().chain(object.config.get("layer")).filter_map(Object::of);
     holds(object) || inner.into_iter().any(|layer| any_layer(&layer, holds))
@@ -186,10 +186,24 @@ fn makes_mask(layer: &Object<'_>) -> bool {
     layer.class == "Masking" || layer.config.get("mask_zero") == Some(&Json::Bool(true))
 }
 
+/// Whether a layer joins values of one shape.
+pub(super) fn merges(class: &str) -> bool {
+    layer_row(class).is_some_and(|row| row.3 == "own" && row.1.is_empty())
+}
+
 /// Whether a layer that is given a mask does something else in Keras 2.
-pub(super) fn is_sensitive(layer: &Object<'_>) -> bool {
-    let merges = layer_row(layer.class).is_some_and(|row| row.3 == "own" && row.1.is_empty());
-    merges || [PASSES_IN_3, MASKED_IN_2, UNMASKED].iter().any(|classes| classes.contains(&layer.class))
+fn is_sensitive(layer: &Object<'_>) -> bool {
+    let class = &layer.class;
+    merges(class) || [PASSES_IN_3, MASKED_IN_2, UNMASKED].iter().any(|classes| classes.contains(class))
+}
+
+/// Why a layer that is given a mask gives something else in Keras 2.
+pub(super) fn masked_otherwise(layer: &Object<'_>) -> Option<&'static str> {
+    let model = is_model(layer.class) && any_layer(layer, &is_sensitive);
+    let inner = layer.config.get("layer").and_then(Object::of).filter(|_| layer.class == "TimeDistributed");
+    let distributed = inner.is_some_and(|inner| layer_row(inner.class).is_none_or(|row| row.3 != "pass"));
+    let other = model || distributed || UNMASKED.contains(&layer.class);
+    other.then_some("Keras 2 gives something else for what is masked")
 }
 
 /// Classes that hand masks on in Keras 3 only, or in another way.
@@ -199,7 +213,7 @@ const PASSES_IN_3: &[&str] = &["Identity", "Normalization", "Rescaling", "TimeDi
 const MASKED_IN_2: &[&str] = &["GroupNormalization"];
 
 /// Layers of Keras 2 whose outputs for masked steps are others.
-pub(super) const UNMASKED: &[&str] = &["MultiHeadAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"];
+const UNMASKED: &[&str] = &["MultiHeadAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"];
 
 /// What a layer is called with where nothing is said of masks.
 pub(super) enum Silence {
@@ -239,8 +253,10 @@ pub(super) fn check_sequence(layers: &[Json], problems: &mut Problems) {
         let Some(object) = Object::of(json) else { continue };
         let name = object.config.get("name").and_then(Json::as_str).unwrap_or_default();
         let place = place(index, name, object.class);
-        if !matches!(silence(object.class, &[before]), Silence::Same) {
-            problems.push(Error::unsupported(ANOTHER_MASK).at(place));
+        let other = !matches!(silence(object.class, &[before]), Silence::Same);
+        let reason = masked_otherwise(&object).filter(|_| before != NO_MASK);
+        if let Some(reason) = other.then_some(ANOTHER_MASK).or(reason) {
+            problems.push(Error::unsupported(reason).at(place));
         }
         before = masks.after(&object, &[before], &format!("#{index}"));
     }

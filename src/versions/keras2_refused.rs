@@ -3,8 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::keras2_calls::Call;
-use super::keras2_masks::{Mask, Masks, UNMASKED, any_layer, is_sensitive};
-use super::portable::{is_model, layer_row};
+use super::keras2_masks::{Masks, NO_MASK, masked_otherwise, merges};
 use crate::config::call::Named;
 use crate::config::{Object, brief};
 use crate::error::{Error, Problems, Result};
@@ -12,11 +11,11 @@ use crate::layer::Tree;
 
 type Config = Map<String, Json>;
 
-type Refusal = (&'static [&'static str], &'static str, fn(&Json) -> bool, &'static str);
+type Setting = (&'static [&'static str], &'static str, fn(&Json) -> bool, &'static str);
 
 /// Settings of classes: whether they are computed alike, and what is said otherwise. An empty key stands
 /// for the class.
-const SETTINGS: &[Refusal] = &[
+const SETTINGS: &[Setting] = &[
     (&["RandomCrop"], "", never, "Keras 2 crops in another way"),
     (&["SpectralNormalization"], "", never, "Keras 2 does not open files with it"),
     (&["TimeDistributed"], "layer", is_stateless, "Keras 2 keeps the state of every step apart"),
@@ -104,22 +103,22 @@ pub(super) fn check_call(object: &Object<'_>, call: &Call, masks: &Masks) -> Res
         check_type(class, &first.dtype)?;
     }
     let tensors = call.arguments.iter().flat_map(|(_, tree)| tree.leaves());
-    let is_masked = tensors.map(|tensor| masks.of_tensor(tensor)).any(|both| both.three != Mask::None);
     let given = call.arguments.iter().filter(|(name, _)| name.ends_with("mask"));
     let given: Vec<&Named> = given.flat_map(|(_, tree)| tree.leaves()).collect();
-    let inside = if is_model(class) { any_layer(object, &is_sensitive) } else { UNMASKED.contains(&class) };
-    if inside && (is_masked || !given.is_empty()) {
-        return Err(Error::unsupported("Keras 2 gives something else for what is masked"));
+    if !given.is_empty() || tensors.into_iter().any(|tensor| masks.of_tensor(tensor) != NO_MASK) {
+        check_masked(object, call)?;
     }
     let is_bool =
         |named: &&Named| call.specs.iter().any(|spec| spec.named == **named && spec.dtype == "bool");
     if !given.iter().all(is_bool) {
         return Err(Error::unsupported("Keras 2 wants masks of truth values"));
     }
-    let is_vectors = object.config.get("output_mode").is_some_and(|mode| mode != "int");
-    let rank = call.specs.first().and_then(|spec| spec.shape.as_array()).map_or(0, Vec::len);
-    if class.ends_with("Lookup") && is_vectors && rank > 2 {
-        return Err(Error::unsupported("Keras 2 wants at most two axes"));
+    let mode = object.config.get("output_mode").and_then(Json::as_str).unwrap_or("int");
+    let shape = call.specs.first().and_then(|spec| spec.shape.as_array());
+    let wide = mode == "one_hot" && shape.and_then(|shape| shape.last()).is_some_and(|last| *last != 1);
+    let rank = shape.map_or(0, Vec::len).saturating_add(usize::from(wide));
+    if class.ends_with("Lookup") && mode != "int" && rank > 2 {
+        return Err(Error::unsupported("Keras 2 gives at most two axes"));
     }
     let last = |index: usize| call.specs.get(index).and_then(|spec| spec.shape.as_array()?.last());
     if class == "AdditiveAttention" && last(0) != last(1) {
@@ -130,9 +129,8 @@ pub(super) fn check_call(object: &Object<'_>, call: &Call, masks: &Masks) -> Res
 
 /// Checks what a layer of a graph is given together with a mask.
 fn check_masked(object: &Object<'_>, call: &Call) -> Result<()> {
-    let inner = object.config.get("layer").and_then(Object::of).filter(|_| object.class == "TimeDistributed");
-    if inner.is_some_and(|inner| layer_row(inner.class).is_none_or(|row| row.3 != "pass")) {
-        return Err(Error::unsupported("Keras 2 finds another mask for what is in it"));
+    if let Some(reason) = masked_otherwise(object) {
+        return Err(Error::unsupported(reason));
     }
     let has_state =
         |(name, tree): &(String, Tree<Named>)| name == "initial_state" && !tree.leaves().is_empty();
@@ -141,7 +139,7 @@ fn check_masked(object: &Object<'_>, call: &Call) -> Result<()> {
     }
     let steps = call.specs.iter().map(|spec| spec.shape.as_array().and_then(|shape| shape.split_last()));
     let steps: Vec<_> = steps.map(|shape| shape.map(|(_, steps)| steps)).collect();
-    if is_sensitive(object) && steps.windows(2).any(|pair| pair.first() != pair.last()) {
+    if merges(object.class) && steps.windows(2).any(|pair| pair.first() != pair.last()) {
         return Err(Error::unsupported("Keras 2 joins masks of one shape only"));
     }
     Ok(())

