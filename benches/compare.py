@@ -120,9 +120,10 @@ def rows(program, models):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--profile", default="bench")
+    parser.add_argument("--program", help="one that is built already")
     parser.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))
     options = parser.parse_args()
-    program = bench(options.profile)
+    program = options.program or bench(options.profile)
     print("| | milliseconds | times as fast as Keras | times a plain copy | peak memory / file |")
     print("|---|---|---|---|---|")
     for name, cells in rows(program, options.models):

@@ -9,6 +9,7 @@ use burn::tensor::{Device, TensorData};
 use burn_keras::config::Dtype;
 use burn_keras::layer::Registry;
 use burn_keras::{KerasFile, KerasModel, Limits, LoadOptions, Value};
+use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
@@ -17,7 +18,13 @@ const WEIGHTS: &[u8] = include_bytes!("../tests/fixtures/hostile/nothing.h5");
 
 /// Those of a small machine, so that what goes beyond them shows.
 pub fn limits() -> Limits {
-    Limits { expansion: 100, expansion_floor: 1 << 20, activation: 1 << 20, ..Limits::default() }
+    Limits {
+        expansion: 100,
+        expansion_floor: 1 << 20,
+        fresh_bytes: 1 << 22,
+        activation: 1 << 20,
+        ..Limits::default()
+    }
 }
 
 /// A container: its members, its documents, the index of its variables.
@@ -41,12 +48,36 @@ pub fn config(bytes: &[u8]) {
     }
 }
 
-/// A whole model: what loads is run and saved, too.
+/// A whole model: what loads is run and saved, too. A SavedModel comes in an archive of its files.
 pub fn load(bytes: &[u8]) {
-    if let Ok(model) = LoadOptions::new().limits(limits()).from_bytes(bytes.to_vec(), &Device::flex()) {
+    let options = LoadOptions::new().limits(limits());
+    let is_folder = |members: &Members| members.iter().any(|(name, _)| name == "saved_model.pb");
+    let model = match unpack(bytes).filter(is_folder) {
+        Some(members) => {
+            let folder = spread(&members);
+            options.load(folder.path(), &Device::flex())
+        }
+        None => options.from_bytes(bytes.to_vec(), &Device::flex()),
+    };
+    if let Ok(model) = model {
         run(&model);
         let _ = model.save_to_bytes();
     }
+}
+
+/// The members as files of a folder.
+fn spread(members: &Members) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let is_safe =
+        |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    for (name, bytes) in members {
+        let path = folder.path().join(name);
+        if !name.contains("..") && !name.starts_with('/') && name.split('/').all(is_safe) {
+            let _ =
+                std::fs::create_dir_all(path.parent().unwrap()).and_then(|()| std::fs::write(path, bytes));
+        }
+    }
+    folder
 }
 
 fn look_at(file: &KerasFile) {
@@ -76,8 +107,11 @@ pub fn run(model: &KerasModel) {
     }
 }
 
+/// Files by name.
+pub type Members = Vec<(String, Vec<u8>)>;
+
 /// The members of a sound archive.
-pub fn unpack(bytes: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
+pub fn unpack(bytes: &[u8]) -> Option<Members> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).ok()?;
     let mut members = Vec::new();
     for index in 0..archive.len() {

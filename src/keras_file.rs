@@ -249,8 +249,8 @@ impl KerasFile {
     /// they say the same.
     pub(crate) fn documents(&self) -> Result<[(&'static str, Bytes); 2]> {
         let kept = |name| if self.changes.is_empty() { self.archive.read(name) } else { Ok(None) };
-        let metadata = || serde_json::json!({"keras_version": KERAS_VERSION, "date_saved": now()});
-        let metadata = kept(METADATA)?.unwrap_or_else(|| json::print(&metadata()).into());
+        let metadata = || json::print(&metadata(KERAS_VERSION)).into();
+        let metadata = kept(METADATA)?.unwrap_or_else(metadata);
         let config = kept(CONFIG)?.unwrap_or_else(|| json::print(&self.config).into());
         Ok([(METADATA, metadata), (CONFIG, config)])
     }
@@ -290,12 +290,12 @@ impl KerasFile {
     }
 
     /// Reads the model description with the kinds of layers in `registry`, and compares it with the
-    /// variables that are there.
+    /// variables that are there: what loading would do, without reading a tensor.
     ///
     /// # Errors
     /// Everything that keeps the model from being loaded, all at once.
-    pub fn check(&self, registry: &Registry) -> Result<()> {
-        self.describe(registry, false).map(|_| ())
+    pub fn check(&self, registry: &Registry) -> Result<LoadReport> {
+        self.describe(registry, false).map(|described| described.report)
     }
 
     /// The table that Keras prints as `model.summary()`, without the weights, which need not fit.
@@ -346,6 +346,11 @@ impl KerasFile {
         let variables = root.variables(&Args::none())?;
         Ok((Description { root, variables }, specs))
     }
+}
+
+/// What a file says of itself.
+pub(crate) fn metadata(version: &str) -> Json {
+    serde_json::json!({"keras_version": version, "date_saved": now()})
 }
 
 /// The time as Keras writes it, in Greenwich.

@@ -8,6 +8,7 @@ pub mod build;
 pub mod config;
 pub mod constraint;
 pub mod device;
+mod difference;
 mod einsum;
 pub mod error;
 mod file;
@@ -33,6 +34,7 @@ mod versions;
 mod weights;
 
 pub(crate) use build::layer_config;
+pub use difference::{Apart, ConfigDifference, Difference, TensorDifference};
 pub use error::{Error, ErrorKind, Problem, Problems, Result};
 #[doc(hidden)]
 pub use file::h5::read_everything as read_hdf5;

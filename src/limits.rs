@@ -34,6 +34,8 @@ pub struct Limits {
     pub depth: usize,
     /// Most layers and most calls of layers in a model, nested ones included. Default: 100,000.
     pub layers: usize,
+    /// Most fresh values for variables that a file has nothing for, in bytes. Default: 4 GiB.
+    pub fresh_bytes: u64,
     /// Largest intermediate value of a model for a single example, in elements. Default: 2^31.
     pub activation: u64,
 }
@@ -50,6 +52,7 @@ impl Default for Limits {
             text_bytes: 256 << 20,
             depth: 64,
             layers: 100_000,
+            fresh_bytes: 4 << 30,
             activation: 1 << 31,
         }
     }

@@ -102,6 +102,9 @@ impl LoadOptions {
     fn build(&self, file: KerasFile, device: &Device) -> Result<KerasModel> {
         let Described { description, store, report } = file.describe(&self.registry, self.partial)?;
         let fresh = Draws::new(self.seed);
+        let planned = store.tensors.values().filter(|tensor| tensor.is_planned());
+        let planned = planned.fold(0_u64, |sum, tensor| sum.saturating_add(tensor.bytes()));
+        Limits::check("fresh values in bytes", planned, self.limits.fresh_bytes)?;
         let source = Source { store: &store, archive: &file.archive, fresh: &fresh };
         let network = network(&description, &source, device)?;
         KerasModel::new(network, file, Described { description, store, report }, device)
@@ -165,16 +168,10 @@ impl WeightSource for Source<'_> {
     }
 }
 
-/// Bytes as a tensor of Burn's on the host, without a copy if they are aligned.
+/// Bytes of a file as a tensor on the host, where they lie. They may lie where no operation of Burn's can
+/// use them: [`Variable::param_data`] sees to that.
 pub(crate) fn tensor_data(bytes: bytes::Bytes, shape: &[usize], dtype: DType) -> Result<TensorData> {
     let shape = if shape.is_empty() { vec![1] } else { shape.to_vec() };
-    // Burn takes foreign memory only when it is aligned to the element; a misaligned mapping would make
-    // the first operation panic.
-    let aligned = bytes.as_ptr().align_offset(dtype.size().max(1)) == 0;
-    let bytes = match aligned {
-        true => Bytes::from_shared(bytes, AllocationProperty::File),
-        false => Bytes::from_elems(bytes.to_vec()),
-    };
-    TensorData::try_from_bytes(bytes, shape, dtype)
+    TensorData::try_from_bytes(Bytes::from_shared(bytes, AllocationProperty::File), shape, dtype)
         .map_err(|error| Error::damaged(format_args!("the data does not fill its shape: {error}")))
 }

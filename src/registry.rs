@@ -195,14 +195,14 @@ impl Registry {
             let classes =
                 self.known().filter(|row| row.operation == object.is_operation()).flat_map(|row| row.classes);
             let what = if object.is_operation() { "operation" } else { "layer" };
-            let hint = nearest(object.class, classes.copied());
+            let hint = reader.hint(object.class, classes.copied());
             reader.push(Error::unsupported(format_args!("unknown {what} class {:?}{hint}", object.class)));
             return None;
         };
         for (key, value) in object.config {
             let known = COMMON.contains(&key.as_str()) || row.keys.contains(&key.as_str());
             if !known && !value.is_null() {
-                let hint = nearest(key, row.keys.iter().copied());
+                let hint = reader.hint(key, row.keys.iter().copied());
                 reader.at(key, |reader| reader.push(Error::unsupported(format_args!("unknown key{hint}"))));
             }
         }
@@ -306,11 +306,12 @@ pub(crate) fn nearest_of<'a>(unknown: &str, known: impl Iterator<Item = &'a str>
     if unknown.len() > LONGEST_WORD {
         return None;
     }
+    let lower = unknown.to_lowercase();
     known
         .filter(|word| word.len() <= LONGEST_WORD)
-        .map(|word| {
-            (strsim::normalized_damerau_levenshtein(&unknown.to_lowercase(), &word.to_lowercase()), word)
-        })
+        // Words of such different lengths are not alike, whatever is in them.
+        .filter(|word| word.len() < 4 * unknown.len() && unknown.len() < 4 * word.len())
+        .map(|word| (strsim::normalized_damerau_levenshtein(&lower, &word.to_lowercase()), word))
         .filter(|(likeness, _)| *likeness > 0.5)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, word)| word.to_owned())

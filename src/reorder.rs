@@ -1,6 +1,8 @@
-//! Moves the axes of tensors that lie in memory, on all cores where it pays.
+//! Moves tensors in memory, on all cores where it pays: to where they are aligned, or their axes into
+//! another order.
 
-use burn::tensor::TensorData;
+use burn::tensor::{Bytes, TensorData};
+use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 
@@ -9,6 +11,23 @@ const HIGH: usize = 32;
 const WIDE: usize = 8;
 /// Up to so many elements a thread does alone, rather than to wake another.
 const ALONE: usize = 1 << 17;
+
+/// The same data, copied if it lies where its elements are not aligned, as in a mapped file: the first
+/// operation of Burn's would panic there.
+pub(crate) fn aligned(data: TensorData) -> TensorData {
+    let size = data.dtype().size().max(1);
+    if data.as_bytes().as_ptr().align_offset(size) == 0 {
+        return data;
+    }
+    let (bytes, shape, dtype) = data.into_parts();
+    let mut copy = vec![0; bytes.len()];
+    let pieces = copy.par_chunks_mut(ALONE).zip(bytes.par_chunks(ALONE));
+    match bytes.len() {
+        ..=ALONE => copy.copy_from_slice(&bytes),
+        _ => pieces.for_each(|(to, from)| to.copy_from_slice(from)),
+    }
+    TensorData::from_bytes(Bytes::from_elems(copy), shape, dtype)
+}
 
 /// An axis of the result: how long it is, and how far apart its entries lie in the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,11 +192,29 @@ mod tests {
     fn elements_of_every_size_are_moved() {
         fn turned<E: burn::tensor::Element>(numbers: [E; 6]) -> Vec<E> {
             let data = TensorData::new(numbers.to_vec(), [2, 3]);
-            reorder(data, &[2, 3], &[1, 0], &[3, 2]).unwrap().to_vec().unwrap()
+            reorder(data, &[2, 3], &[1, 0], &[3, 2]).unwrap().try_to_vec().unwrap()
         }
         assert_eq!(turned([0_u8, 1, 2, 3, 4, 5]), [0, 3, 1, 4, 2, 5]);
         assert_eq!(turned([0_i16, 1, 2, 3, 4, 5]), [0, 3, 1, 4, 2, 5]);
         assert_eq!(turned([0_f64, 1., 2., 3., 4., 5.]), [0., 3., 1., 4., 2., 5.]);
+    }
+
+    #[test]
+    fn only_what_is_misaligned_is_copied() {
+        for len in [3, ALONE] {
+            let bytes = bytes::Bytes::from_owner(vec![[1_u8, 2, 3, 4]; len + 1].into_flattened());
+            let start = bytes.as_ptr().align_offset(4);
+            let data = |shift: usize| {
+                let bytes = bytes.slice(start + shift..start + shift + 4 * (len - 1));
+                let bytes = Bytes::from_shared(bytes, burn::tensor::AllocationProperty::File);
+                TensorData::from_bytes(bytes, [len - 1], burn::tensor::DType::U32)
+            };
+            let there = data(0).as_bytes().as_ptr();
+            assert_eq!(aligned(data(0)).as_bytes().as_ptr(), there);
+            let expected: Vec<u8> = data(1).as_bytes().to_vec();
+            assert!(aligned(data(1)).as_slice::<u32>().is_ok());
+            assert!(aligned(data(1)).as_bytes() == expected);
+        }
     }
 
     #[test]

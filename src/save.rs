@@ -3,18 +3,23 @@
 use std::io::{Cursor, Write};
 use std::path::Path;
 
+use bytes::Bytes;
+
 use crate::config::{Json, json};
 use crate::error::{Error, Result};
 use crate::file::h5::{Attribute, Attributes};
 use crate::file::h5_write::{H5Builder, H5Layout};
 use crate::file::save::{Content, Member, save_directory, save_file, save_zip, zip_to};
 use crate::file::store::Store;
-use crate::keras_file::{CONFIG, METADATA, WEIGHTS};
+use crate::keras_file::{CONFIG, METADATA, WEIGHTS, metadata};
 use crate::model::KerasModel;
 use crate::versions::Target;
-use crate::versions::compile::training_config;
-use crate::versions::portable::to_legacy;
-use crate::weights::{self, MODEL_WEIGHTS, legacy, optimizer, present};
+use crate::versions::compile::{compile_config_keras2, training_config};
+use crate::versions::portable::{to_keras2, to_legacy};
+use crate::weights::{self, MODEL_WEIGHTS, legacy, optimizer, present, renamed};
+
+/// The version of Keras 2 that files for it say they are of.
+const KERAS_2_VERSION: &str = "2.15.0";
 
 /// How a model is saved.
 ///
@@ -166,6 +171,24 @@ impl KerasModel {
         Ok(tree)
     }
 
+    /// The documents of a `.keras` file that Keras 2 opens, and its tensors in place of those of Keras 3.
+    fn portable(&self, store: &mut Store) -> Result<[(&'static str, Bytes); 2]> {
+        let file = self.file();
+        let mut config = to_keras2(file.config())?;
+        let compiled = file.config().get("compile_config");
+        let settings = compiled.map(|settings| compile_config_keras2(settings, &mut Vec::new()));
+        match settings.filter(|settings| !settings.is_null()) {
+            Some(settings) => {
+                optimizer::put_keras2(&self.origin().description, file.config(), store);
+                config["compile_config"] = settings;
+            }
+            None => store.remove("optimizer"),
+        }
+        *store = renamed::to_keras2(store);
+        let documents = [(METADATA, metadata(KERAS_2_VERSION)), (CONFIG, config)];
+        Ok(documents.map(|(name, json)| (name, json::print(&json).into())))
+    }
+
     /// Assembles the members of the archive and hands them to `write`.
     fn with_members<T>(
         &self,
@@ -173,10 +196,14 @@ impl KerasModel {
         write: impl FnOnce(&mut [Member<'_>]) -> Result<T>,
     ) -> Result<T> {
         let file = self.file();
-        let store = self.tensors(options)?;
+        let mut store = self.tensors(options)?;
+        let documents = match options.target {
+            Target::Keras3 => file.documents()?,
+            Target::Keras2 => self.portable(&mut store)?,
+        };
         let member = |name: &str, content| Member { name: name.to_owned(), content };
         // As Keras orders them: the documents, the weights, the assets.
-        let documents = file.documents()?.map(|(name, bytes)| member(name, Content::Bytes(bytes)));
+        let documents = documents.map(|(name, bytes)| member(name, Content::Bytes(bytes)));
         let mut members = Vec::from(documents);
         members.push(member(WEIGHTS, h5(&store)?));
         for name in file.archive.names().filter(|name| ![METADATA, CONFIG, WEIGHTS].contains(name)) {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::initializer::Initializer;
 use crate::module::State;
 use crate::regularizer::Regularizer;
-use crate::reorder::reorder;
+use crate::reorder::{aligned, reorder};
 use crate::value::{burn_dtype, held};
 
 /// One Keras variable.
@@ -81,7 +81,7 @@ impl Variable {
     pub(crate) fn param_data(&self, data: TensorData) -> Result<TensorData> {
         let cast = |data: TensorData, dtype| match data.dtype() == dtype {
             true => Ok(data),
-            false => data
+            false => aligned(data)
                 .try_cast(dtype)
                 .map_err(|error| Error::weights(format_args!("cannot convert to {}: {error}", self.dtype))),
         };
@@ -90,7 +90,8 @@ impl Variable {
         if self.dtype.is_float() {
             data = cast(data, DType::F32)?;
         }
-        self.to_param(data)
+        // What is moved is copied, and any copy is aligned.
+        self.to_param(data).map(aligned)
     }
 
     /// Whether the order of the parameter is not that of the file.

@@ -41,6 +41,14 @@ fn fail(arguments: &[&str]) -> String {
     stderr
 }
 
+/// What is told of two models that are not the same.
+#[track_caller]
+fn differ(left: &Path, right: &Path) -> String {
+    let output = run(&["diff", text(left), text(right)]);
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
@@ -248,10 +256,12 @@ fn convert_goes_both_ways_and_replaces() {
     let directory = format!("{}/model/", text(folder.path()));
     let back = folder.path().join("back.keras");
     std::fs::write(&back, "an older model").unwrap();
+    let error = fail(&["convert", text(&from), text(&back)]);
+    assert!(error.contains("may not be replaced"), "{error}");
     for _ in 0..2 {
-        assert_eq!(succeed(&["convert", text(&from), &directory]), "");
+        assert_eq!(succeed(&["convert", text(&from), &directory, "--overwrite"]), "");
         assert!(Path::new(&directory).join("config.json").is_file());
-        assert_eq!(succeed(&["convert", &directory, text(&back)]), "");
+        assert_eq!(succeed(&["convert", &directory, text(&back), "--overwrite"]), "");
     }
     let facts = |model: &str| serde_json::from_str::<Json>(&succeed(&["inspect", model, "--json"])).unwrap();
     let (old, new) = (facts(text(&from)), facts(text(&back)));
@@ -265,14 +275,47 @@ fn convert_goes_both_ways_and_replaces() {
     succeed(&["predict", text(&back), "--inputs", text(&array), "--outputs", text(&to)]);
     assert_close(&npz::read(&to).unwrap()[0].1, &expected[0].1);
 
-    let error = fail(&["convert", text(&from), text(&folder.path().join("model.h5"))]);
-    assert!(error.contains("expected a name that ends in .keras, or in / for a directory"), "{error}");
+    let error = fail(&["convert", text(&from), text(&folder.path().join("model.onnx"))]);
+    assert!(error.contains("expected a name that ends in"), "{error}");
     let foreign = folder.path().join("foreign");
     std::fs::create_dir(&foreign).unwrap();
     std::fs::write(foreign.join("thesis.txt"), "text").unwrap();
-    let error = fail(&["convert", text(&from), &format!("{}/", text(&foreign))]);
+    let error = fail(&["convert", text(&from), &format!("{}/", text(&foreign)), "--overwrite"]);
     assert!(error.contains("thesis.txt"), "{error}");
     assert!(foreign.join("thesis.txt").is_file());
+}
+
+/// Everything that a legacy file can hold comes back from it; what tells two models apart is told.
+#[test]
+fn diff_compares_files_of_different_kinds() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = fixture("core/dense_stack.keras");
+    let (legacy, back) = (folder.path().join("model.h5"), folder.path().join("back.keras"));
+    succeed(&["convert", text(&from), text(&legacy)]);
+    let report = succeed(&["upgrade", text(&legacy), text(&back)]);
+    assert!(report.contains("variables loaded"), "{report}");
+    assert_eq!(succeed(&["diff", text(&from), text(&back)]), "");
+
+    let other = folder.path().join("other.keras");
+    changed("core/dense_stack.keras", &other, |config| {
+        config["config"]["layers"][1]["config"]["activation"] = json!("tanh");
+    });
+    let told = differ(&from, &other);
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.contains(".config.activation: ") && told.contains("-> \"tanh\""), "{told}");
+    let told = differ(&from, &fixture("core/dense.keras"));
+    assert!(told.contains("layers/dense/vars/0: "), "{told}");
+}
+
+#[test]
+fn check_says_what_is_wrong_and_exits_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("broken.keras");
+    broken(&model);
+    let error = fail(&["check", text(&model)]);
+    FAULTS.iter().for_each(|fault| assert!(error.contains(fault), "{error}"));
+    let report = succeed(&["check", text(&fixture("core/dense.keras"))]);
+    assert!(report.contains("2 variables loaded, 0 of them renamed"), "{report}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn corpus(target: &str) -> Seeds {
     files(&format!("fuzz/corpus/{target}"))
 }
 
-fn changed(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
+fn changed_bytes(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     mutate(&mut bytes, other, random);
     bytes
@@ -46,19 +46,20 @@ fn changed_text(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
             mutate_json(&mut json, random);
             json.to_string().into_bytes()
         }
-        _ => changed(bytes, other, random),
+        _ => changed_bytes(bytes, other, random),
     }
 }
 
 #[test]
 fn archive() {
-    fuzz("archive", targets::archive, corpus("archive"), changed);
+    fuzz("archive", targets::archive, corpus("archive"), changed_bytes);
 }
 
 #[test]
 fn hdf5() {
-    let seeds = corpus("hdf5").into_iter().chain(files("tests/fixtures/hostile"));
-    fuzz("hdf5", targets::hdf5, seeds.filter(|(name, _)| name.ends_with(".h5")).collect(), changed);
+    let fixtures = ["hostile", "hdf5"].map(|folder| files(&format!("tests/fixtures/{folder}")));
+    let seeds = corpus("hdf5").into_iter().chain(fixtures.into_iter().flatten());
+    fuzz("hdf5", targets::hdf5, seeds.filter(|(name, _)| name.ends_with(".h5")).collect(), changed_bytes);
 }
 
 #[test]
@@ -73,9 +74,9 @@ fn load() {
         let changed = targets::with_changed_member(bytes, which, |name, member| {
             *member = match name.ends_with(".json") {
                 true => changed_text(member, other, random),
-                false => changed(member, other, random),
+                false => changed_bytes(member, other, random),
             };
         });
-        changed.unwrap()
+        changed.unwrap_or_else(|| changed_bytes(bytes, other, random))
     });
 }

@@ -12,8 +12,8 @@ use damage::{Random, files, fixture, watched};
 use serde_json::{Value as Json, json};
 use targets::{pack, run, unpack};
 
-/// The most memory that a fixture of a few kilobytes may cost, in mebibytes.
-const MOST_MEMORY: f32 = 64.0;
+/// The most memory that a file of a few kilobytes may cost, in mebibytes.
+const MOST_MEMORY: f32 = 128.0;
 
 /// Loads, and runs what loads: a model that was damaged in harmless places must run as well.
 fn attempt(bytes: &[u8]) -> burn_keras::Result<KerasModel> {

@@ -193,3 +193,39 @@ fn the_guide_shows_real_code() {
         assert!(source.contains(code.trim_end()), "{code}");
     }
 }
+
+/// The names and numbers of the README's section on safety are those of the tests.
+#[test]
+fn safety_is_counted() {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    let readme = read("README.md");
+    let section = readme.split("\n## ").find(|section| section.starts_with("Safety\n")).unwrap();
+    let listed: Vec<&str> =
+        section.lines().filter_map(|line| line.strip_prefix("- `")?.strip_suffix('`')).collect();
+    let source = read("tests/vulnerabilities.rs");
+    let tests = source.split("#[test]\nfn ").skip(1).map(|test| test.split('(').next().unwrap());
+    // What is refused means something only where the harmless is not.
+    let expected: Vec<&str> = tests.filter(|name| *name != "harmless_files_are_loaded").collect();
+    assert_eq!(listed, expected);
+
+    let constant = |source: &str, name: &str| {
+        let source = read(source);
+        let value = source.split(&format!("const {name}: usize = ")).nth(1).unwrap().split(';').next();
+        value.unwrap().replace('_', "").parse::<usize>().unwrap()
+    };
+    let folders = ["archive", "hdf5", "config", "load"].map(|target| format!("fuzz/corpus/{target}"));
+    let folders = folders.iter().map(String::as_str).chain(["tests/fixtures/hostile", "tests/fixtures/hdf5"]);
+    let files: usize = folders.map(|folder| std::fs::read_dir(root().join(folder)).unwrap().count()).sum();
+    let mutations = 4 * constant("tests/fuzz_targets.rs", "MUTATIONS");
+    let kills = constant("tests/kill.rs", "KILLS");
+    let words = section.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        format!("{files} files of the corpus"),
+        format!("then {mutations} damaged ones"),
+        format!(
+            "{kills} times for an archive, {kills} times for a directory and {kills} times for a legacy file"
+        ),
+    ] {
+        assert!(words.contains(&expected), "the README should say: {expected}");
+    }
+}

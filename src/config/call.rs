@@ -174,7 +174,12 @@ pub(crate) fn read_argument(json: &Json) -> Result<Tree<Named>> {
         }
         Json::Object(items) => {
             let items = items.iter().map(|(key, item)| Ok((key.clone(), read_argument(item)?)));
-            Tree::Dict(sorted(items.collect::<Result<Vec<_>>>()?))
+            let items = items.collect::<Result<Vec<_>>>()?;
+            // A slice of Keras 2, for one.
+            match !items.is_empty() && items.iter().all(|(_, item)| matches!(item, Tree::Constant(_))) {
+                true => Tree::Constant(json.clone()),
+                false => Tree::Dict(sorted(items)),
+            }
         }
         constant => Tree::Constant(constant.clone()),
     })

@@ -17,6 +17,10 @@ use crate::limits::Limits;
 use crate::value::MAX_RANK;
 use order::{Called, Order};
 
+/// What is said beside the config of a layer for which [`GraphLayer::keeps_masks`] holds. Keras takes no
+/// notice of it.
+pub(crate) const KEEPS_MASKS: &str = "keeps_masks";
+
 /// One output of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TensorRef {
@@ -38,6 +42,9 @@ pub(crate) struct GraphLayer {
     pub group: Option<String>,
     /// What its outputs cost in training.
     pub activity: Activity,
+    /// Whether its outputs have the mask of its first input, and its inputs keep theirs, as with any layer
+    /// of Keras 2.
+    pub keeps_masks: bool,
 }
 
 /// One call of a layer.
@@ -91,8 +98,12 @@ impl Graph {
                 Some(at) => self.input_spec(layer, inputs.and_then(|inputs| inputs.get(at))).map(Tree::Leaf),
                 None => match node.args.try_map(&mut |at| spec_of(&specs, *at)) {
                     Ok(args) => check_ranks(layer, &args).and_then(|()| layer.config.infer(&args)),
-                    // The problem is with a layer before this one, and has been noted there.
-                    Err(_) => {
+                    Err(error) => {
+                        let is_unknown = |at: &&TensorRef| specs.get(at.node).is_none_or(Option::is_none);
+                        // Then the problem is with a layer before this one, and has been noted there.
+                        if !node.args.leaves().iter().any(is_unknown) {
+                            problems.push(error.at(&layer.place));
+                        }
                         specs.push(None);
                         continue;
                     }
@@ -195,6 +206,7 @@ struct Read<'a> {
     name: String,
     config: Arc<dyn AnyConfig>,
     activity: Activity,
+    keeps_masks: bool,
     trainable: bool,
     place: String,
     /// How many layers one call of it comes to, with those inside of it.
@@ -268,6 +280,7 @@ fn read_entry<'a>(index: usize, json: &'a Json, reader: &mut Reader<'_>) -> Opti
     Some(Read {
         name,
         activity: Activity::of(&object),
+        keeps_masks: object.envelope.get(KEEPS_MASKS) == Some(&Json::Bool(true)),
         config,
         trainable,
         place,
@@ -353,6 +366,7 @@ pub(crate) fn read_sequential(object: &Object<'_>, reader: &mut Reader<'_>) -> O
                 name,
                 config,
                 activity,
+                keeps_masks: false,
                 trainable: false,
                 place,
                 layers: 1,
@@ -493,7 +507,8 @@ fn assemble(
         let group = config.group_name().map(|base| numbered(&mut counts, base));
         let (name, place) = (entry.name.clone(), entry.place.clone());
         let activity = entry.activity.clone();
-        GraphLayer { name, config, trainable: entry.trainable, place, group, activity }
+        let (trainable, keeps_masks) = (entry.trainable, entry.keeps_masks);
+        GraphLayer { name, config, trainable, place, group, activity, keeps_masks }
     });
     // At the end, where they do not count as layers of the model.
     let layers = layers.chain(constants.iter().map(|(name, config)| GraphLayer {
@@ -503,6 +518,7 @@ fn assemble(
         place: name.clone(),
         group: None,
         activity: Activity::default(),
+        keeps_masks: false,
     }));
     let layers = layers.collect();
     let done = last_uses(&nodes, &outputs);

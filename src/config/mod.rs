@@ -28,6 +28,7 @@ pub use serde_json::{Map, Value as Json};
 use crate::error::{Error, Problems};
 use crate::layer::Registry;
 use crate::limits::Limits;
+use crate::registry::nearest;
 
 /// What reading a config needs besides the JSON: the known classes, the limits, and a place for
 /// everything that is wrong.
@@ -38,13 +39,17 @@ pub struct Reader<'a> {
     problems: Problems,
     depth: usize,
     layers: usize,
+    hints: usize,
 }
+
+/// Most unknown words for which a known one is looked for: comparing all with all takes its time.
+const MOST_HINTS: usize = 1_000;
 
 impl<'a> Reader<'a> {
     /// A reader that knows the classes of `registry`.
     #[must_use]
     pub fn new(registry: &'a Registry, limits: &'a Limits) -> Self {
-        Self { registry, limits, problems: Problems::default(), depth: 0, layers: 0 }
+        Self { registry, limits, problems: Problems::default(), depth: 0, layers: 0, hints: 0 }
     }
 
     /// The known classes.
@@ -72,6 +77,12 @@ impl<'a> Reader<'a> {
     /// The value, or a note of why there is none.
     pub fn note<T>(&mut self, result: crate::Result<T>) -> Option<T> {
         self.problems.note(result)
+    }
+
+    /// `; did you mean "x"?`, when something known is close to `unknown`.
+    pub(crate) fn hint<'w>(&mut self, unknown: &str, known: impl Iterator<Item = &'w str>) -> String {
+        self.hints += 1;
+        if self.hints > MOST_HINTS { String::new() } else { nearest(unknown, known) }
     }
 
     /// Counts one more layer, and reads what is inside it unless that would nest too deeply.

@@ -1,6 +1,7 @@
 //! TensorFlow's checkpoints: an index and data files, and the graph of the objects that were saved.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
@@ -9,7 +10,8 @@ use prost::encoding::decode_varint;
 use super::h5::ElementType;
 use super::map::map;
 use super::proto::{
-    BundleEntry, BundleHeader, STRING, SlotVariable, TensorShape, TrackableObject, decode, parts,
+    BundleEntry, BundleHeader, STRING, SerializedTensor, SlotVariable, TensorShape, TrackableObject, decode,
+    parts,
 };
 use super::store::Stored;
 use super::table::{self, masked};
@@ -83,11 +85,13 @@ impl Bundle {
                 if !(0..header.shards).contains(&shard) {
                     return Err(Error::damaged(format_args!("shard {shard} of {}", header.shards)));
                 }
-                if !shards.contains_key(&shard) {
-                    let name = format!(".data-{shard:05}-of-{:05}", header.shards);
-                    shards.insert(shard, regular(&beside(prefix, &name), limits)?);
-                }
-                let data = shards.get(&shard).cloned().unwrap_or_default();
+                let data = match shards.entry(shard) {
+                    Entry::Occupied(data) => data.get().clone(),
+                    Entry::Vacant(place) => {
+                        let name = format!(".data-{shard:05}-of-{:05}", header.shards);
+                        place.insert(regular(&beside(prefix, &name), limits)?).clone()
+                    }
+                };
                 bundle.insert(&key, entry, &data)
             });
             entry.map_err(|error| error.at(format_args!("{key:?}")))?;
@@ -205,8 +209,8 @@ pub(crate) struct Objects {
 #[derive(Debug, Default)]
 struct Node {
     children: BTreeMap<String, usize>,
-    /// The keys of the tensors that hold it, by its own names for them.
-    keys: BTreeMap<String, String>,
+    /// What it keeps.
+    tensors: Vec<SerializedTensor>,
     slots: Vec<SlotVariable>,
 }
 
@@ -224,7 +228,7 @@ impl Objects {
             let children: Option<_> = children.collect();
             nodes.push(Node {
                 children: children.ok_or_else(|| Error::damaged("a child before the first object"))?,
-                keys: node.tensors.into_iter().map(|tensor| (tensor.name, tensor.key)).collect(),
+                tensors: node.tensors,
                 slots: node.slots,
             });
         }
@@ -247,12 +251,16 @@ impl Objects {
 
     /// The key of the tensor that an object is the variable of.
     pub(crate) fn variable(&self, node: usize) -> Option<&str> {
-        self.key(node, VALUE)
+        self.value(node).map(|value| value.key.as_str())
     }
 
-    /// The key of a tensor, by the name that its object has for it.
-    pub(crate) fn key(&self, node: usize, name: &str) -> Option<&str> {
-        self.nodes.get(node)?.keys.get(name).map(String::as_str)
+    /// The name that a variable had in TensorFlow: `Adam/m/dense/kernel`.
+    pub(crate) fn full_name(&self, node: usize) -> Option<&str> {
+        self.value(node).map(|value| value.full_name.as_str())
+    }
+
+    fn value(&self, node: usize) -> Option<&SerializedTensor> {
+        self.nodes.get(node)?.tensors.iter().find(|tensor| tensor.name == VALUE)
     }
 
     /// What an optimizer of the old kind keeps: the variable, the name, and the object that holds it.

@@ -108,8 +108,7 @@ pub(crate) fn content(store: &Store) -> Result<Content<'_>> {
     for (dtype, name, tensor) in &tensors {
         let start = end;
         end = end.saturating_add(tensor.bytes());
-        let info =
-            json!({"dtype": dtype.to_string(), "shape": tensor.shape, "data_offsets": [start, end]});
+        let info = json!({"dtype": dtype.to_string(), "shape": tensor.shape, "data_offsets": [start, end]});
         header.insert((*name).clone(), info);
     }
     let mut header = Json::Object(header).to_string().into_bytes();
@@ -117,8 +116,7 @@ pub(crate) fn content(store: &Store) -> Result<Content<'_>> {
     header.resize(padded, b' ');
     let len = end.saturating_add((LENGTH + padded) as u64);
     let write = move |out: &mut dyn Write| {
-        let mut put =
-            |bytes: &[u8]| out.write_all(bytes).map_err(|source| Error::io("cannot write", source));
+        let mut put = |bytes: &[u8]| out.write_all(bytes).map_err(|source| Error::io("cannot write", source));
         put(&(padded as u64).to_le_bytes())?;
         put(&header)?;
         for (_, name, tensor) in &tensors {

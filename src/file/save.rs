@@ -153,7 +153,7 @@ pub(crate) fn save_directory(path: &Path, members: &mut [Member<'_>]) -> Result<
     if let Some(permissions) = old {
         fs::set_permissions(new, permissions).map_err(|source| at("set the permissions of", new, source))?;
         // It gets the temporary name, and is not to be taken for something left behind.
-        let _lock = lock(path);
+        let _old = File::open(path).ok().filter(|old| old.try_lock().is_ok());
         exchange(new, path).map_err(|source| at("replace", path, source))?;
         sync(parent)?;
         temporary.close().map_err(|source| at("remove what was at", path, source))

@@ -57,6 +57,14 @@ impl SavedModel {
         path.join(MODEL).is_file()
     }
 
+    /// The prefix of the checkpoint in the SavedModel in the directory `path`.
+    ///
+    /// # Errors
+    /// When it is not there, or is a link.
+    pub(crate) fn checkpoint(path: &Path) -> Result<PathBuf> {
+        Ok(directory(path, "variables")?.join("variables"))
+    }
+
     /// Opens the SavedModel in the directory `path`.
     ///
     /// # Errors
@@ -65,8 +73,7 @@ impl SavedModel {
     pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self> {
         let (identifier, metadata) = described(path, limits)?;
         Limits::check("size of the description in bytes", metadata.len() as u64, limits.json_bytes)?;
-        let prefix = directory(path, "variables")?.join("variables");
-        let bundle = Bundle::open(&prefix, limits).map_err(|error| error.at("variables"))?;
+        let bundle = Bundle::open(&Self::checkpoint(path)?, limits).map_err(|error| error.at("variables"))?;
         let objects = bundle.objects().map_err(|error| error.at("variables"))?;
         let (path, limits) = (path.to_owned(), limits.clone());
         Ok(Self { path, limits, identifier, metadata, bundle, objects })
@@ -226,7 +233,8 @@ fn described(path: &Path, limits: &Limits) -> Result<(String, String)> {
     let (identifier, metadata) = read().map_err(|error: Error| error.at(MODEL))?;
     if metadata.is_empty() {
         return Err(Error::unsupported(
-            "a SavedModel that does not say of which layers it is made, as model.export and              tf.saved_model.save write it: save the model with model.save(\"model.keras\") where it was made",
+            "a SavedModel that does not say of which layers it is made, as model.export and \
+             tf.saved_model.save write it: save the model with model.save(\"model.keras\") where it was made",
         ));
     }
     Ok((identifier, metadata))

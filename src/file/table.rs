@@ -31,10 +31,13 @@ pub(crate) fn read(table: &Bytes, limits: &Limits) -> Result<BTreeMap<String, By
     let index = block(table, Handle::read(&mut footer)?)?;
     let (mut entries, mut last) = (BTreeMap::new(), Vec::new());
     let mut budget = Budget { limits, entries: 0, text: 0 };
-    let mut blocks = Vec::new();
+    let (mut blocks, mut taken) = (Vec::new(), 0_u64);
     walk(index, &mut Vec::new(), &mut budget, |_, value| {
-        blocks.push(Handle::read(&mut value.clone())?);
-        Ok(())
+        let block = Handle::read(&mut value.clone())?;
+        // The same block a million times would be a million checksums.
+        taken = taken.saturating_add(block.size);
+        blocks.push(block);
+        if taken > table.len() as u64 { Err(fault("has blocks that overlap")) } else { Ok(()) }
     })?;
     for handle in blocks {
         walk(block(table, handle)?, &mut last, &mut budget, |key, value| {

@@ -95,7 +95,7 @@ impl Network {
                 let cx = Context { training: cx.training.or(node.training.filter(|training| *training)) };
                 let outputs = self.call(node.layer, args, &cx, losses.as_deref_mut());
                 values[index] = outputs.map_err(|error| error.at(&layer.place))?;
-                if layer.config.takes_masks() {
+                if layer.config.takes_masks() && !layer.keeps_masks {
                     for at in node.args.leaves() {
                         if let Some(value) = values[at.node].get_mut(at.output) {
                             *value = value.clone().with_mask(None);
@@ -116,12 +116,13 @@ impl Network {
         losses: Option<&mut Vec<Tensor<1>>>,
     ) -> Result<Vec<Value>> {
         let (entry, layer) = (&self.graph.layers[layer], &self.layers[layer]);
+        let rule = if entry.keeps_masks { MaskRule::Pass } else { entry.config.mask_rule() };
         let Some(losses) = losses else {
-            return Ok(call_layer(entry.config.mask_rule(), layer, args, cx)?.into_leaves());
+            return Ok(call_layer(rule, layer, args, cx)?.into_leaves());
         };
         let outputs = match layer.downcast_ref::<Self>() {
             Some(model) => model.run_with_losses(args.into_inputs(), cx, losses)?,
-            None => call_layer(entry.config.mask_rule(), layer, args, cx)?,
+            None => call_layer(rule, layer, args, cx)?,
         };
         let outputs = outputs.into_leaves();
         penalize(entry, &outputs, losses)?;

@@ -132,26 +132,19 @@ fn of_layer(
     origin: &Origin,
     mut arrays: Vec<NamedArray>,
 ) -> Result<Vec<NamedArray>> {
-    let is_first = |at: usize| at == 0 || (class == "ConvLSTM2D" && at == 1);
     if Era::of(&Json::Null, origin) == Era::Keras1 {
+        let kernel = |array: NamedArray| array.map(|kernel| kernel_of_keras_1(class, config, kernel));
+        arrays = arrays.into_iter().map(kernel).collect::<Result<_>>()?;
         arrays = gates(class, arrays)?;
-        let kernels = if class.starts_with("SeparableConv") { 2 } else { 1 };
-        let kernel = |(at, array): (usize, NamedArray)| match is_first(at) || at < kernels {
-            true => array.map(|kernel| kernel_of_keras_1(class, config, kernel)),
-            false => Ok(array),
-        };
-        arrays = arrays.into_iter().enumerate().map(kernel).collect::<Result<_>>()?;
     }
     let space = FLIPPED.iter().find(|(known, _)| *known == class).map(|(_, space)| *space);
     if let Some(space) = space.filter(|_| origin.backend.as_deref() == Some("theano")) {
-        let flip = |(at, array): (usize, NamedArray)| match is_first(at) {
-            true => array.map(|kernel| {
-                let axes: Vec<usize> = (0..kernel.shape.len()).collect();
-                permuted(kernel, &axes, space)
-            }),
+        let axes: Vec<usize> = (0..space + 2).collect();
+        let flip = |array: NamedArray| match array.tensor.shape.len() == axes.len() {
+            true => array.map(|kernel| permuted(kernel, &axes, space)),
             false => Ok(array),
         };
-        arrays = arrays.into_iter().enumerate().map(flip).collect::<Result<_>>()?;
+        arrays = arrays.into_iter().map(flip).collect::<Result<_>>()?;
     }
     plain_gates(class, config, arrays)
 }

@@ -1,15 +1,16 @@
 //! Graphs as Keras 2 writes them: calls as lists, masks left to the layers, operations as functions of
 //! TensorFlow.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value as Json, json};
 
 use super::keras2_functions::function;
-use super::keras2_masks::{Mask, Masks};
+use super::keras2_masks::{ANOTHER_MASK, Both, Mask, Masks, Silence, silence, takes_mask};
+use super::keras2_refused::check_call;
 use super::portable::{freeze, is_model, layer_row, object, place};
 use crate::config::call::{Named, read_argument, read_history};
-use crate::config::graph::order::Order;
+use crate::config::graph::order::{Called, Order};
 use crate::config::{Object, brief};
 use crate::error::{Error, Problems, Result};
 use crate::layer::Tree;
@@ -30,24 +31,59 @@ pub(super) struct Entry<'a> {
 pub(super) struct Call {
     pub(super) arguments: Vec<(String, Tree<Named>)>,
     pub(super) parents: Vec<Named>,
+    /// How many of the arguments were given without their names.
+    pub(super) positional: usize,
+    /// What the file says of the shapes and types of the tensors.
+    pub(super) specs: Vec<TensorSpec>,
+}
+
+/// A tensor that a layer is called with.
+pub(super) struct TensorSpec {
+    pub(super) named: Named,
+    pub(super) dtype: String,
+    pub(super) shape: Json,
 }
 
 /// A graph that is being rewritten.
 pub(super) struct Graph<'a> {
     entries: Vec<Entry<'a>>,
+    order: Order,
     masks: Masks,
     /// Models whose calls are counted from one.
     nested: HashSet<&'a str>,
 }
 
 /// What has become of an entry: its JSON, and what its calls are given.
-type Written = (Json, Vec<Named>);
+struct Written<'a> {
+    entry: &'a Entry<'a>,
+    json: Json,
+    calls: Vec<Vec<Named>>,
+}
+
+impl Called for Written<'_> {
+    fn calls(&self) -> usize {
+        self.calls.len()
+    }
+    fn parents(&self, call: usize) -> &[Named] {
+        self.calls.get(call).map_or(&[], Vec::as_slice)
+    }
+    fn is_input(&self) -> bool {
+        self.entry.is_input()
+    }
+    fn place(&self) -> &str {
+        &self.entry.place
+    }
+}
 
 /// The config of a `Functional` model.
 pub(super) fn functional(model: &Object<'_>, problems: &mut Problems) -> Json {
     let graph = Graph::read(model, problems);
     let Some((graph, outputs, inputs)) = graph else { return Json::Null };
     let written = graph.write(&outputs, problems);
+    if problems.is_empty() {
+        problems.note(graph.check_order(&written, &inputs, &outputs));
+    }
+    let written: Vec<Json> = written.into_iter().map(|written| written.json).collect();
     let mut config = Map::new();
     config.extend(model.config.get("name").map(|name| ("name".to_owned(), name.clone())));
     freeze(model, &mut config);
@@ -67,8 +103,7 @@ impl<'a> Graph<'a> {
         for (index, json) in layers.iter().enumerate() {
             entries.extend(problems.note(read_entry(index, json)));
         }
-        let names: HashMap<&str, usize> =
-            entries.iter().enumerate().map(|(index, entry)| (entry.name, index)).collect();
+        let names = names(&entries);
         let functional =
             |name: &str| names.get(name).is_some_and(|at| entries[*at].object.class == "Functional");
         let refs = |key: &str| match model.config.get(key) {
@@ -80,57 +115,72 @@ impl<'a> Graph<'a> {
         let masks = Masks::of(&entries, &order);
         let nested = entries.iter().filter(|entry| starts_with_input(&entry.object)).map(|entry| entry.name);
         let nested = nested.collect();
-        Some((Self { entries, masks, nested }, outputs, inputs))
+        Some((Self { entries, order, masks, nested }, outputs, inputs))
     }
 
     /// The layers, without those operations that only gave masks which Keras 2 finds by itself.
-    fn write(&self, outputs: &Tree<Named>, problems: &mut Problems) -> Vec<Json> {
-        let mut written: Vec<Option<Written>> = Vec::with_capacity(self.entries.len());
+    fn write(&self, outputs: &Tree<Named>, problems: &mut Problems) -> Vec<Written<'_>> {
+        let mut written: Vec<Option<Written<'_>>> = Vec::with_capacity(self.entries.len());
         for entry in &self.entries {
             let layer = !entry.object.is_operation();
             written.push(layer.then(|| problems.at(&entry.place, |problems| self.layer(entry, problems))));
         }
-        let used = written.iter().flatten().flat_map(|(_, used)| used);
-        let mut wanted: Vec<&str> = used.chain(outputs.leaves()).map(|named| named.layer.as_str()).collect();
-        let mut operations = HashMap::new();
-        let names: HashMap<&str, usize> =
-            self.entries.iter().enumerate().map(|(index, entry)| (entry.name, index)).collect();
-        while let Some(index) = wanted.pop().and_then(|name| names.get(name)) {
-            let Some(entry) = self.entries.get(*index).filter(|entry| entry.object.is_operation()) else {
+        let used = written.iter().flatten().flat_map(|layer| layer.calls.iter().flatten());
+        let mut wanted: Vec<String> = used.chain(outputs.leaves()).map(|named| named.layer.clone()).collect();
+        let names = names(&self.entries);
+        while let Some(index) = wanted.pop().and_then(|name| names.get(name.as_str())) {
+            let (Some(entry), Some(place @ None)) = (self.entries.get(*index), written.get_mut(*index))
+            else {
                 continue;
             };
-            if operations.contains_key(index) {
-                continue;
-            }
-            let function = problems.at(&entry.place, |problems| problems.note(self.operation(entry)));
-            operations.insert(*index, function.unwrap_or_default());
-            wanted
-                .extend(entry.calls.iter().flat_map(|call| &call.parents).map(|named| named.layer.as_str()));
+            let json = problems.at(&entry.place, |problems| problems.note(self.operation(entry)));
+            let calls: Vec<_> = entry.calls.iter().map(|call| call.parents.clone()).collect();
+            wanted.extend(calls.iter().flatten().map(|named| named.layer.clone()));
+            *place = Some(Written { entry, json: json.unwrap_or_default(), calls });
         }
-        let written = written.into_iter().enumerate();
-        written
-            .filter_map(|(index, layer)| layer.map(|(json, _)| json).or_else(|| operations.remove(&index)))
-            .collect()
+        written.into_iter().flatten().collect()
     }
 
-    fn layer(&self, entry: &Entry<'a>, problems: &mut Problems) -> Written {
+    /// The groups of a weights file are numbered in the order of the layers, which depends on all calls.
+    fn check_order(
+        &self,
+        written: &[Written<'_>],
+        inputs: &Tree<Named>,
+        outputs: &Tree<Named>,
+    ) -> Result<()> {
+        let names = written.iter().enumerate().map(|(index, written)| (written.entry.name, index)).collect();
+        let now = Order::new(written, &names, inputs, outputs)?;
+        let before = self.order.layers.iter().filter_map(|index| self.entries.get(*index));
+        let now = now.layers.iter().filter_map(|index| Some(written.get(*index)?.entry));
+        match numbered(before) == numbered(now) {
+            true => Ok(()),
+            false => {
+                Err(Error::unsupported("without the operations for its masks, the layers have another order"))
+            }
+        }
+    }
+
+    fn layer<'b>(&'b self, entry: &'b Entry<'a>, problems: &mut Problems) -> Written<'b> {
         let mut json = object(entry.json, problems);
-        let (mut nodes, mut used) = (Vec::new(), Vec::new());
+        let (mut nodes, mut calls) = (Vec::new(), Vec::new());
         for call in &entry.calls {
-            nodes.extend(problems.note(self.call(entry, call, &mut used)));
+            if let Some((node, parents)) = problems.note(self.call(entry, call)) {
+                nodes.push(node);
+                calls.push(parents);
+            }
         }
         if let Some(fields) = json.as_object_mut() {
             fields.insert("name".to_owned(), entry.name.into());
             fields.insert("inbound_nodes".to_owned(), nodes.into());
         }
-        (json, used)
+        Written { entry, json, calls }
     }
 
-    /// `[[layer, call, output, arguments], ...]`
-    fn call(&self, entry: &Entry<'a>, call: &Call, used: &mut Vec<Named>) -> Result<Json> {
+    /// `[[layer, call, output, arguments], ...]`, and all tensors of the call.
+    fn call(&self, entry: &Entry<'a>, call: &Call) -> Result<(Json, Vec<Named>)> {
         let known = layer_row(entry.object.class).map_or(MODEL_CALL, |row| row.2);
         let mut problems = Problems::default();
-        let (mut kwargs, mut mask) = (Map::new(), None);
+        let (mut kwargs, mut mask) = (BTreeMap::new(), None);
         let (_, first) = call.arguments.first().ok_or_else(|| Error::config("a call without arguments"))?;
         for (name, argument) in call.arguments.iter().skip(1) {
             match name.as_str() {
@@ -139,8 +189,7 @@ impl<'a> Graph<'a> {
                 "mask" => mask = Some(argument),
                 _ if is_nothing(argument) => {}
                 _ if known.split(' ').any(|known| known == name) => {
-                    kwargs.extend(problems.note(self.argument(argument)).map(|json| (name.clone(), json)));
-                    used.extend(argument.leaves().into_iter().cloned());
+                    kwargs.insert(name.as_str(), argument.clone());
                 }
                 _ => {
                     let message = format!("Keras 2's {} is not called with it", entry.object.class);
@@ -148,9 +197,9 @@ impl<'a> Graph<'a> {
                 }
             }
         }
-        if known.split(' ').any(|known| known == "mask") || is_model(entry.object.class) {
-            self.mask(first, mask, &mut kwargs, used);
-        }
+        let mask = problems.note(self.mask(&entry.object, first, mask));
+        kwargs.extend(mask.flatten().map(|mask| ("mask", mask)));
+        problems.note(check_call(&entry.object, call, &self.masks));
         let tensors: Vec<&Named> = first.leaves();
         let flat = is_model(entry.object.class)
             || match first {
@@ -161,44 +210,44 @@ impl<'a> Graph<'a> {
         if !flat || tensors.is_empty() {
             problems.push(Error::unsupported("Keras 2 cannot say what it is called with"));
         }
+        let said = kwargs.iter().map(|(key, tree)| Ok(((*key).to_owned(), self.argument(tree)?)));
+        let said = problems.note(said.collect::<Result<Map<_, _>>>());
         problems.finish()?;
-        used.extend(tensors.iter().copied().cloned());
-        Ok(tensors
-            .into_iter()
-            .map(|named| json!([named.layer, self.number(named), named.output, kwargs]))
-            .collect())
+        let parents =
+            tensors.iter().copied().chain(kwargs.values().flat_map(Tree::leaves)).cloned().collect();
+        let tensors = tensors.into_iter();
+        Ok((
+            tensors.map(|named| json!([named.layer, self.number(named), named.output, said])).collect(),
+            parents,
+        ))
     }
 
-    /// Says the mask of a call unless Keras 2 finds the same one.
+    /// What has to be said of the mask of a call: nothing where Keras 2 finds the same one.
     fn mask(
         &self,
+        object: &Object<'a>,
         first: &Tree<Named>,
         given: Option<&Tree<Named>>,
-        kwargs: &mut Map<String, Json>,
-        used: &mut Vec<Named>,
-    ) {
-        let implied: Vec<Mask> =
+    ) -> Result<Option<Tree<Named>>> {
+        let implied: Vec<Both> =
             first.leaves().into_iter().map(|input| self.masks.of_tensor(input)).collect();
-        match given.filter(|given| !is_nothing(given)) {
-            None if implied.iter().all(|mask| *mask == Mask::None) => {}
-            None => {
-                kwargs.insert("mask".to_owned(), Json::Null);
-            }
-            Some(given) => {
-                let items = match given {
-                    Tree::List(items) => items.as_slice(),
-                    one => std::slice::from_ref(one),
-                };
-                let said = items.iter().map(|item| match item {
-                    Tree::Leaf(named) => self.masks.as_mask(named),
-                    _ => Mask::None,
-                });
-                if !said.eq(implied.iter().copied()) {
-                    kwargs.insert("mask".to_owned(), self.structure(given));
-                    used.extend(given.leaves().into_iter().cloned());
-                }
-            }
-        }
+        let Some(given) = given.filter(|given| !is_nothing(given)) else {
+            return match silence(object.class, &implied) {
+                Silence::Same => Ok(None),
+                Silence::OnlyIn2 => Ok(Some(Tree::Constant(Json::Null))),
+                Silence::Different => Err(Error::unsupported(ANOTHER_MASK)),
+            };
+        };
+        let items = match given {
+            Tree::List(items) => items.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let said = items.iter().map(|item| match item {
+            Tree::Leaf(named) => self.masks.as_mask(named),
+            _ => Mask::None,
+        });
+        let known = !takes_mask(object.class) || said.eq(implied.iter().map(|both| both.two));
+        Ok((!known).then(|| given.clone()))
     }
 
     fn operation(&self, entry: &Entry<'a>) -> Result<Json> {
@@ -241,6 +290,18 @@ impl<'a> Graph<'a> {
     }
 }
 
+/// The layers of every class in their order, which numbers them.
+fn numbered<'a, 'b: 'a>(entries: impl Iterator<Item = &'a Entry<'b>>) -> Vec<(&'a str, &'a str)> {
+    let layers = entries.filter(|entry| !entry.object.is_operation());
+    let mut layers: Vec<_> = layers.map(|entry| (entry.object.class, entry.name)).collect();
+    layers.sort_by_key(|(class, _)| *class);
+    layers
+}
+
+fn names<'a>(entries: &[Entry<'a>]) -> HashMap<&'a str, usize> {
+    entries.iter().enumerate().map(|(index, entry)| (entry.name, index)).collect()
+}
+
 fn read_entry(index: usize, json: &Json) -> Result<Entry<'_>> {
     let object = Object::of(json).ok_or_else(|| Error::config("expected a layer").at(index))?;
     let name = object.text("name").or_else(|| object.config.get("name")?.as_str()).unwrap_or_default();
@@ -278,7 +339,25 @@ fn read_call(node: &Json, parameters: &str) -> Result<Call> {
         let at = arguments.iter().position(|(name, _)| Some(name.as_str()) == first);
         arguments.swap(0, at.ok_or_else(|| Error::config("a call without its first argument"))?);
     }
-    Ok(Call { arguments, parents })
+    let mut specs = Vec::new();
+    note_specs(node, &mut specs);
+    Ok(Call { arguments, parents, positional: args.len(), specs })
+}
+
+fn note_specs(json: &Json, specs: &mut Vec<TensorSpec>) {
+    match json {
+        Json::Array(items) => items.iter().for_each(|item| note_specs(item, specs)),
+        Json::Object(fields) if fields.get("class_name").is_some_and(|class| class == "__keras_tensor__") => {
+            let get = |key: &str| fields.get("config").and_then(|config| config.get(key));
+            let dtype = get("dtype").and_then(Json::as_str).unwrap_or_default().to_owned();
+            let named =
+                get("keras_history").and_then(Json::as_array).and_then(|items| read_history(items).ok());
+            let shape = get("shape").cloned().unwrap_or_default();
+            specs.extend(named.map(|named| TensorSpec { named, dtype, shape }));
+        }
+        Json::Object(fields) => fields.values().for_each(|item| note_specs(item, specs)),
+        _ => {}
+    }
 }
 
 /// The structure under `input_layers` or `output_layers`, with calls counted from zero.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::keras2_calls::Call;
+use super::keras2_refused::is_whole;
 use crate::config::Object;
 use crate::config::call::Named;
 use crate::error::{Error, Result};
@@ -108,6 +109,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
 /// A function of TensorFlow, and what it is called with.
 pub(super) struct Function {
     pub(super) name: &'static str,
+    class: &'static str,
     meaning: Meaning,
     options: Map<String, Json>,
 }
@@ -116,13 +118,15 @@ pub(super) struct Function {
 pub(super) fn function(operation: &Object<'_>) -> Result<Function> {
     let class = operation.class;
     let known = FUNCTIONS.iter().find(|(known, _)| *known == class);
-    let known = known.and_then(|(_, name)| Some((*name, Meaning::of(name)?)));
-    let (name, meaning) = known
+    let known = known.and_then(|(class, name)| Some((*class, *name, Meaning::of(name)?)));
+    let (class, name, meaning) = known
         .ok_or_else(|| Error::unsupported(format_args!("Keras 2 has no layer for the operation {class}")))?;
     let mut options = Map::new();
     for (key, value) in operation.config.iter().filter(|(key, _)| *key != "name") {
         match meaning.options.iter().find(|(own, _)| own == key) {
+            Some(_) if value.is_null() && MAY_BE_NULL.contains(&class) => {}
             Some((_, theirs)) => {
+                check_option(class, key, value)?;
                 options.insert((*theirs).to_owned(), value.clone());
             }
             None if value.is_null() || *value == Json::Bool(false) => {}
@@ -133,12 +137,102 @@ pub(super) fn function(operation: &Object<'_>) -> Result<Function> {
             }
         }
     }
-    Ok(Function { name, meaning, options })
+    Ok(Function { name, class, meaning, options })
 }
+
+/// Operations that mean all axes by none, or turn all around, as their functions do.
+const MAY_BE_NULL: &[&str] = &[
+    "Sum",
+    "Mean",
+    "Max",
+    "Min",
+    "Prod",
+    "Any",
+    "All",
+    "Std",
+    "Var",
+    "Logsumexp",
+    "Transpose",
+    "Squeeze",
+    "OneHot",
+    "ZerosLike",
+    "OnesLike",
+];
+
+/// Operations for which a list means something else, or nothing, to TensorFlow.
+const ONE_AXIS: &[&str] =
+    &["Softmax", "LogSoftmax", "ExpandDims", "Split", "Roll", "Argmax", "Cumsum", "Stack", "Concatenate"];
+
+fn check_option(class: &str, key: &str, value: &Json) -> Result<()> {
+    let wrong = match class {
+        _ if value.is_null() => true,
+        "Tile" => !value.is_array(),
+        "Pad" if key == "mode" => !matches!(value.as_str(), Some("constant" | "reflect" | "symmetric")),
+        class => ONE_AXIS.contains(&class) && !(value.is_i64() || key == "dtype"),
+    };
+    match wrong {
+        true => Err(Error::unsupported("TensorFlow means something else by it").at(key)),
+        false => Ok(()),
+    }
+}
+
+/// Operations that take values of any type.
+const OF_ANYTHING: &[&str] = &[
+    "Reshape",
+    "Transpose",
+    "ExpandDims",
+    "Squeeze",
+    "Concatenate",
+    "Stack",
+    "Unstack",
+    "Split",
+    "Repeat",
+    "Flip",
+    "Roll",
+    "BroadcastTo",
+    "Slice",
+    "Take",
+    "Where",
+    "Cast",
+    "Copy",
+    "StopGradient",
+    "ZerosLike",
+    "OnesLike",
+    "Tile",
+    "OneHot",
+    "Pad",
+];
+
+/// Operations that compute whole numbers as TensorFlow does.
+const OF_INTEGERS: &[&str] = &[
+    "Add",
+    "Subtract",
+    "Multiply",
+    "Maximum",
+    "Minimum",
+    "Negative",
+    "Absolute",
+    "Square",
+    "Greater",
+    "GreaterEqual",
+    "Less",
+    "LessEqual",
+    "Equal",
+    "NotEqual",
+    "Sum",
+    "Max",
+    "Min",
+    "Prod",
+    "Clip",
+];
+
+/// Operations of truth values.
+const OF_TRUTH: &[&str] = &["LogicalAnd", "LogicalOr", "LogicalXor", "LogicalNot", "Any", "All"];
 
 impl Function {
     /// `[layer, call, output, arguments]`, or a list of such when the first argument is a list.
     pub(super) fn call(&self, call: &Call, write: &dyn Fn(&Tree<Named>) -> Result<Json>) -> Result<Json> {
+        self.check_types(call)?;
         let mut kwargs = self.options.clone();
         let mut first = None;
         for (place, (own, theirs)) in self.meaning.arguments.iter().enumerate() {
@@ -147,15 +241,17 @@ impl Function {
             let Some((_, argument)) = by_name.or(positional) else { continue };
             match place {
                 0 => first = Some(argument),
+                _ if matches!(argument, Tree::Constant(Json::Null)) => {}
                 _ => {
-                    kwargs.insert((*theirs).to_owned(), write(argument)?);
+                    let argument = write(argument)?;
+                    kwargs.insert((*theirs).to_owned(), self.constant(call, &argument));
                 }
             }
         }
         let tensor = |tree: &Tree<Named>| -> Result<Json> {
             let mut items = match tree {
                 Tree::Leaf(_) => write(tree)?,
-                _ => json!(["_CONSTANT_VALUE", -1, write(tree)?]),
+                _ => json!(["_CONSTANT_VALUE", -1, self.constant(call, &write(tree)?)]),
             };
             if let Some(items) = items.as_array_mut() {
                 items.push(kwargs.clone().into());
@@ -166,6 +262,37 @@ impl Function {
             Some(Tree::List(items)) => items.iter().map(tensor).collect(),
             Some(one) => tensor(one),
             None => Err(Error::config("a call without its first argument")),
+        }
+    }
+
+    /// TensorFlow does not convert what it is given.
+    fn check_types(&self, call: &Call) -> Result<()> {
+        let dtypes: Vec<&str> = call.specs.iter().map(|spec| spec.dtype.as_str()).collect();
+        let fraction =
+            call.arguments.iter().any(|(_, tree)| matches!(tree, Tree::Constant(json) if json.is_f64()));
+        let one = dtypes.iter().all(|dtype| dtypes.first() == Some(dtype));
+        let fits = match dtypes.first().copied().unwrap_or_default() {
+            _ if ["Where", "Take"].contains(&self.class) => true,
+            _ if !one => false,
+            _ if OF_ANYTHING.contains(&self.class) => true,
+            "bool" => OF_TRUTH.contains(&self.class),
+            "int32" | "int64" => OF_INTEGERS.contains(&self.class) && !fraction,
+            dtype => !is_whole(dtype) && !OF_TRUTH.contains(&self.class),
+        };
+        match fits {
+            true => Ok(()),
+            false => {
+                Err(Error::unsupported(format_args!("{} of TensorFlow does not take {dtypes:?}", self.name)))
+            }
+        }
+    }
+
+    /// A constant in the place of a tensor, of the type of the others.
+    fn constant(&self, call: &Call, json: &Json) -> Json {
+        let whole = call.specs.first().is_none_or(|spec| is_whole(&spec.dtype));
+        match json.as_f64().filter(|_| !whole && !OF_ANYTHING.contains(&self.class)) {
+            Some(number) => number.into(),
+            None => json.clone(),
         }
     }
 }

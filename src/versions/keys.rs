@@ -125,6 +125,9 @@ const POOLING: &[&str] = &[
 const DROPOUT: &[&str] = &["Dropout", "GaussianDropout", "AlphaDropout"];
 const SPATIAL_DROPOUT: &[&str] = &["SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"];
 const ATTENTION: &[&str] = &["Attention", "AdditiveAttention"];
+/// Classes that take masks off their inputs and give none, in Keras 3.
+pub(super) const TAKES_MASKS: &[&str] = MULTI_HEAD;
+
 const MULTI_HEAD: &[&str] = &["MultiHeadAttention"];
 const BATCH_NORM: &[&str] = &["BatchNormalization"];
 const RANDOM: &[&str] = &[
@@ -198,6 +201,8 @@ pub(super) static KERAS_2: &[Rule] = &[
     rule(&[DEPTHWISE_CONV, SEPARABLE_CONV], "kernel_constraint", Neutral("null")),
     rule(&[DEPTHWISE_CONV], "filters", Neutral("null")),
     rule(&[SPATIAL_DROPOUT], "noise_shape", Neutral("null")),
+    // They have no variables, and no room for the key.
+    rule(&[SPATIAL_DROPOUT, &["Discretization"]], "trainable", Dropped),
     rule(&[RANDOM], "rng_type", Dropped),
     rule(&[ATTENTION], "causal", Neutral("false")),
     rule(&[MULTI_HEAD], "query_shape", Dropped),
@@ -212,6 +217,7 @@ pub(super) static KERAS_2: &[Rule] = &[
     rule(&[&["UpSampling1D"]], "size", Said(&["size"], only_item)),
     rule(&[&["Discretization"]], "bins", Renamed("bin_boundaries")),
     rule(&[&["CategoryEncoding"]], "max_tokens", Renamed("num_tokens")),
+    rule(&[&["CategoryEncoding"]], "sparse", Neutral("false")),
 ];
 
 /// An initializer by the name that Keras 1 gave it.
@@ -226,7 +232,7 @@ fn is_one(json: &Json) -> Option<Json> {
     json.as_str().map(|name| Json::Bool(name == "one"))
 }
 
-fn data_format(json: &Json) -> Option<Json> {
+pub(super) fn data_format(json: &Json) -> Option<Json> {
     match json.as_str()? {
         "tf" => Some("channels_last".into()),
         "th" => Some("channels_first".into()),
@@ -264,6 +270,21 @@ fn padding(json: &Json) -> Option<Json> {
 /// What a layer of Keras 1 and 2 says of its input when it is the first.
 pub(super) const INPUT_KEYS: &[&str] =
     &["batch_input_shape", "input_shape", "input_dtype", "input_dim", "input_length"];
+
+/// Layers of Keras 1 whose config does not say where the channels are, though it matters to them.
+pub(super) const SILENT_ABOUT_CHANNELS: &[&str] = &[
+    "ZeroPadding2D",
+    "ZeroPadding3D",
+    "Cropping2D",
+    "Cropping3D",
+    "UpSampling2D",
+    "UpSampling3D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+];
+
+/// Layers whose dtype was that of what goes in or comes out, and is no policy.
+pub(super) const LOOSE_DTYPE: &[&str] = &["Embedding", "IntegerLookup", "StringLookup", "TextVectorization"];
 
 /// Keys that hold a layer, and lists of layers.
 pub(super) const LAYER_KEYS: &[&str] = &["layer", "backward_layer", "cell"];

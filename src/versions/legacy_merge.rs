@@ -5,8 +5,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Work, text};
 
-/// What a mode became: the class, and its settings with what they were.
-const MODES: &[(&str, &str, &[(&str, &str)])] = &[
+/// A mode, the class that it became, and that one's settings with what they were.
+type Mode = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const MODES: &[Mode] = &[
     ("sum", "Add", &[]),
     ("mul", "Multiply", &[]),
     ("ave", "Average", &[]),

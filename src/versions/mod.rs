@@ -8,10 +8,12 @@ mod activations;
 mod arrays;
 pub(crate) mod compile;
 mod compile_names;
+mod functions;
 mod keras2_calls;
 mod keras2_classes;
 mod keras2_functions;
 mod keras2_masks;
+mod keras2_refused;
 mod keys;
 mod legacy_merge;
 mod models;
@@ -21,8 +23,6 @@ mod operations;
 pub(crate) mod optimizer;
 mod plain;
 pub(crate) mod portable;
-#[cfg(test)]
-mod portable_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -94,10 +94,11 @@ pub(crate) fn modernize(config: Json, origin: &Origin) -> Result<(Json, Vec<Chan
     let mut work = Work {
         era: Era::of(&config, origin),
         backend: origin.backend.clone(),
+        channels: None,
         names: HashSet::new(),
         changes: Vec::new(),
     };
-    work.note_names(&config);
+    work.look_around(&config);
     let config = work.plain(config, "");
     let config = work.layer(config, "");
     Ok((config, work.changes))
@@ -107,6 +108,8 @@ pub(crate) fn modernize(config: Json, origin: &Origin) -> Result<(Json, Vec<Chan
 struct Work {
     era: Era,
     backend: Option<String>,
+    /// Where the channels are in a model of Keras 1, by those of its layers that say it.
+    channels: Option<Json>,
     /// Every name in the config, so that new ones differ.
     names: HashSet<String>,
     changes: Vec<Change>,
@@ -117,12 +120,14 @@ impl Work {
         self.changes.push(Change { place: place.to_owned(), what: what.to_string() });
     }
 
-    fn note_names(&mut self, json: &Json) {
+    fn look_around(&mut self, json: &Json) {
         match json {
-            Json::Array(items) => items.iter().for_each(|item| self.note_names(item)),
+            Json::Array(items) => items.iter().for_each(|item| self.look_around(item)),
             Json::Object(items) => {
                 self.names.extend(text(items, "name").map(str::to_owned));
-                items.values().for_each(|item| self.note_names(item));
+                self.channels =
+                    items.get("dim_ordering").and_then(keys::data_format).or(self.channels.take());
+                items.values().for_each(|item| self.look_around(item));
             }
             _ => {}
         }

@@ -21,10 +21,10 @@ impl Work {
         let Some(Json::Array(layers)) = config.get_mut("layers").map(Json::take) else {
             return Json::Object(config);
         };
-        if super::legacy_merge::is_first(&layers) {
-            if let Some(graph) = self.merged(envelope, &config, &layers, place) {
-                return graph;
-            }
+        if super::legacy_merge::is_first(&layers)
+            && let Some(graph) = self.merged(envelope, &config, &layers, place)
+        {
+            return graph;
         }
         let input = layers.first().and_then(|layer| self.implied_input(layer));
         let mut layers: Vec<Json> = layers.into_iter().map(|layer| self.named_layer(layer, place)).collect();

@@ -40,6 +40,7 @@ impl Work {
                 }
             }
             self.note(place, "wrote the calls of layers as Keras 3 does");
+            self.operations(&mut layers, config.get("output_layers"), place);
         }
         config.insert("layers".into(), layers.into());
     }
@@ -52,7 +53,7 @@ fn triple(json: &Json) -> Option<(&str, u64, u64)> {
 }
 
 /// Goes through every tensor that is referred to below `json`.
-fn each_tensor<'a>(json: &'a Json, found: &mut impl FnMut(&'a str, u64)) {
+pub(super) fn each_tensor<'a>(json: &'a Json, found: &mut impl FnMut(&'a str, u64)) {
     if let Some((layer, call, _)) = triple(json) {
         found(layer, call);
     }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::keys::{self, Fate, Rule};
 use super::{Era, Work, activations, inside, operations, text};
+use crate::config::graph::KEEPS_MASKS;
 use crate::registry::rows;
 
 /// The kinds of objects that layers have under keys with these endings, and their modules.
@@ -44,6 +45,9 @@ impl Work {
             (_, config) => config,
         };
         envelope.insert("config".into(), config);
+        if self.era == Era::Keras2 && keys::TAKES_MASKS.contains(&class.as_str()) {
+            envelope.insert(KEEPS_MASKS.into(), true.into());
+        }
         Json::Object(envelope)
     }
 
@@ -103,6 +107,9 @@ impl Work {
                 "took its kernel for one of TensorFlow: the file does not say what Keras ran on",
             );
         }
+        if class == "RandomCrop" && config.contains_key("rng_type") {
+            self.note(place, "left it to crop in training only, as in Keras 3; Keras 2 resized elsewhere");
+        }
         for rule in keys::KERAS_1.iter().chain(keys::KERAS_2).filter(|rule| rule.applies_to(class)) {
             self.apply(rule, &mut config, place);
         }
@@ -141,7 +148,7 @@ impl Work {
                 self.note(place, format_args!("dropped {key:?}"));
             }
             Fate::Neutral(neutral) => {
-                if value.is_null() || value.to_string() == neutral {
+                if value.is_null() || value.to_string().as_str() == neutral {
                     self.note(place, format_args!("dropped {key:?}, which was {value}"));
                     config.shift_remove(key);
                 }
@@ -176,6 +183,14 @@ impl Work {
             // The first layer of a Sequential model has given them to an input already.
             self.apply(&Rule { classes: &[], key, fate: Fate::Dropped }, config, place);
         }
+        if let Some(format) = &self.channels
+            && keys::SILENT_ABOUT_CHANNELS.contains(&class)
+            && !config.contains_key("data_format")
+        {
+            let format = format.clone();
+            self.note(place, format_args!("said \"data_format\": {format}, as other layers do"));
+            config.insert("data_format".into(), format);
+        }
         if ["GRU", "GRUCell"].contains(&class) && !config.contains_key("reset_after") {
             self.note(place, "said \"reset_after\": false, which went without saying");
             config.insert("reset_after".into(), false.into());
@@ -203,11 +218,11 @@ impl Work {
             }
             Json::String(name) => match name.strip_suffix("_ref") {
                 Some(name) => Some(name.into()),
-                // The type of its input, as it meant for the layer that was the first.
-                None if class == "Embedding" && self.era < Era::Keras3 && name.contains("int") => {
-                    Some(Json::Null)
+                None => {
+                    let is_of_its_ends = ["int", "string"].iter().any(|kind| name.contains(kind));
+                    let is_loose = self.era < Era::Keras3 && keys::LOOSE_DTYPE.contains(&class);
+                    (is_of_its_ends && is_loose).then_some(Json::Null)
                 }
-                None => None,
             },
             Json::Null if self.era < Era::Keras3 => Some(Json::Null),
             _ => None,

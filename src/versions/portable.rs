@@ -9,6 +9,7 @@ use super::activations;
 use super::keras2_calls::functional;
 use super::keras2_classes::{ACTIVATIONS, CONSTRAINTS, INITIALIZERS, LAYERS, REGULARIZERS};
 use super::keras2_masks::check_sequence;
+use super::keras2_refused::{check_settings, check_type, is_whole};
 use super::keys::{Fate, KERAS_2};
 use crate::config::{Object, brief};
 use crate::error::{Error, Problems, Result};
@@ -131,22 +132,37 @@ pub(super) fn object(json: &Json, problems: &mut Problems) -> Json {
     let module = object.text("module").unwrap_or("keras.layers");
     let class = object.class;
     match class {
-        "DTypePolicy" => return object.config.get("name").cloned().unwrap_or_default(),
+        "DTypePolicy" => return policy(&object, problems),
         "Sequential" => return model("Sequential", sequential(&object, problems)),
         "Functional" | "Model" => return model("Model", functional(&object, problems)),
         _ => {}
     }
     let rows = KINDS.iter().find(|(known, _)| *known == module).map_or(&[][..], |(_, rows)| rows);
+    // Its name before Keras 3.4.
+    let class = if class == "OrthogonalInitializer" { "Orthogonal" } else { class };
     let Some(row) = rows.iter().find(|row| row.0 == class) else {
         problems.push(Error::unsupported(format_args!("Keras 2 has no {module}.{class}")));
         return Json::Null;
     };
+    if module == "keras.layers" {
+        check_settings(class, object.config, problems);
+    }
     let config = settings(row, module == "keras.layers", object.config, problems);
     json!({"module": module, "class_name": class, "config": config, "registered_name": null})
 }
 
 fn model(class: &str, config: Json) -> Json {
     json!({"module": "keras", "class_name": class, "config": config, "registered_name": null})
+}
+
+/// The name of a dtype policy.
+fn policy(object: &Object<'_>, problems: &mut Problems) -> Json {
+    let name = object.config.get("name").cloned().unwrap_or_default();
+    // Its variables lie in a file as bytes without a type.
+    if name == "bfloat16" {
+        problems.push(Error::unsupported("Keras 2 does not read variables of type bfloat16"));
+    }
+    name
 }
 
 /// Any value in the words of Keras 2: objects at any depth, and everything else as it is.
@@ -156,6 +172,9 @@ fn value(json: &Json, problems: &mut Problems) -> Json {
         // A function is known by its name.
         Json::Object(fields) if fields.get("class_name").is_some_and(|class| class == "function") => {
             fields.get("config").cloned().unwrap_or_default()
+        }
+        Json::Object(fields) if !fields.contains_key("class_name") => {
+            fields.iter().map(|(key, item)| (key.clone(), value(item, problems))).collect()
         }
         Json::Object(_) => object(json, problems),
         other => other.clone(),
@@ -178,7 +197,7 @@ fn settings(row: &Row, is_layer: bool, config: &Map<String, Json>, problems: &mu
                     _ if activations::KEYS.contains(&key) => activation(given, problems),
                     _ => value(given, problems),
                 };
-                out.insert(key.to_owned(), given);
+                out.insert(key.to_owned(), type_of(class, key, config).unwrap_or(given));
             } else if !says_nothing(key, given, neutral.get(key)) {
                 let message = format!("Keras 2's {class} has no such setting, got {}", brief(given));
                 problems.push(Error::unsupported(message));
@@ -189,6 +208,16 @@ fn settings(row: &Row, is_layer: bool, config: &Map<String, Json>, problems: &mu
         out.extend(keys.iter().map(|key| ((*key).to_owned(), Json::Null)));
     }
     out.into()
+}
+
+/// The type of layers that give numbers of words or words, which Keras 2 wants to be that.
+fn type_of(class: &str, key: &str, config: &Map<String, Json>) -> Option<Json> {
+    let is_int = config.get("output_mode").is_some_and(|mode| mode == "int");
+    match class {
+        "StringLookup" | "IntegerLookup" if key == "dtype" && is_int => Some("int64".into()),
+        "TextVectorization" if key == "dtype" => Some("string".into()),
+        _ => None,
+    }
 }
 
 /// Whether a setting that Keras 2 lacks may be left out.
@@ -229,6 +258,7 @@ fn sequential(object: &Object<'_>, problems: &mut Problems) -> Json {
         out.push(problems.at(place, |problems| self::object(layer, problems)));
     }
     check_sequence(layers, problems);
+    check_types(layers, problems);
     let mut config = Map::from_iter([("layers".to_owned(), out.into())]);
     for key in ["name", "build_input_shape"] {
         config.extend(object.config.get(key).map(|value| (key.to_owned(), value.clone())));
@@ -236,6 +266,25 @@ fn sequential(object: &Object<'_>, problems: &mut Problems) -> Json {
     freeze(object, &mut config);
     config.into()
 }
+
+/// Checks what a sequence of layers is given, as far as the first that computes.
+fn check_types(layers: &[Json], problems: &mut Problems) {
+    let mut objects = layers.iter().filter_map(Object::of).enumerate();
+    let input = objects.next().and_then(|(_, input)| input.config.get("dtype")?.as_str());
+    let Some(dtype) = input.filter(|dtype| is_whole(dtype)) else { return };
+    for (index, object) in objects {
+        let name = object.config.get("name").and_then(Json::as_str).unwrap_or_default();
+        problems.note(
+            check_type(object.class, dtype).map_err(|error| error.at(place(index, name, object.class))),
+        );
+        if !MOVES.iter().any(|moves| object.class.starts_with(moves)) {
+            return;
+        }
+    }
+}
+
+/// What layers begin with that only move values.
+const MOVES: &[&str] = &["Flatten", "Reshape", "Permute", "Repeat", "Cropping", "ZeroPadding", "Identity"];
 
 /// Keras 2 hands `trainable` of a model on to all its layers, even when it is true.
 pub(super) fn freeze(object: &Object<'_>, config: &mut Map<String, Json>) {

@@ -81,6 +81,7 @@ fn legacy(path: &Path) -> (Json, Origin) {
 }
 
 #[test]
+#[allow(clippy::print_stderr)]
 fn configs_from_the_wild_are_read() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wild");
     let paths = files(&folder, "h5");

@@ -162,7 +162,8 @@ impl KerasWeights {
         if self.file.store.tensors.contains_key(new) {
             return Err(Error::input(format_args!("there is a tensor {new:?} already")));
         }
-        if matches!(self.file.layout, Layout::Legacy { .. }) && !relist(&mut self.file.store, old, Some(new)) {
+        if matches!(self.file.layout, Layout::Legacy { .. }) && !relist(&mut self.file.store, old, Some(new))
+        {
             return Err(Error::input(format_args!("{new:?} is not in any layer of the file")));
         }
         let tensor = self.file.store.tensors.remove(old);

@@ -9,6 +9,7 @@ mod objects;
 pub(crate) mod optimizer;
 mod pack;
 mod present;
+pub(crate) mod renamed;
 mod report;
 mod save;
 mod saved_model;
@@ -137,7 +138,7 @@ impl WeightsFile {
     ) -> Result<Resolved> {
         match (&self.layout, matching) {
             (Layout::Keras3, None | Some(Matching::Path)) => {
-                let mut found = Resolved { store: self.store.clone(), ..Resolved::default() };
+                let mut found = renamed::resolve(&self.store, description);
                 optimizer::modernize(self, description, config, &mut found);
                 Ok(found)
             }
@@ -152,10 +153,12 @@ impl WeightsFile {
                 let by_name = matching == Some(Matching::Name);
                 legacy::resolve(self, root, description, config, by_name)
             }
-            (Layout::Objects(objects), None) => objects::resolve(&self.store, objects, description, config),
-            (Layout::Objects(_), Some(_)) => {
-                Err(Error::unsupported("a checkpoint of TensorFlow has its own way of matching"))
+            (Layout::Objects(objects), None | Some(Matching::Order)) => {
+                objects::resolve(&self.store, objects, description, config)
             }
+            (Layout::Objects(_), _) => Err(Error::unsupported(
+                "a checkpoint of TensorFlow has neither the paths of Keras 3 nor names",
+            )),
             (Layout::Names | Layout::Params, Some(Matching::Order)) => {
                 Err(Error::unsupported("a file of names does not say in which order its layers are"))
             }

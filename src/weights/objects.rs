@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Resolved, planned};
+use super::{Resolved, optimizer, planned};
 use crate::config::graph::Graph;
 use crate::config::{Json, Map, Object};
 use crate::error::{Error, Problems, Result};
@@ -14,6 +14,9 @@ use crate::file::store::Store;
 use crate::keras_file::Description;
 use crate::layer::Variable;
 use crate::module::graph_of;
+
+/// Names in Keras 3, and what Keras 2 had instead.
+const FORMER: &[(&str, &str)] = &[("kernel", "depthwise_kernel")];
 
 /// Finds the variables of a model.
 pub(super) fn resolve(
@@ -37,6 +40,7 @@ pub(super) fn resolve(
             found.take(path, key, tensor.clone());
         }
     }
+    optimizer::of_objects(&file.tensors, objects, description, config, &mut found);
     let unused = unused.into_iter().filter(|key| !is_of_optimizer(key));
     let unused = unused.filter_map(|key| Some((key.to_owned(), file.tensors.get(key)?.shape.clone())));
     found.unused = unused.collect();
@@ -94,6 +98,7 @@ impl<'a> Search<'a> {
             return self.problems.push(Error::weights(message).at(name));
         };
         let known: HashMap<&str, _> = graph.layers.iter().map(|layer| (layer.name.as_str(), layer)).collect();
+        let mut names = Vec::new();
         for (place, child) in layers {
             let object = config.get("layers").and_then(|layers| Object::of(layers.get(place)?));
             let name =
@@ -102,13 +107,24 @@ impl<'a> Search<'a> {
             let Some(group) = layer.group.as_deref().map(|group| below(prefix, group)) else { continue };
             match (graph_of(layer.config.as_ref()), object) {
                 (Some(inner), Some(object)) => self.model(inner, object.config, child, &group),
-                _ => self.layer(child, &group),
+                _ => names.extend(self.layer(child, &group).map(|other| (layer.name.as_str(), other))),
             }
+        }
+        // Where the layers have the same names, they are the better witness.
+        let own: BTreeSet<&str> = names.iter().map(|(own, _)| *own).collect();
+        let others: BTreeSet<&str> = names.iter().map(|(_, other)| *other).collect();
+        if own == others
+            && let Some((own, other)) = names.iter().find(|(own, other)| own != other)
+        {
+            let message = format!("by its place, the checkpoint has the layer {other:?} for it");
+            self.problems.push(Error::weights(message).at(own));
         }
     }
 
-    /// Finds the variables of the layer that is the object `node` and has the group `prefix`.
-    fn layer(&mut self, node: usize, prefix: &str) {
+    /// Finds the variables of the layer that is the object `node` and has the group `prefix`. Gives the name
+    /// that the layer had.
+    fn layer(&mut self, node: usize, prefix: &str) -> Option<&'a str> {
+        let mut name = None;
         let description = self.description;
         for variable in description.variables.iter() {
             let Some(rest) = inside(&variable.group, prefix) else { continue };
@@ -121,7 +137,9 @@ impl<'a> Search<'a> {
             let child = owner.and_then(|owner| self.child(owner, variable.name));
             let key = child.and_then(|child| self.objects.variable(child));
             self.pairs.extend(key.map(|key| (variable, key)));
+            name = name.or_else(|| self.objects.full_name(child?)?.split('/').next());
         }
+        name
     }
 
     /// What `node`, which has the group `path`, calls its part of the group `part`.
@@ -158,10 +176,11 @@ impl<'a> Search<'a> {
         parts
     }
 
-    /// Keras 3 leaves out the underscore of what is nobody else's business.
+    /// What Keras 2 called what Keras 3 calls `name`, without the underscore of what is nobody else's business.
     fn child(&self, node: usize, name: &str) -> Option<usize> {
-        let child = self.objects.find(node, &[name]);
-        child.or_else(|| self.objects.find(node, &[&format!("_{name}")]))
+        let hidden = format!("_{name}");
+        let former = FORMER.iter().filter(|(now, _)| *now == name).map(|(_, former)| *former);
+        [name, &hidden].into_iter().chain(former).find_map(|name| self.objects.find(node, &[name]))
     }
 }
 

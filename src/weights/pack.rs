@@ -79,8 +79,7 @@ pub(super) fn save(path: &Path, tensors: Vec<Tensor>, extra: &Extra) -> Result<(
 pub(super) fn tensors(store: &Store) -> Result<Vec<Tensor>> {
     let tensor = |(name, stored): (&String, &Stored)| {
         let dtype = stored.element.keras_name().and_then(Dtype::from_name);
-        let dtype =
-            dtype.ok_or_else(|| Error::unsupported(format_args!("{:?}", stored.element)).at(name))?;
+        let dtype = dtype.ok_or_else(|| Error::unsupported(format_args!("{:?}", stored.element)).at(name))?;
         let id = match stored.attributes.get(ID) {
             Some(Attribute::Int(id)) => Some(id.cast_unsigned()),
             _ => None,

@@ -112,7 +112,8 @@ impl KerasModel {
                 save_file(path, safetensors::content(&named)?)
             }
             Kind::Pack => {
-                let extra = pack::Extra { texts: BurnpackStore::default_metadata(), ..pack::Extra::default() };
+                let extra =
+                    pack::Extra { texts: BurnpackStore::default_metadata(), ..pack::Extra::default() };
                 pack::save(path, self.collect(None, None, false), &extra)
             }
         }

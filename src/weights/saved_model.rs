@@ -31,7 +31,7 @@ pub(crate) fn saved_model(path: &Path, limits: &Limits) -> Result<Option<Saved>>
     }
     let saved = SavedModel::open(path, limits)?;
     let description =
-        json::parse(&saved.metadata).map_err(|error| error.at("the description of the model"))?;
+        json::read(&saved.metadata, limits).map_err(|error| error.at("the description of the model"))?;
     let get = |key: &str| description.get(key).filter(|value| !value.is_null()).cloned();
     let class = get("class_name").unwrap_or_else(|| saved.identifier.as_str().into());
     let mut config = get("config").unwrap_or_else(|| Map::new().into());
@@ -46,16 +46,18 @@ pub(crate) fn saved_model(path: &Path, limits: &Limits) -> Result<Option<Saved>>
     Ok(Some(Saved { config: model.into(), metadata: metadata.into(), weights }))
 }
 
-/// The checkpoint at a path: that of its index, or without the ending.
+/// The checkpoint at a path: that of its index, the same without the ending, or a SavedModel.
 ///
 /// # Errors
 /// When it is damaged, or beyond the limits.
 pub(crate) fn checkpoint(path: &Path, limits: &Limits) -> Result<Option<WeightsFile>> {
     let prefix = match path.extension().is_some_and(|ending| ending == "index") {
         true => path.with_extension(""),
+        false if SavedModel::is_at(path) => SavedModel::checkpoint(path)?,
         false => path.to_owned(),
     };
-    if !Bundle::is_at(&prefix) {
+    // A file of the name itself is a file of another kind.
+    if prefix.is_file() || !Bundle::is_at(&prefix) {
         return Ok(None);
     }
     let bundle = Bundle::open(&prefix, limits)?;
@@ -93,22 +95,34 @@ impl Tables<'_> {
 
     fn fill_layer(&mut self, config: &mut Map<String, Json>, node: usize) -> Result<()> {
         let objects = &self.saved.objects;
-        let table = objects.find(node, &["lookup_table"]);
-        let table = table.or_else(|| objects.find(node, &["_lookup_layer", "lookup_table"]));
-        let Some(table) = table else { return Ok(()) };
+        let owner = objects.find(node, &["_lookup_layer"]).unwrap_or(node);
+        let Some(table) = objects.find(owner, &["lookup_table"]) else { return Ok(()) };
         let resources = match self.resources.take() {
             Some(resources) => resources,
             None => self.saved.resources()?,
         };
         let is_inverted = config.get("invert").is_some_and(|invert| invert == true);
         let place = config.get("name").and_then(Json::as_str).unwrap_or("vocabulary").to_owned();
-        let keys = resources.table(objects, table, is_inverted).map_err(|error| error.at(place))?;
-        let words: Json = match keys {
-            Keys::Texts(texts) => texts.into(),
-            Keys::Numbers(numbers) => numbers.into(),
+        let keys = resources.table(objects, table, is_inverted).map_err(|error| error.at(&place))?;
+        let (words, count): (Json, _) = match keys {
+            Keys::Texts(texts) => (texts.as_slice().into(), texts.len()),
+            Keys::Numbers(numbers) => (numbers.as_slice().into(), numbers.len()),
         };
         config.insert("vocabulary".to_owned(), words);
         self.resources = Some(resources);
+        if config.get("output_mode").is_some_and(|mode| mode == "tf_idf")
+            && config.get("idf_weights").is_none_or(Json::is_null)
+            && let Some(key) = objects.find(owner, &["idf_weights"]).and_then(|node| objects.variable(node))
+            && let Some(tensor) = self.saved.bundle.tensors().get(key)
+        {
+            // Those of unknown words stand first, and nothing or zeros behind.
+            let unknown = config.get("num_oov_indices").and_then(Json::as_u64).unwrap_or(1);
+            let bytes = tensor.read().map_err(|error| error.at(place))?;
+            let (numbers, _) = bytes.as_chunks();
+            let numbers = numbers.iter().map(|number| json::number(f32::from_le_bytes(*number).into()));
+            let unknown = usize::try_from(unknown).unwrap_or(usize::MAX);
+            config.insert("idf_weights".to_owned(), numbers.skip(unknown).take(count).collect());
+        }
         Ok(())
     }
 }

@@ -96,7 +96,8 @@ fn groups(index: &Json) -> Result<Vec<(&str, Vec<&str>)>> {
 
 fn open(path: &Path, name: &str, limits: &Limits) -> Result<Store> {
     let mut parts = Path::new(name).components();
-    let is_plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name);
+    let is_plain =
+        matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name);
     if !is_plain || name.contains(['\\', '\0']) {
         return Err(Error::damaged("expected the name of a file beside the index"));
     }

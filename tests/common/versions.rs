@@ -67,6 +67,17 @@ impl Fixture {
         self.folder.join(format!("{}.npz", self.model()))
     }
 
+    /// Whether the state of an optimizer is in it: Keras 2 leaves that of the legacy ones out of `.keras` files.
+    pub fn has_optimizer(&self) -> bool {
+        let is_left_out = self.kind() == "keras" && self.model().starts_with("legacy");
+        self.entry.get("optimizer").is_some() && !is_left_out
+    }
+
+    /// Whether there are functions of TensorFlow in it, which only Keras 2 knows.
+    pub fn has_tensorflow(&self) -> bool {
+        self.version.starts_with('2') && self.model() == "operators"
+    }
+
     /// How far off a prediction may be.
     pub fn tolerance(&self) -> f64 {
         self.entry["tolerance"].as_f64().unwrap_or(1e-5)

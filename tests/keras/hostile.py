@@ -158,22 +158,26 @@ def nothing(_):
     pass
 
 
-def legacy_lambda(file):
-    """A whole model of the old format, with the code of a function in it."""
-    code = "4wEAAAAAAAAAAAAAAAAAAAABAAAABAAAAEMAAADzDAAAAGQBewBkAgQAUwA="
+def legacy(file, *others):
+    """A whole model of the old format."""
     dense = {"name": "dense", "units": 5, "activation": "linear", "batch_input_shape": [None, 7]}
-    evil = {"name": "evil", "function": [code, None, None], "function_type": "lambda", "arguments": {}}
-    layers = [{"class_name": "Dense", "config": dense}, {"class_name": "Lambda", "config": evil}]
+    layers = [{"class_name": "Dense", "config": dense}, *others]
     config = {"class_name": "Sequential", "config": {"name": "model", "layers": layers}}
     file.attrs["keras_version"] = "2.15.0"
     file.attrs["backend"] = "tensorflow"
     file.attrs["model_config"] = json.dumps(config)
     weights = file.create_group("model_weights")
-    weights.attrs["layer_names"] = np.array([b"dense", b"evil"])
+    weights.attrs["layer_names"] = np.array([b"dense"])
     weights["dense/dense/kernel:0"] = np.zeros((7, 5), "f4")
     weights["dense/dense/bias:0"] = np.zeros(5, "f4")
     weights["dense"].attrs["weight_names"] = np.array([b"dense/kernel:0", b"dense/bias:0"])
-    weights.create_group("evil").attrs["weight_names"] = np.array([], "S1")
+
+
+def legacy_lambda(file):
+    """The same with the code of a function in it."""
+    code = "4wEAAAAAAAAAAAAAAAAAAAABAAAABAAAAEMAAADzDAAAAGQBewBkAgQAUwA="
+    evil = {"name": "evil", "function": [code, None, None], "function_type": "lambda", "arguments": {}}
+    legacy(file, {"class_name": "Lambda", "config": evil})
 
 
 EVILS = [
@@ -198,6 +202,7 @@ EVILS = [
     long_names,
     object_reference,
     named_datatype,
+    legacy,
     legacy_lambda,
 ]
 # Groups of the new kind, which are smaller.

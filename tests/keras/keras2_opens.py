@@ -1,11 +1,12 @@
 """Lets Keras 2 open models that were written for it.
 
-Usage: keras2_opens.py ORIGINALS_DIR WRITTEN_DIR    one line per failure, then the counts
+Usage: keras2_opens.py ORIGINALS_DIR WRITTEN_DIR...    one line per failure, then the counts
 
-`tf_keras`, or `keras` where that is a Keras 2, opens every file of WRITTEN_DIR, and has to predict what
+`tf_keras`, or `keras` where that is a Keras 2, opens every file of the folders, and has to predict what
 is recorded beside the original of the same name.
 """
 
+import json
 import os
 import sys
 import warnings
@@ -13,6 +14,8 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+# TensorFlow 2.15 pools with strides wrongly with it.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 import numpy as np
 import tensorflow as tf
@@ -73,17 +76,12 @@ def differences(path, recorded, tolerance):
 
 
 def tolerances(originals):
-    import json
-
     manifest = json.loads((originals / "manifest.json").read_text())
     return {case["name"]: case.get("tolerance") or TOLERANCE for case in manifest["cases"]}
 
 
-def main(arguments):
-    if len(arguments) != 2:
-        sys.exit(__doc__)
-    warnings.simplefilter("ignore")
-    originals, written = map(Path, arguments)
+def check(originals, written):
+    """Opens every file of a folder, and counts those that passed and those that failed."""
     known, counts = tolerances(originals), {True: 0, False: 0}
     for path in sorted(p for p in written.rglob("*") if p.suffix in (".keras", ".h5")):
         name = str(path.relative_to(written).with_suffix(""))
@@ -93,10 +91,18 @@ def main(arguments):
         except Exception as error:
             found = [f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"]
         for line in found:
-            print(f"{name}: {line}", flush=True)
+            print(f"{name}{path.suffix}: {line}", flush=True)
         counts[not found] += 1
-    print(f"Keras {keras.__version__}: {counts[True]} passed, {counts[False]} failed")
-    return 1 if counts[False] or not counts[True] else 0
+    print(f"Keras {keras.__version__}, {written.name}: {counts[True]} passed, {counts[False]} failed", flush=True)
+    return counts[True] and not counts[False]
+
+
+def main(arguments):
+    if len(arguments) < 2:
+        sys.exit(__doc__)
+    warnings.simplefilter("ignore")
+    originals, *folders = map(Path, arguments)
+    return 0 if all([check(originals, written) for written in folders]) else 1
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def recurrent():
 def nested():
     inner = keras.Sequential([keras.Input((3,)), layers.Dense(3), layers.Dense(2)], name="inner")
     x = keras.Input((3,))
-    return keras.Model(x, layers.Dense(1)(inner(layers.Dense(3)(x)) + inner(x)))
+    return keras.Model(x, layers.Dense(1)(layers.Add()([inner(layers.Dense(3)(x)), inner(x)])))
 
 
 def attention():
@@ -70,6 +70,20 @@ def words():
     return keras.Model(x, layers.Embedding(6, 2)(y))
 
 
+def learnt():
+    """Counts of words, and a table that is read backwards."""
+    x = keras.Input((1,), dtype="string")
+    frequent = layers.TextVectorization(output_mode="tf_idf")
+    frequent.adapt(np.array(["red blue", "blue blue", "green blue red"]))
+    present = layers.StringLookup(output_mode="multi_hot")
+    present.adapt(np.array(["blue", "green"]))
+    number = keras.Input((1,), dtype="int64")
+    word = layers.IntegerLookup(vocabulary=[70, 50], invert=True)
+    index = layers.IntegerLookup()
+    index.adapt(np.array([[50], [70], [50]]))
+    return keras.Model([x, number], [frequent(x), present(x), index(word(number))])
+
+
 def tabular():
     x = keras.Input((2,))
     y = layers.Normalization()
@@ -82,6 +96,8 @@ def inputs_of(model):
         shape = (2, *spec.shape[1:])
         if spec.dtype == tf.string:
             yield np.array(["blue", "unknown"]).reshape(shape)
+        elif spec.dtype == tf.int64:
+            yield np.array([2, 1]).reshape(shape)
         else:
             yield random.normal(size=shape).astype("float32")
 
@@ -103,7 +119,7 @@ def write(folder, make):
     if make is old_optimizer:
         trained(model, keras.optimizers.legacy.Adam(0.01))
     for variable in (weight for weight in model.weights if isinstance(weight, tf.Variable)):
-        if variable.dtype.is_floating and make is not tabular and "moving" not in variable.name:
+        if variable.dtype.is_floating and make not in (learnt, tabular) and "moving" not in variable.name:
             variable.assign(random.normal(scale=0.5, size=variable.shape))
     # The functions that TensorFlow traces are not needed to read a model again, and take megabytes.
     model.save(os.path.join(folder, name), save_format="tf", save_traces=make is dense_bn)
@@ -127,6 +143,6 @@ if __name__ == "__main__":
     shutil.rmtree(target, ignore_errors=True)
     os.makedirs(target)
     os.chdir(target)
-    for make in (dense_bn, old_optimizer, recurrent, nested, attention, words, tabular):
+    for make in (dense_bn, old_optimizer, recurrent, nested, attention, words, learnt, tabular):
         write(target, make)
     os.remove("vocabulary.txt")

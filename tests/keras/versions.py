@@ -92,11 +92,11 @@ def attention():
 
 
 def preprocessing():
-    x, y, z = keras.Input((3,), name="x"), keras.Input((2,), name="y"), keras.Input((3,), name="z")
+    x, y, z = keras.Input((3,), name="x"), keras.Input((1,), name="y"), keras.Input((3,), name="z")
     adapted = L.Normalization()
     adapted.adapt(np.arange(12.0, dtype="float32").reshape(4, 3) ** 2)
     known = L.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 0.5, 1.0])
-    bins = L.Flatten()(L.CategoryEncoding(4, "one_hot")(L.Discretization(bin_boundaries=[-0.5, 0.0, 0.5])(y[:, :1])))
+    bins = L.Flatten()(L.CategoryEncoding(4, "one_hot")(L.Discretization(bin_boundaries=[-0.5, 0.0, 0.5])(y)))
     scaled = L.Rescaling(0.5, offset=-1.0)(z)
     return keras.Model([x, y, z], L.Dense(2)(L.Concatenate()([adapted(x), known(z), bins, scaled])))
 
@@ -140,7 +140,7 @@ if KERAS2:
         "legacy_sgd": (tiny, lambda: (O.legacy.SGD(0.01, momentum=0.9, decay=1e-4), "mse", None)),
         "legacy_rmsprop": (tiny, lambda: (O.legacy.RMSprop(0.01, momentum=0.5, centered=True), "mse", ["mae"])),
     }
-TOLERANCES = {"half": 2e-3}
+TOLERANCES = {"half": 5e-3}
 ONLY_WEIGHTS = ("mlp", "graph", "recurrent")
 
 # The variables of an optimizer after the iteration and the learning rate, as Keras 3 has them in its files:
@@ -199,7 +199,12 @@ def train(model, rng, inputs, compiled):
     if "sparse" in str(getattr(loss, "name", loss)):
         targets = [rng.integers(0, targets[0].shape[-1], (batch, 1))]
     for _ in range(3):
-        model.train_on_batch(alone(inputs), alone(targets))
+        if VERSION == "3.6.0" and "int" in str(inputs[0].dtype):
+            # It multiplies losses with masks of another shape.
+            gradients = [keras.ops.convert_to_tensor(rng.uniform(-1, 1, v.shape)) for v in model.trainable_variables]
+            model.optimizer.apply(gradients, model.trainable_variables)
+        else:
+            model.train_on_batch(alone(inputs), alone(targets))
 
 
 def state(model):
@@ -209,9 +214,10 @@ def state(model):
         return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in optimizer.variables]
     kind, variables = type(optimizer).__name__, model.trainable_variables
     values = [optimizer.iterations]
-    if not isinstance(getattr(optimizer, "_learning_rate", None), O.schedules.LearningRateSchedule):
+    # A decay of the legacy optimizers is a schedule.
+    if not callable(getattr(optimizer, "_learning_rate", None)) and not getattr(optimizer, "_initial_decay", 0):
         values.append(optimizer.learning_rate)
-    if isinstance(optimizer, O.legacy.Optimizer):
+    if hasattr(optimizer, "get_slot"):
         slots = [[[optimizer.get_slot(v, name) for v in variables] for name in names] for names in LEGACY[kind]]
     else:
         slots = [[getattr(optimizer, name) for name in names if getattr(optimizer, name, None)] for names in SLOTS[kind]]
@@ -226,8 +232,13 @@ def containers(name, model, out):
     """Writes the model in every container that this version writes: (kind, file)."""
     model.save(out / f"{name}.keras")
     yield "keras", f"{name}.keras"
-    model.save(out / f"{name}.h5")
-    yield "h5", f"{name}.h5"
+    try:
+        model.save(out / f"{name}.h5")
+        yield "h5", f"{name}.h5"
+    except ValueError as error:
+        # Old Kerases cannot when two variables have the same name.
+        print(f"{VERSION} cannot write {name}.h5: {error}")
+        (out / f"{name}.h5").unlink()
     if name not in ONLY_WEIGHTS:
         return
     model.save_weights(out / f"{name}.weights.h5")

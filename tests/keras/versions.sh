@@ -13,19 +13,16 @@ python=$all/$version/bin/python
 old=$all/2.15.0
 
 case $version in
-    2.21.0 | 3.15.1) base=$(sh "$here/venv.sh") ;;
-    *) base=$old/bin/python ;;
+    3.15.1) exec sh "$here/venv.sh" ;;
+    2.21.0) base=$(sh "$here/venv.sh") package=tf_keras ;;
+    *) base=$old/bin/python package=keras ;;
 esac
-if ! cmp -s "$here/versions.txt" "$old/requirements.stamp" && [ "$base" = "$old/bin/python" ]; then
+if [ "$package" = keras ] && ! cmp -s "$here/versions.txt" "$old/requirements.stamp"; then
     python3 -m venv --clear "$old" >&2
     "$base" -m pip install --quiet --no-cache-dir --disable-pip-version-check -r "$here/versions.txt" >&2
     cp "$here/versions.txt" "$old/requirements.stamp"
 fi
 if ! [ -x "$python" ]; then
-    case $version in
-        2.*) package=tf_keras ;;
-        *) package=keras ;;
-    esac
     # A target of its own, so that what the environment has stays as it is.
     "$base" -m pip install --quiet --no-cache-dir --disable-pip-version-check --no-deps --target "$all/$version/lib" "$package==$version" >&2
     mkdir -p "$all/$version/bin"

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Looks into Keras models, runs them and converts them.
 #[derive(Debug, Parser)]
@@ -21,15 +21,21 @@ pub enum Command {
     Summary(Summary),
     /// Runs a model on arrays of NumPy's.
     Predict(Predict),
-    /// Writes a model in its other form: a .keras file, or a directory.
+    /// Writes a model, or its weights, as a file of another kind.
     Convert(Convert),
+    /// Brings a model of any version of Keras into the form of today's, and tells what was changed.
+    Upgrade(Upgrade),
+    /// Tells two models apart: their configs, and every variable. Exits with 1 if there is anything to tell.
+    Diff(Diff),
+    /// Tells everything that keeps a file from being loaded. Exits with 1 if there is anything.
+    Check(Check),
     /// Lists the supported layers and operations.
     Layers(Layers),
 }
 
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// A .keras file or directory.
+    /// A model file of any kind.
     pub model: PathBuf,
     /// Prints one JSON document.
     #[arg(long)]
@@ -38,13 +44,13 @@ pub struct Inspect {
 
 #[derive(Debug, Args)]
 pub struct Summary {
-    /// A .keras file or directory.
+    /// A model file of any kind.
     pub model: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub struct Predict {
-    /// A .keras file or directory.
+    /// A model file of any kind.
     pub model: PathBuf,
     /// A .npz file with an array for every input, under the input's name. A model with one input
     /// takes any name, and a .npy file.
@@ -65,13 +71,56 @@ pub struct Predict {
 
 #[derive(Debug, Args)]
 pub struct Convert {
-    /// A .keras file or directory.
+    /// A model file of any kind.
     #[arg(value_name = "IN")]
     pub from: PathBuf,
-    /// What to write: a name that ends in .keras, or in / for a directory. A model that is there is
-    /// replaced.
+    /// What to write. The name says the kind: .keras, / for its directory form, .h5; of weights alone
+    /// .weights.h5, .weights.json, .safetensors, .bpk.
     #[arg(value_name = "OUT")]
     pub to: PathBuf,
+    /// Which Keras is to open it.
+    #[arg(long, value_enum, default_value_t = Target::Keras3)]
+    pub target: Target,
+    /// Replaces what is there.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Leaves out the state of the optimizer.
+    #[arg(long)]
+    pub no_optimizer: bool,
+    /// Takes fresh values for variables that the file does not have.
+    #[arg(long)]
+    pub partial: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    Keras2,
+    Keras3,
+}
+
+#[derive(Debug, Args)]
+pub struct Upgrade {
+    /// A model file of any kind and version.
+    pub old: PathBuf,
+    /// The .keras file to write.
+    pub new: PathBuf,
+    /// Replaces what is there.
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A model file of any kind.
+    pub left: PathBuf,
+    /// Another one.
+    pub right: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// A model file of any kind.
+    pub model: PathBuf,
 }
 
 #[derive(Debug, Args)]

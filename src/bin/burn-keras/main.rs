@@ -1,6 +1,7 @@
 //! The `burn-keras` program: looks into `.keras` files, runs them and converts them.
 
 mod args;
+mod check;
 mod convert;
 mod inspect;
 mod layers;
@@ -19,16 +20,26 @@ use args::{Arguments, Command};
 fn main() -> ExitCode {
     // Commands give their output instead of printing it, so that nothing of it comes before an error.
     let done = match Arguments::parse().command {
-        Command::Inspect(args) => inspect::run(&args),
-        Command::Summary(args) => summary::run(&args),
-        Command::Predict(args) => predict::run(&args),
-        Command::Convert(args) => convert::run(&args),
-        Command::Layers(args) => Ok(layers::run(&args)),
+        Command::Inspect(args) => inspect::run(&args).map(good),
+        Command::Summary(args) => summary::run(&args).map(good),
+        Command::Predict(args) => predict::run(&args).map(good),
+        Command::Convert(args) => convert::run(&args).map(good),
+        Command::Upgrade(args) => convert::upgrade(&args).map(good),
+        Command::Diff(args) => check::diff(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Layers(args) => Ok(good(layers::run(&args))),
     };
     match done {
-        Ok(output) => print(&output),
+        Ok((output, is_good)) => match print(&text::printable(&output)) {
+            code if is_good => code,
+            _ => ExitCode::FAILURE,
+        },
         Err(error) => fail(&error),
     }
+}
+
+fn good(output: String) -> (String, bool) {
+    (output, true)
 }
 
 fn print(output: &str) -> ExitCode {

@@ -100,11 +100,9 @@ fn refuses_symbolic_links_in_both_forms() {
 
 #[test]
 fn refuses_what_is_not_an_archive() {
-    assert_eq!(refusal(HDF5_MAGIC.to_vec()).0, ErrorKind::Unsupported);
-    assert!(refusal(HDF5_MAGIC.to_vec()).1.contains("legacy HDF5 whole-model file"));
+    assert_eq!(refusal(b"hello".to_vec()).0, ErrorKind::Damaged);
     assert!(refusal(Vec::new()).1.contains("an empty file"));
     assert!(refusal(b"\x1f\x8b\x08\x00".to_vec()).1.contains("gzip"));
-    assert!(refusal(b"{\"a\":1}".to_vec()).1.contains("JSON"));
     assert!(refusal(vec![0xab; 20]).1.contains("ab ab"));
     let whole = stored(&[("config.json", b"{}")]);
     for length in 0..whole.len() {
@@ -199,7 +197,7 @@ fn refuses_members_outside_the_archive() {
 #[test]
 fn the_checksum_of_pieces_is_that_of_the_whole() {
     for len in [0, 1, PIECE, PIECE + 1, 3 * PIECE + 5] {
-        let data: Vec<u8> = (0..len).map(|at| (at * 31 >> 3) as u8).collect();
+        let data: Vec<u8> = (0..len).map(|at| ((at * 31) >> 3) as u8).collect();
         assert_eq!(checksum(&data), crc32fast::hash(&data), "{len}");
     }
 }

@@ -69,7 +69,10 @@ impl<'a> Reader<'a> {
     pub(super) fn take(&mut self, len: usize) -> Result<()> {
         self.text = self.text.saturating_add(len as u64);
         Limits::check("text in paths and attributes, in bytes", self.text, self.limits.text_bytes)?;
-        self.limits.check_expansion("text in paths and attributes", self.bytes.len() as u64, self.text)
+        // Every byte of it may stand in the paths of all that is below, but hardly more often.
+        let most = (self.bytes.len() as u64).saturating_mul(self.limits.depth as u64);
+        let most = most.max(self.limits.expansion_floor);
+        Limits::check("text in paths and attributes of a file of this size, in bytes", self.text, most)
     }
 
     pub(super) fn read<'m>(

@@ -13,14 +13,37 @@ use crate::value::Value;
 
 use table::{FUNCTIONS, NODES};
 
+/// What a function is called with: a value, its shape, or a tensor of a graph.
+pub(crate) trait Argument: Clone {
+    fn is_float(&self) -> bool;
+
+    fn axes(&self) -> usize;
+
+    fn permuted(self, axes: &[usize]) -> Result<Self>;
+}
+
+impl<T: Form> Argument for T {
+    fn is_float(&self) -> bool {
+        self.dtype().is_float()
+    }
+
+    fn axes(&self) -> usize {
+        self.sizes().len()
+    }
+
+    fn permuted(self, axes: &[usize]) -> Result<Self> {
+        Form::permuted(self, axes)
+    }
+}
+
 /// Everything that a function is called with, by the names of TensorFlow.
-type Parameters<T> = Vec<(String, Tree<T>)>;
+pub(crate) type Parameters<T> = Vec<(String, Tree<T>)>;
 
 /// The operation that a function of TensorFlow is.
 pub(crate) struct Meaning {
     class: &'static str,
     /// Whether only floats are taken.
-    floats: bool,
+    pub(crate) floats: bool,
     /// Its arguments: own name, and that of TensorFlow.
     pub(crate) arguments: Vec<(&'static str, &'static str)>,
     /// Its options, likewise.
@@ -62,7 +85,7 @@ fn integers<T>(tree: &Tree<T>) -> Option<Vec<i64>> {
 }
 
 /// Changes parameters where TensorFlow means something else by them than Keras.
-fn adapt<T: Form>(function: &str, parameters: &mut Parameters<T>) -> Result<()> {
+fn adapt<T: Argument>(function: &str, parameters: &mut Parameters<T>) -> Result<()> {
     parameters.retain(|(name, _)| name != "name");
     match function {
         "reshape" => {
@@ -141,7 +164,7 @@ fn default<T>(parameters: &mut Parameters<T>, name: &str, json: Json) {
 }
 
 /// A matrix with its last two axes in each other's place.
-fn transpose<T: Form>(parameters: &mut Parameters<T>, name: &str) -> Result<()> {
+fn transpose<T: Argument>(parameters: &mut Parameters<T>, name: &str) -> Result<()> {
     match take(parameters, name) {
         Some(Tree::Leaf(x)) if x.axes() >= 2 => {
             let mut axes: Vec<usize> = (0..x.axes()).collect();
@@ -154,7 +177,7 @@ fn transpose<T: Form>(parameters: &mut Parameters<T>, name: &str) -> Result<()> 
 }
 
 /// The operation that a call of a function is, and the call of that.
-fn lower<T: Form>(
+pub(crate) fn lower<T: Argument>(
     function: &str,
     mut parameters: Parameters<T>,
 ) -> Result<(std::sync::Arc<dyn AnyConfig>, Args<T>)> {
@@ -164,7 +187,7 @@ fn lower<T: Form>(
     adapt(function, &mut parameters)?;
     if meaning.floats {
         for (name, tree) in &parameters {
-            if tree.leaves().iter().any(|leaf| !leaf.dtype().is_float()) {
+            if tree.leaves().iter().any(|leaf| !leaf.is_float()) {
                 return Err(Error::unsupported("of integers").at(name));
             }
         }
@@ -340,7 +363,7 @@ crate::config! {
 }
 
 /// A key of Keras 2 as Keras 3 writes it.
-fn key(json: &Json) -> Json {
+pub(crate) fn key(json: &Json) -> Json {
     match json {
         Json::Array(items) => items.iter().map(key).collect(),
         Json::Object(slice) if slice.contains_key("start") => {

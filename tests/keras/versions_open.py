@@ -1,0 +1,59 @@
+"""Lets one version of Keras open files that were written for it: predictions and optimizer states are compared.
+
+Usage: versions_open.py VERSION LIST.json      with the Python that versions.sh prints for that version
+
+The list has, for every file, the arrays that were recorded when the model was made.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from versions import KERAS2, VERSION, alone, flat, keras, np, state
+
+
+def differences(entry):
+    """Everything in which a file is not what was recorded."""
+    keras.backend.clear_session()
+    with np.load(entry["arrays"]) as recorded:
+        model = keras.models.load_model(entry["file"])
+        inputs = [recorded[name] for name in recorded.files if name.startswith("in/")]
+        outputs = [(name, recorded[name]) for name in recorded.files if name.startswith("out/")]
+        got = flat(model.predict(alone(inputs), verbose=0))
+        if len(got) != len(outputs):
+            yield f"{len(got)} outputs, expected {len(outputs)}"
+        for (name, want), got in zip(outputs, map(np.asarray, got)):
+            if want.shape != got.shape or not np.allclose(got, want, rtol=entry["tolerance"], atol=entry["tolerance"]):
+                yield f"{name} is {got.ravel()[:4]}, expected {want.ravel()[:4]}"
+        if not entry["state"]:
+            return
+        states = {int(name.split("/")[1]): recorded[name] for name in recorded.files if name.startswith("optimizer/")}
+        got = state(model)
+        if KERAS2 and type(model.optimizer).__name__ == "Nadam":
+            # Keras 2 does not store the last one, and starts it again.
+            got, states = got[:-1], {at: values for at, values in states.items() if at < len(got) - 1}
+        if len(got) != len(states):
+            yield f"{len(got)} optimizer variables, expected {len(states)}"
+            return
+        for at, got in enumerate(got):
+            if got.shape != states[at].shape or not np.array_equal(got.astype("float64"), states[at].astype("float64")):
+                yield f"optimizer variable {at} is {got.ravel()[:4]}, expected {states[at].ravel()[:4]}"
+
+
+def main():
+    entries = json.loads(Path(sys.argv[2]).read_text())
+    failed = 0
+    for entry in entries:
+        try:
+            found = list(differences(entry))
+        except Exception as error:
+            found = [f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"]
+        for line in found:
+            print(f"{'/'.join(Path(entry['file']).parts[-2:])}: {line}")
+        failed += bool(found)
+    print(f"Keras {VERSION}: {len(entries) - failed} passed, {failed} failed")
+    return 1 if failed or not entries else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
