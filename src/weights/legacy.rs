@@ -77,6 +77,8 @@ pub(crate) struct LegacyLayer<'a> {
 pub(crate) struct LegacyVariable<'a> {
     pub(crate) variable: &'a Variable,
     pub(crate) name: String,
+    /// How much of the name is that of its layer, with the models around it.
+    pub(crate) layer: usize,
 }
 
 /// The layers of a model, in its order.
@@ -91,7 +93,7 @@ pub(crate) fn wanted(description: &Description) -> Vec<LegacyLayer<'_>> {
     let layers = layers.map(|(layer, group)| {
         let own = description.variables.iter().filter(|variable| is_below(&variable.group, group));
         let mut variables: Vec<_> =
-            own.map(|variable| LegacyVariable { variable, name: name_of(variable, &names) }).collect();
+            own.map(|variable| named(variable, &names)).collect();
         variables.sort_by_key(|it| !it.variable.trainable);
         LegacyLayer { name: layer.name.clone(), variables }
     });
@@ -116,12 +118,13 @@ fn name_layers(
     }
 }
 
-fn name_of(variable: &Variable, names: &[(String, String)]) -> String {
+fn named<'a>(variable: &'a Variable, names: &[(String, String)]) -> LegacyVariable<'a> {
     let owner = names.iter().filter(|(group, _)| is_below(&variable.group, group));
     let Some((group, path)) = owner.max_by_key(|(group, _)| group.len()) else {
-        return variable.name.to_owned();
+        return LegacyVariable { variable, name: variable.name.to_owned(), layer: 0 };
     };
-    format!("{path}{}/{}", &variable.group[group.len()..], variable.name)
+    let name = format!("{path}{}/{}", &variable.group[group.len()..], variable.name);
+    LegacyVariable { variable, name, layer: path.len() }
 }
 
 fn is_below(group: &str, outer: &str) -> bool {
@@ -191,7 +194,7 @@ pub(crate) fn tree(store: &Store, description: &Description, root: &str, target:
     for layer in wanted(description) {
         let group = below(root, &layer.name);
         let mut weights = Vec::new();
-        for LegacyVariable { variable, name } in &layer.variables {
+        for LegacyVariable { variable, name, .. } in &layer.variables {
             let path = variable.dataset();
             let tensor = store.tensors.get(&path).ok_or_else(|| Error::weights("missing").at(path))?;
             let name = match target {

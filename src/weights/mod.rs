@@ -162,7 +162,9 @@ impl WeightsFile {
             (Layout::Names | Layout::Params, Some(Matching::Order)) => {
                 Err(Error::unsupported("a file of names does not say in which order its layers are"))
             }
-            (Layout::Names, _) => named::by_variable(&self.store, description),
+            (Layout::Names, _) => {
+                named::by_variable(&self.store, description, matching == Some(Matching::Name))
+            }
             (Layout::Params, _) => named::by_param(&self.store, description),
             (Layout::None, _) => Ok(Resolved { store: planned(description)?, ..Resolved::default() }),
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::legacy::wanted;
+use super::legacy::{LegacyVariable, wanted};
 use super::present::Host;
 use super::{Resolved, planned};
 use crate::config::Dtype;
@@ -16,12 +16,34 @@ use crate::value::burn_dtype;
 /// What is not of the model has Keras' paths in such files, too.
 const OPTIMIZER: &str = "optimizer/";
 
-/// Finds the variables of a model under Keras' names of them.
-pub(super) fn by_variable(file: &Store, description: &Description) -> Result<Resolved> {
+/// So many names are compared at most, when they are not the very same.
+const COMPARED: usize = 1 << 22;
+
+/// Finds the variables of a model under Keras' names of them; unless it has to be `exactly` those, also
+/// where only one name can be meant.
+pub(super) fn by_variable(file: &Store, description: &Description, exactly: bool) -> Result<Resolved> {
     let mut found = empty(description)?;
     let mut left = file.tensors.clone();
-    for variable in wanted(description).into_iter().flat_map(|layer| layer.variables) {
-        put(&mut found, variable.variable, &variable.name, left.remove(&variable.name));
+    let mut variables: Vec<_> = wanted(description).into_iter().flat_map(|layer| layer.variables).collect();
+    variables.retain(|it| match left.remove(&it.name) {
+        Some(tensor) => {
+            put(&mut found, it.variable, &it.name, Some(tensor));
+            false
+        }
+        None => true,
+    });
+    let compared = variables.len().saturating_mul(variables.len() + left.len());
+    let pairs = variables.iter().map(|it| {
+        let name = only(left.keys().filter(|name| is_meant(it, name)))?;
+        only(variables.iter().filter(|it| is_meant(it, name))).map(|_| name.clone())
+    });
+    let pairs: Vec<Option<String>> = match exactly || compared > COMPARED {
+        true => vec![None; variables.len()],
+        false => pairs.collect(),
+    };
+    for (it, name) in variables.iter().zip(pairs) {
+        let tensor = name.as_ref().and_then(|name| left.remove(name));
+        put(&mut found, it.variable, name.as_ref().unwrap_or(&it.name), tensor);
     }
     let state = left.extract_if(OPTIMIZER.to_owned().., |path, _| path.starts_with(OPTIMIZER));
     for (path, tensor) in state {
@@ -65,6 +87,27 @@ pub(super) fn named(store: &Store, description: &Description) -> Result<Store> {
         }
     }
     Ok(named)
+}
+
+/// Whether a name can be meant for a variable. Keras names the models around a layer or not, as they were
+/// built, and it has names of its own for cells and the like.
+fn is_meant(variable: &LegacyVariable<'_>, name: &str) -> bool {
+    let mut models: Vec<&str> = variable.name[..variable.layer].split('/').collect();
+    let mut parts: Vec<&str> = name.split('/').collect();
+    let layer = models.pop();
+    if parts.pop() != Some(variable.variable.name) {
+        return false;
+    }
+    parts.iter().position(|part| Some(*part) == layer).is_some_and(|at| {
+        let has_parts = at + 1 < parts.len();
+        let should_have = variable.name.len() > variable.layer + 1 + variable.variable.name.len();
+        has_parts == should_have && parts.get(..at).is_some_and(|before| models.ends_with(before))
+    })
+}
+
+/// The one that there is, if there are no more.
+fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    all.next().filter(|_| all.next().is_none())
 }
 
 fn empty(description: &Description) -> Result<Resolved> {
