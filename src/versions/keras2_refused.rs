@@ -108,6 +108,12 @@ pub(super) fn check_call(object: &Object<'_>, call: &Call, masks: &Masks) -> Res
     if !given.is_empty() || tensors.into_iter().any(|tensor| masks.of_tensor(tensor) != NO_MASK) {
         check_masked(object, call)?;
     }
+    let inputs = call.arguments.first().map(|(_, tree)| tree.leaves()).unwrap_or_default();
+    let bare = inputs.iter().filter(|input| masks.of_tensor(input) == NO_MASK).count();
+    let along_steps = object.config.get("axis").is_some_and(|axis| *axis != -1);
+    if class == "Concatenate" && along_steps && bare > 0 && bare < inputs.len() {
+        return Err(Error::unsupported("Keras 2 joins steps when all have masks, or none"));
+    }
     let is_bool =
         |named: &&Named| call.specs.iter().any(|spec| spec.named == **named && spec.dtype == "bool");
     if !given.iter().all(is_bool) {
