@@ -108,6 +108,13 @@ pub(super) fn check_call(object: &Object<'_>, call: &Call, masks: &Masks) -> Res
     if !given.is_empty() || tensors.into_iter().any(|tensor| masks.of_tensor(tensor) != NO_MASK) {
         check_masked(object, call)?;
     }
+    let inputs = call.arguments.first().map(|(_, tree)| tree.leaves()).unwrap_or_default();
+    let carried: Vec<_> = inputs.iter().map(|input| masks.of_tensor(input)).collect();
+    let same = carried.windows(2).all(|pair| pair.first() == pair.last());
+    let along_steps = class == "Concatenate" && object.config.get("axis").is_some_and(|axis| *axis != -1);
+    if !same && (merges(class) || along_steps) {
+        return Err(Error::unsupported("Keras 2 joins different masks in another way"));
+    }
     let is_bool =
         |named: &&Named| call.specs.iter().any(|spec| spec.named == **named && spec.dtype == "bool");
     if !given.iter().all(is_bool) {
