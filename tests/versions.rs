@@ -87,7 +87,11 @@ const WAYS: &[Way] = &[
         target: Target::Keras3,
         state: true,
         readers: &["3.0.5", "3.3.3", "3.6.0", "3.10.0"],
-        takes: |reader, fixture| reader == fixture.version && fixture.kind() == "keras",
+        // The state of `Nadam` is in today's order.
+        takes: |reader, fixture| {
+            let is_own = reader == fixture.version && fixture.kind() == "keras";
+            is_own && (reader == "3.10.0" || fixture.model() != "nadam")
+        },
     },
     Way {
         label: "`.h5`",
@@ -130,7 +134,7 @@ fn write_for(reader: &str, folder: &Path) -> PathBuf {
             written.push(json!({
                 "file": file,
                 "arrays": fixture.arrays(),
-                "state": way.state && fixture.has_optimizer(),
+                "state": way.state && fixture.has_state(),
                 "tolerance": fixture.tolerance(),
             }));
         }
