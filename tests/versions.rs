@@ -87,7 +87,10 @@ const WAYS: &[Way] = &[
         target: Target::Keras3,
         state: true,
         readers: &["3.0.5", "3.3.3", "3.6.0", "3.10.0"],
-        takes: |reader, fixture| reader == fixture.version && fixture.kind() == "keras",
+        takes: |reader, fixture| {
+            let is_own = reader == fixture.version && fixture.kind() == "keras";
+            is_own && !NOT_BACK.contains(&(reader, fixture.model()))
+        },
     },
     Way {
         label: "`.h5`",
@@ -110,6 +113,16 @@ const WAYS: &[Way] = &[
     },
 ];
 
+/// What does not go back to the version that it came from: `Nadam` has the order of today, Keras 3.0 does not
+/// open slices of its own either, and it does not find the layers of a `Bidirectional` that was written here.
+const NOT_BACK: &[(&str, &str)] = &[
+    ("3.0.5", "nadam"),
+    ("3.3.3", "nadam"),
+    ("3.6.0", "nadam"),
+    ("3.0.5", "operators"),
+    ("3.0.5", "recurrent"),
+];
+
 /// Models that Keras 2 would run in another way, or cannot describe: a masked `TimeDistributed`, slices.
 const REFUSED: &[&str] = &["operators", "recurrent", "attention"];
 
@@ -130,7 +143,7 @@ fn write_for(reader: &str, folder: &Path) -> PathBuf {
             written.push(json!({
                 "file": file,
                 "arrays": fixture.arrays(),
-                "state": way.state && fixture.has_optimizer(),
+                "state": way.state && fixture.has_state(),
                 "tolerance": fixture.tolerance(),
             }));
         }

@@ -125,6 +125,9 @@ const POOLING: &[&str] = &[
 const DROPOUT: &[&str] = &["Dropout", "GaussianDropout", "AlphaDropout"];
 const SPATIAL_DROPOUT: &[&str] = &["SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"];
 const ATTENTION: &[&str] = &["Attention", "AdditiveAttention"];
+/// Classes that take masks off their inputs and give none, in Keras 3.
+pub(super) const TAKES_MASKS: &[&str] = MULTI_HEAD;
+
 const MULTI_HEAD: &[&str] = &["MultiHeadAttention"];
 const BATCH_NORM: &[&str] = &["BatchNormalization"];
 const RANDOM: &[&str] = &[

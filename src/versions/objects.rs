@@ -44,6 +44,11 @@ impl Work {
             (_, config) => config,
         };
         envelope.insert("config".into(), config);
+        if self.era == Era::Keras2 && keys::TAKES_MASKS.contains(&class.as_str()) {
+            envelope.insert(KEEPS_MASKS.into(), true.into());
+            // Keras 3 wants the shapes of all arguments there, or nothing.
+            envelope.remove("build_config");
+        }
         Json::Object(envelope)
     }
 

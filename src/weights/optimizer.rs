@@ -117,7 +117,10 @@ fn slots<'a>(
 /// Brings the state in a `.keras` file of Keras 2 into the order of Keras 3.
 pub(super) fn modernize(file: &WeightsFile, description: &Description, config: &Json, found: &mut Resolved) {
     let is_keras2 = file.origin.keras_version.as_deref().is_some_and(|version| version.starts_with("2."));
-    if !is_keras2 || !file.store.groups.contains_key(VARIABLES) {
+    if !is_keras2 {
+        return move_product(config, found);
+    }
+    if !file.store.groups.contains_key(VARIABLES) {
         return;
     }
     let (names, tensors): (Vec<_>, Vec<_>) = numbered(&file.store).unzip();
@@ -130,6 +133,20 @@ pub(super) fn modernize(file: &WeightsFile, description: &Description, config: &
     if taken.is_none() {
         found.changes.push(left_out());
     }
+}
+
+/// Up to Keras 3.6, `Nadam` had the product of its momenta before its slots; now it comes after them.
+fn move_product(config: &Json, found: &mut Resolved) {
+    let is_nadam = optimizer_of(config).and_then(|it| it.get("class_name")).is_some_and(|it| it == "Nadam");
+    let mut tensors: Vec<Stored> = numbered(&found.store).map(|it| it.1).collect();
+    let scalars = tensors.iter().take_while(|tensor| tensor.shape.is_empty()).count();
+    if !is_nadam || scalars < 2 || tensors.last().is_none_or(|last| last.shape.is_empty()) {
+        return;
+    }
+    let product = tensors.remove(scalars - 1);
+    tensors.push(product);
+    let places = (0..tensors.len()).map(|at| format!("{VARIABLES}/{at}"));
+    found.store.tensors.extend(places.zip(tensors));
 }
 
 /// Puts the state into a legacy file, if there is any and that version of Keras has such an optimizer.

@@ -67,10 +67,19 @@ impl Fixture {
         self.folder.join(format!("{}.npz", self.model()))
     }
 
-    /// Whether the state of an optimizer is in it: Keras 2 leaves that of the legacy ones out of `.keras` files.
-    pub fn has_optimizer(&self) -> bool {
-        let is_left_out = self.kind() == "keras" && self.model().starts_with("legacy");
-        self.entry.get("optimizer").is_some() && !is_left_out
+    /// Whether there is the state of an optimizer in it that another version goes on with.
+    pub fn has_state(&self) -> bool {
+        let is_old = ["3.0.5", "3.3.3", "3.6.0"].contains(&self.version.as_str());
+        let is_lost = match (self.kind(), self.model()) {
+            // Keras 2 leaves it out.
+            ("keras", model) if model.starts_with("legacy") => true,
+            // It is in another order, which a legacy file does not tell; so it is left out, and reported.
+            ("h5", "nadam") => is_old,
+            // Keras 3.0 trains what is frozen in a nested model.
+            (_, "graph") => self.version == "3.0.5",
+            _ => false,
+        };
+        self.entry.get("optimizer").is_some() && !is_lost
     }
 
     /// Whether there are functions of TensorFlow in it, which only Keras 2 knows.
