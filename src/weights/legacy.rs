@@ -92,8 +92,7 @@ pub(crate) fn wanted(description: &Description) -> Vec<LegacyLayer<'_>> {
     let layers = graph.layers.iter().filter_map(|layer| Some((layer, layer.group.as_deref()?)));
     let layers = layers.map(|(layer, group)| {
         let own = description.variables.iter().filter(|variable| is_below(&variable.group, group));
-        let mut variables: Vec<_> =
-            own.map(|variable| named(variable, &names)).collect();
+        let mut variables: Vec<_> = own.map(|variable| named(variable, &names)).collect();
         variables.sort_by_key(|it| !it.variable.trainable);
         LegacyLayer { name: layer.name.clone(), variables }
     });
