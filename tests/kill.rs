@@ -10,12 +10,15 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use burn_keras::{ErrorKind, KerasModel};
+use burn_keras::{DatasetInfo, ErrorKind, KerasModel, KerasWeights, Limits, SaveOptions};
 use damage::{Random, fixture};
 use tempfile::TempDir;
 
 /// How often a process is killed while it saves, for each form of a model. The README says it.
 const KILLS: usize = 200;
+
+/// Of how many bytes of weights a file has at most, when they go into several.
+const SHARD_BYTES: u64 = 1 << 16;
 
 /// Where this program, started once more, is to save to, and which model first.
 const PATH: &str = "BURN_KERAS_SAVES_TO";
@@ -68,8 +71,28 @@ fn saves_for_ever() {
     let first: usize = std::env::var(FIRST).unwrap().parse().unwrap();
     println!("\nready");
     for turn in first.. {
-        models[turn % 2].save(&path).unwrap();
+        save(&models[turn % 2], Path::new(&path));
     }
+}
+
+fn save(model: &KerasModel, path: &Path) {
+    match path.extension().is_some_and(|ending| ending == "json") {
+        true => model.save_weights_with(path, &SaveOptions::new().max_shard_size(SHARD_BYTES)).unwrap(),
+        false => model.save(path).unwrap(),
+    }
+}
+
+/// Kills a process that saves to `path`, within so many microseconds.
+fn kill_a_saver(path: &Path, first: usize, within: usize, random: &mut Random) {
+    let [program, arguments @ ..] = child("saves_for_ever");
+    let mut command = Command::new(program);
+    command.args(arguments).env(PATH, path).env(FIRST, first.to_string()).stdout(Stdio::piped());
+    let mut saver = command.spawn().unwrap();
+    let said = BufReader::new(saver.stdout.take().unwrap());
+    assert!(said.lines().any(|line| line.unwrap() == "ready"), "the saver ended");
+    std::thread::sleep(Duration::from_micros(random.below(within) as u64));
+    saver.kill().unwrap();
+    saver.wait().unwrap();
 }
 
 fn kill_often(name: &str) {
@@ -86,16 +109,7 @@ fn kill_often(name: &str) {
     let mut random = Random(0x1234_5678_9abc_def1);
     let (mut seen, mut interrupted) = ([0; 2], 0);
     for kill in 0..KILLS {
-        let [program, arguments @ ..] = child("saves_for_ever");
-        let mut command = Command::new(program);
-        command.args(arguments).env(PATH, &path).env(FIRST, (kill % 2).to_string()).stdout(Stdio::piped());
-        let mut saver = command.spawn().unwrap();
-        let said = BufReader::new(saver.stdout.take().unwrap());
-        assert!(said.lines().any(|line| line.unwrap() == "ready"), "the saver ended");
-        std::thread::sleep(Duration::from_micros(random.below(2 * both) as u64));
-        saver.kill().unwrap();
-        saver.wait().unwrap();
-
+        kill_a_saver(&path, kill % 2, 2 * both, &mut random);
         let found = members_of(&path);
         let which = expected.iter().position(|expected| *expected == found);
         seen[which.unwrap_or_else(|| panic!("kill {kill} left neither model"))] += 1;
@@ -122,6 +136,35 @@ fn killed_while_saving_a_directory() {
 #[test]
 fn killed_while_saving_a_legacy_file() {
     kill_often("model.h5");
+}
+
+/// Weights in several files are the old ones or the new ones, and never some of both.
+#[test]
+fn killed_while_saving_several_files() {
+    let folder = folder();
+    let path = folder.path().join("model.weights.json");
+    let weights = || {
+        let weights = KerasWeights::open(&path, &Limits::default()).unwrap();
+        let read = |it: DatasetInfo| (it.path.clone(), weights.read(&it.path).unwrap().as_bytes().to_vec());
+        weights.datasets().map(read).collect::<Members>()
+    };
+    let models = models(&path);
+    let start = Instant::now();
+    let expected = models.each_ref().map(|model| {
+        save(model, &path);
+        weights()
+    });
+    let both = start.elapsed().as_micros() as usize;
+    let mut random = Random(0x0fed_cba9_8765_4321);
+    let mut seen = [0; 2];
+    for kill in 0..KILLS {
+        kill_a_saver(&path, kill % 2, 2 * both, &mut random);
+        let found = weights();
+        let which = expected.iter().position(|expected| *expected == found);
+        seen[which.unwrap_or_else(|| panic!("kill {kill} left neither of the weights"))] += 1;
+        assert!(folder.path().join("model_00000.weights.h5").exists(), "Keras opens the first file");
+    }
+    assert!(seen[0] > KILLS / 20 && seen[1] > KILLS / 20, "{seen:?}");
 }
 
 /// Saves a small model, and then a large one for which there is no room.

@@ -492,3 +492,28 @@ fn real_keras_opens_and_writes_the_same_files() {
         }
     }
 }
+
+/// Models of all kinds of layers: no two variables have one name, and all come back.
+#[test]
+fn all_kinds_of_layers_keep_their_weights() {
+    let manifest = std::fs::read_to_string(fixture("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut count = 0;
+    // All of them take minutes.
+    for case in manifest["cases"].as_array().unwrap().iter().step_by(16) {
+        let name = case["model"].as_str().unwrap();
+        let model = load(name);
+        let expected = variables(state(&model));
+        for ending in ["safetensors", "bpk"] {
+            let path = folder.path().join(format!("model.{ending}"));
+            model.save_weights(&path).unwrap_or_else(|error| panic!("{name} {ending}: {error}"));
+            let mut other = model.clone();
+            let report = other.load_weights(&path).unwrap_or_else(|error| panic!("{name} {ending}: {error}"));
+            assert!(report.is_complete() && report.unused.is_empty(), "{name} {ending}: {report}");
+            assert_eq!(variables(state(&other)), expected, "{name} {ending}");
+        }
+        count += 1;
+    }
+    assert!(count > 30);
+}
