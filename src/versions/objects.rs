@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::keys::{self, Fate, Rule};
 use super::{Era, Work, activations, inside, operations, text};
+use crate::config::graph::KEEPS_MASKS;
 use crate::registry::rows;
 
 /// The kinds of objects that layers have under keys with these endings, and their modules.

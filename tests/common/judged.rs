@@ -45,9 +45,7 @@ pub fn compare(outputs: Outputs, expected: &[(String, Array)], tolerance: f64) -
         let got = Array::of(value);
         // An array without axes was read as a vector of one.
         if got.shape() != expected.shape() {
-            return Err(
-                format!("{name}: expected the shape {:?}, got {:?}", expected.shape(), got.shape()).into()
-            );
+            return Err(format!("{name}: expected the shape {:?}, got {:?}", expected.shape(), got.shape()));
         }
         if name.trim_end_matches(|c: char| c == '_' || c.is_ascii_digit())
             != expected_name.trim_end_matches(|c: char| c == '_' || c.is_ascii_digit())
