@@ -59,7 +59,7 @@ fn check(model: &KerasModel, arrays: &[(String, Array)], device: &Device) -> Res
         let (output, expected) = (numbers(output).map_err(text)?, numbers(expected).map_err(text)?);
         let far = |(a, b): (&f32, &f32)| (a - b).abs() - TOLERANCE * b.abs();
         let furthest = output.iter().zip(&expected).map(far).fold(0.0, f32::max);
-        if !(furthest <= TOLERANCE) || output.iter().any(|x| x.is_nan()) {
+        if furthest.is_nan() || furthest > TOLERANCE || output.iter().any(|x| x.is_nan()) {
             return Err(format!("{name}: {furthest} too far from what is expected"));
         }
     }

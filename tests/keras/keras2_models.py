@@ -167,7 +167,7 @@ def in_use():
     a = (x + y) * 2.0 - 1.0 / (tf.abs(y) + 1.0)
     b = tf.concat([tf.nn.relu(a), tf.math.sigmoid(-y)], axis=-1)
     c = tf.transpose(tf.reshape(b, (-1, 4, 6)), (0, 2, 1))[:, 1:, ::2]
-    d = tf.matmul(c, tf.transpose(tf.reduce_mean(b, axis=1, keepdims=True)[:, :, :4], (0, 2, 1)))
+    d = tf.matmul(c, tf.transpose(tf.reduce_mean(b, axis=1, keepdims=True)[:, :, :2], (0, 2, 1)))
     e = tf.reshape(y, (tf.shape(y)[0], 12)) ** 2
     f = tf.split(tf.expand_dims(tf.nn.softmax(e), 1), 3, axis=-1)[1]
     yield "functions", keras.Model([x, y], [c, d, f, tf.clip_by_value(tf.squeeze(f, 1), 0.01, 0.2)])
