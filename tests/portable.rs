@@ -11,6 +11,9 @@ use burn_keras::{ErrorKind, KerasModel, SaveOptions, Target};
 
 use common::{root, script};
 
+/// Keras 2 takes minutes for all; unless it is asked for all, it is given one in so many.
+const SHARE: usize = 4;
+
 /// Writes every fixture that Keras 2 can say, in both forms, and counts those that it cannot.
 fn write(folder: &Path) -> [usize; 2] {
     let _ = std::fs::remove_dir_all(folder);
@@ -19,10 +22,11 @@ fn write(folder: &Path) -> [usize; 2] {
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     let options = SaveOptions::new().target(Target::Keras2);
     let only = std::env::var("BURN_KERAS_ONLY").unwrap_or_default();
+    let all = !only.is_empty() || std::env::var_os("BURN_KERAS_ALL").is_some();
     let (mut counts, mut reasons) = ([0, 0], BTreeMap::<String, usize>::new());
-    for case in manifest["cases"].as_array().unwrap() {
+    for (number, case) in manifest["cases"].as_array().unwrap().iter().enumerate() {
         let (model, name) = (case["model"].as_str().unwrap(), case["name"].as_str().unwrap());
-        if case.get("judge").is_some() || !name.starts_with(&only) {
+        if case.get("judge").is_some() || !name.starts_with(&only) || !(all || number % SHARE == 0) {
             continue;
         }
         let model = KerasModel::load(fixtures.join(model), &Device::flex()).unwrap();
@@ -58,7 +62,7 @@ fn write(folder: &Path) -> [usize; 2] {
 fn keras_2_opens_what_was_written_for_it() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("portable");
     let [written, refused] = write(&folder);
-    assert!(std::env::var_os("BURN_KERAS_ONLY").is_some() || (written > 900 && refused > 300));
+    assert!(std::env::var_os("BURN_KERAS_ONLY").is_some() || (written > 200 && refused > 100));
     let other = std::env::var_os("BURN_KERAS_KERAS2_PYTHON").map(|python| {
         let mut command = Command::new(PathBuf::from(python));
         command.arg(root().join("tests/keras/keras2_opens.py"));

@@ -24,11 +24,17 @@ const SETTINGS: &[Setting] = &[
     (&["Conv1DTranspose", "Conv2DTranspose"], "dilation_rate", all_equal, "Keras 2 wants equal rates"),
     (&["Conv1DTranspose"], "output_padding", is_not_zero, "Keras 2 does not run it"),
     (&["Conv3DTranspose"], "dilation_rate", all_one, "Keras 2 takes no notice of it"),
+    (&["TextVectorization"], "ngrams", is_number, "Keras 2 does not read a list back"),
+    (&["TextVectorization"], "output_mode", is_not_one_hot, "Keras 2 has no such mode there"),
+    (&["Discretization"], "num_bins", is_null, "Keras 2 takes either limits or their number"),
 ];
 
 /// Layers that fail with integers in Keras 2, or do something else with them.
 const OF_NUMBERS: &[&str] =
     &["Attention", "AdditiveAttention", "MultiHeadAttention", "EinsumDense", "Resizing"];
+
+/// Layers that make vectors of categories.
+const CATEGORIES: &[&str] = &["CategoryEncoding", "Hashing", "Discretization"];
 
 fn never(_: &Json) -> bool {
     false
@@ -36,6 +42,18 @@ fn never(_: &Json) -> bool {
 
 fn is_linear(json: &Json) -> bool {
     json == "nearest" || json == "bilinear"
+}
+
+fn is_number(json: &Json) -> bool {
+    json.is_null() || json.is_number()
+}
+
+fn is_null(json: &Json) -> bool {
+    json.is_null()
+}
+
+fn is_not_one_hot(json: &Json) -> bool {
+    json != "one_hot"
 }
 
 fn is_stateless(json: &Json) -> bool {
@@ -70,6 +88,14 @@ pub(super) fn check_settings(class: &str, config: &Config, problems: &mut Proble
             problems.push(error);
         }
     }
+    let has_bias = |key: &str| config.get(key)?.pointer("/config/use_bias");
+    if class == "Bidirectional" && config.contains_key("backward_layer") {
+        let (forward, backward) = (has_bias("layer"), has_bias("backward_layer"));
+        if backward.is_some() && forward != backward {
+            let message = "Keras 2 splits the variables of both directions in the middle";
+            problems.push(Error::unsupported(message).at("backward_layer"));
+        }
+    }
     if let Some(name) = config.get("name").and_then(Json::as_str).filter(|name| !is_scope(name)) {
         problems.push(Error::unsupported(format_args!("{name:?} is no name in TensorFlow")).at("name"));
     }
@@ -88,6 +114,9 @@ pub(super) fn is_whole(dtype: &str) -> bool {
 
 /// Checks the type of what a layer is given.
 pub(super) fn check_type(class: &str, dtype: &str) -> Result<()> {
+    if class == "Hashing" && dtype.starts_with("float") {
+        return Err(Error::unsupported("Keras 2 hashes strings and whole numbers only"));
+    }
     match is_whole(dtype) && OF_NUMBERS.contains(&class) {
         true => {
             Err(Error::unsupported(format_args!("Keras 2 computes otherwise with values of type {dtype}")))
@@ -120,11 +149,13 @@ pub(super) fn check_call(object: &Object<'_>, call: &Call, masks: &Masks) -> Res
     if !given.iter().all(is_bool) {
         return Err(Error::unsupported("Keras 2 wants masks of truth values"));
     }
-    let mode = object.config.get("output_mode").and_then(Json::as_str).unwrap_or("int");
+    let of_nothing = if class == "CategoryEncoding" { "multi_hot" } else { "int" };
+    let mode = object.config.get("output_mode").and_then(Json::as_str).unwrap_or(of_nothing);
     let shape = call.specs.first().and_then(|spec| spec.shape.as_array());
     let wide = mode == "one_hot" && shape.and_then(|shape| shape.last()).is_some_and(|last| *last != 1);
     let rank = shape.map_or(0, Vec::len).saturating_add(usize::from(wide));
-    if class.ends_with("Lookup") && mode != "int" && rank > 2 {
+    let is_encoding = class.ends_with("Lookup") || CATEGORIES.contains(&class);
+    if is_encoding && mode != "int" && rank > 2 {
         return Err(Error::unsupported("Keras 2 gives at most two axes"));
     }
     let last = |index: usize| call.specs.get(index).and_then(|spec| spec.shape.as_array()?.last());
