@@ -9,7 +9,7 @@ use super::activations;
 use super::keras2_calls::functional;
 use super::keras2_classes::{ACTIVATIONS, CONSTRAINTS, INITIALIZERS, LAYERS, REGULARIZERS};
 use super::keras2_masks::check_sequence;
-use super::keras2_refused::{check_settings, check_type, is_whole};
+use super::keras2_refused::{check_settings, check_type};
 use super::keys::{Fate, KERAS_2};
 use crate::config::{Object, brief};
 use crate::error::{Error, Problems, Result};
@@ -271,7 +271,7 @@ fn sequential(object: &Object<'_>, problems: &mut Problems) -> Json {
 fn check_types(layers: &[Json], problems: &mut Problems) {
     let mut objects = layers.iter().filter_map(Object::of).enumerate();
     let input = objects.next().and_then(|(_, input)| input.config.get("dtype")?.as_str());
-    let Some(dtype) = input.filter(|dtype| is_whole(dtype)) else { return };
+    let Some(dtype) = input else { return };
     for (index, object) in objects {
         let name = object.config.get("name").and_then(Json::as_str).unwrap_or_default();
         problems.note(
