@@ -26,7 +26,8 @@ pub enum Target {
     /// Keras 3, all of what it can say.
     #[default]
     Keras3,
-    /// Keras 2.13 to 2.15 and `tf_keras`. What they cannot say is refused by name.
+    /// Keras 2.15 and `tf_keras`; what they cannot say is refused by name. Keras 2.13 and 2.14 read the
+    /// description in such a `.keras` archive, but look for its weights elsewhere.
     Keras2,
 }
 
@@ -56,7 +57,7 @@ const KINDS: &[(&str, &[Row])] = &[
     ("keras.constraints", CONSTRAINTS),
 ];
 
-/// The model description as Keras 2.13 to 2.15 read it in a `.keras` archive, and any Keras 3 as far as one
+/// The model description as Keras 2 reads it in a `.keras` archive, and any Keras 3 as far as one
 /// description can serve both. It comes without compile settings.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ pub fn root() -> &'static Path {
 
 /// A script of `tests/keras` in the virtual environment that `venv.sh` makes, or nothing when
 /// `BURN_KERAS_NO_PYTHON` says that there is none.
+#[allow(dead_code, reason = "some tests ask no Keras")]
 pub fn script(name: &str) -> Option<Command> {
     if without_python() {
         return None;
