@@ -11,6 +11,9 @@ use burn_keras::{KerasFile, Limits};
 /// Keys that every layer has and that the graph keeps.
 const COMMON: &[&str] = &["name", "trainable", "dtype"];
 
+/// Classes of Keras 2 that are operations of Keras 3 once a file is opened.
+const REPLACED: &[&str] = &["SlicingOpLambda"];
+
 #[test]
 fn every_config_of_every_fixture_survives_reading_and_writing() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
@@ -37,7 +40,9 @@ fn every_config_of_every_fixture_survives_reading_and_writing() {
     problems.sort();
     problems.dedup();
     assert!(problems.is_empty(), "{problems:#?}");
-    let unseen: Vec<_> = rows().map(|row| row.classes[0]).filter(|class| !seen.contains(class)).collect();
+    let unseen: Vec<_> = (rows().map(|row| row.classes[0]))
+        .filter(|class| !seen.contains(class) && !REPLACED.contains(class))
+        .collect();
     assert!(unseen.is_empty(), "in no fixture: {unseen:?}");
 }
 
