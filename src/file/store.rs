@@ -136,12 +136,14 @@ pub(crate) struct Store {
 impl Store {
     /// Takes a group out, and all below it.
     pub(crate) fn remove(&mut self, group: &str) {
-        let is_below = |path: &str| {
-            path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        self.groups.retain(|path, _| !is_below(path));
-        self.tensors.retain(|path, _| !is_below(path));
+        self.groups.retain(|path, _| !is_below(path, group));
+        self.tensors.retain(|path, _| !is_below(path, group));
     }
+}
+
+/// Whether a path is that of a group, or of something in it.
+pub(crate) fn is_below(path: &str, group: &str) -> bool {
+    path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl From<H5File> for Store {

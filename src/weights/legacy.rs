@@ -6,7 +6,7 @@ use super::{Resolved, WeightsFile, optimizer, planned};
 use crate::config::{Json, Map, Object};
 use crate::error::{Error, Problems, Result};
 use crate::file::h5::{Attribute, Attributes};
-use crate::file::store::Store;
+use crate::file::store::{Store, is_below};
 use crate::keras_file::{Description, KERAS_VERSION};
 use crate::layer::Variable;
 use crate::module::graph_of;
@@ -124,10 +124,6 @@ fn named<'a>(variable: &'a Variable, names: &[(String, String)]) -> LegacyVariab
     };
     let name = format!("{path}{}/{}", &variable.group[group.len()..], variable.name);
     LegacyVariable { variable, name, layer: path.len() }
-}
-
-fn is_below(group: &str, outer: &str) -> bool {
-    group.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The layers of a file, in its order.

@@ -10,7 +10,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use super::{KerasWeights, LoadReport, WeightsFile};
 use crate::config::Dtype;
 use crate::error::{Error, Problems, Result};
-use crate::file::store::Stored;
+use crate::file::store::{Stored, is_below};
 use crate::layer::Variable;
 use crate::limits::Limits;
 use crate::load::tensor_data;
@@ -144,7 +144,7 @@ impl KerasModel {
 }
 
 fn is_optimizer(path: &str) -> bool {
-    path == "optimizer" || path.starts_with("optimizer/")
+    is_below(path, "optimizer")
 }
 
 /// The value of a variable as its parameter holds it.

@@ -177,8 +177,7 @@ fn legacy_state(
 }
 
 /// `optimizer/vars/0..` of a `.keras` file that Keras 2 opens. None as above.
-#[allow(dead_code)] // until files for Keras 2 are written
-pub(crate) fn keras2_state(store: &Store, description: &Description, config: &Json) -> Option<Vec<Stored>> {
+fn keras2_state(store: &Store, description: &Description, config: &Json) -> Option<Vec<Stored>> {
     let slots = to_keras2(optimizer_of(config)?, &trainable(description))?;
     present(slots, store, Target::Keras2)
 }
@@ -206,12 +205,9 @@ fn numbered(store: &Store) -> impl Iterator<Item = (SlotName, Stored)> + '_ {
 
 /// Brings the state into the order of a `.keras` file of Keras 2; without an optimizer there, it is left out.
 pub(crate) fn put_keras2(description: &Description, config: &Json, store: &mut Store) {
-    let numbered = (0..).map_while(|number| store.tensors.get(&format!("{VARIABLES}/{number}")).cloned());
-    let stored: Vec<Stored> = numbered.collect();
+    let state = keras2_state(store, description, config);
     store.remove(GROUP);
-    let slots = optimizer_of(config).and_then(|optimizer| to_keras2(optimizer, &trainable(description)));
-    let filled = slots.into_iter().flatten().map(|slot| filled(slot, &stored)).collect::<Option<Vec<_>>>();
-    let tensors = filled.unwrap_or_default().into_iter().enumerate();
+    let tensors = state.into_iter().flatten().enumerate();
     store.tensors.extend(tensors.map(|(number, tensor)| (format!("{VARIABLES}/{number}"), tensor)));
 }
 
