@@ -5,6 +5,8 @@
 pub mod activation;
 mod any_config;
 pub mod build;
+#[cfg(feature = "train")]
+pub mod callback;
 pub mod config;
 pub mod constraint;
 pub mod device;
@@ -19,15 +21,23 @@ pub mod layer;
 pub mod layers;
 mod limits;
 mod load;
+#[cfg(feature = "train")]
+pub mod loss;
+#[cfg(feature = "train")]
+pub mod metric;
 mod model;
 pub mod module;
 pub mod ops;
+#[cfg(feature = "train")]
+pub mod optimizer;
 mod penalties;
 mod registry;
 pub mod regularizer;
 mod reorder;
 mod save;
 mod summary;
+#[cfg(feature = "train")]
+pub mod train;
 pub mod value;
 mod variables;
 mod versions;

@@ -1,0 +1,1 @@
+//! Training: `compile`, `fit`, `evaluate`, on the learner of burn-train.
