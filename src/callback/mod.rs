@@ -2,6 +2,8 @@
 //!
 //! The names, the order of events and the meaning of every argument are those of `keras.callbacks`.
 
+mod monitor;
+
 use std::any::Any;
 use std::fmt::Debug;
 use std::path::Path;
@@ -9,6 +11,8 @@ use std::sync::Arc;
 
 use crate::config::Json;
 use crate::error::Result;
+
+pub use monitor::{Mode, Monitor};
 
 /// What is watched, in the order in which Keras prints it: the loss, the metrics, and the same on the
 /// validation data after `val_`.
@@ -171,6 +175,12 @@ pub enum End {
 /// An error ends the training and is what it returns.
 #[allow(unused_variables, reason = "an implementation that does nothing")]
 pub trait Callback: Send {
+    /// What it will [`log`](Training::log) at the end of epochs, so that other callbacks may watch it. The training
+    /// has it among its [`watched`](Training::watched).
+    fn adds(&self) -> Vec<Watched> {
+        Vec::new()
+    }
+
     /// Before the first epoch, resumed or not. Everything that cannot work is to be refused here.
     ///
     /// # Errors
