@@ -264,7 +264,7 @@ struct Averages(Record);
 impl ModuleMapper for Averages {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let average = self.0.tensors.remove(&(param.id.val(), AVERAGE.to_owned()));
-        match average.filter(|average| average.shape() == param.shape()) {
+        match average.filter(|average| *average.shape() == param.shape()) {
             Some(average) => param.map(|old| {
                 let new = Tensor::from_data(average, (&old.device(), old.dtype()));
                 new.set_require_grad(old.is_require_grad())
