@@ -2,6 +2,7 @@
 //!
 //! The names, the order of events and the meaning of every argument are those of `keras.callbacks`.
 
+mod model_checkpoint;
 mod monitor;
 
 use std::any::Any;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use crate::config::Json;
 use crate::error::Result;
 
+pub use model_checkpoint::{Checkpoints, Found, ModelCheckpoint, Number, Queue, SaveFreq, Template};
 pub use monitor::{Mode, Monitor};
 
 /// What is watched, in the order in which Keras prints it: the loss, the metrics, and the same on the
