@@ -103,8 +103,7 @@ impl Callback for ReduceLROnPlateau {
     }
 
     fn on_train_begin(&mut self, training: &mut dyn Training) -> Result<()> {
-        // So that NaN is refused, too.
-        if !(self.factor < 1.0) {
+        if self.factor.is_nan() || self.factor >= 1.0 {
             return Err(Error::input(format_args!(
                 "ReduceLROnPlateau: expected a factor below 1, got {}",
                 self.factor
