@@ -14,7 +14,7 @@ use crate::config::graph::TensorRef;
 use crate::error::{Error, Result};
 use crate::file::store::Store;
 use crate::keras_file::{Described, Description, KerasFile};
-use crate::layer::{Context, Layer, Spec, Tree};
+use crate::layer::{Context, Layer, Registry, Spec, Tree};
 use crate::load::LoadOptions;
 use crate::module::{AnyLayer, Network};
 use crate::summary::Summary;
@@ -55,6 +55,8 @@ pub(crate) struct Origin {
     pub file: KerasFile,
     pub description: Description,
     pub specs: Vec<Tree<Spec>>,
+    /// The kinds of layers that the description was read with.
+    pub registry: Registry,
 }
 
 /// How [`KerasModel::predict_with`] goes about it.
@@ -82,11 +84,12 @@ impl KerasModel {
         network: Network,
         file: KerasFile,
         described: Described,
+        registry: Registry,
         device: &Device,
     ) -> Result<Self> {
         let specs = network.graph().infer(None)?;
         let Described { description, store, report } = described;
-        let origin = Arc::new(Origin { file, description, specs });
+        let origin = Arc::new(Origin { file, description, specs, registry });
         let (store, report) = (Arc::new(store), Arc::new(report));
         Ok(Self { network, origin, store, report, device: device.clone() })
     }
@@ -114,6 +117,14 @@ impl KerasModel {
     /// The same model after something was loaded onto it.
     pub(crate) fn with_loaded(self, store: Arc<Store>, report: Arc<LoadReport>) -> Self {
         Self { store, report, ..self }
+    }
+
+    /// The same model with another file and other tensors beside its variables.
+    pub(crate) fn with_file(&self, file: KerasFile, store: Store) -> Self {
+        let Origin { description, specs, registry, .. } = &*self.origin;
+        let (description, specs, registry) = (description.clone(), specs.clone(), registry.clone());
+        let origin = Arc::new(Origin { file, description, specs, registry });
+        Self { origin, store: Arc::new(store), ..self.clone() }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -275,6 +286,11 @@ impl KerasModel {
         Layer::reset_state(&self.network);
     }
 
+    /// Where the variables are, or the inputs go when there are none.
+    pub(crate) fn device(&self) -> Device {
+        self.devices().into_iter().next().unwrap_or_else(|| self.device.clone())
+    }
+
     fn run_batches(
         &self,
         inputs: Inputs,
@@ -283,7 +299,7 @@ impl KerasModel {
         options: PredictOptions<'_>,
     ) -> Result<Outputs> {
         let PredictOptions { batch_size, mut on_batch } = options;
-        let mut device = self.devices().into_iter().next().unwrap_or_else(|| self.device.clone());
+        let mut device = self.device();
         let mut network = &self.network;
         let plain;
         if device.is_autodiff() {
@@ -329,7 +345,7 @@ impl KerasModel {
     }
 
     /// The inputs in the model's order, compared with what it takes, with its element types.
-    fn prepare(&self, inputs: Inputs, device: Option<&Device>) -> Result<Vec<Value>> {
+    pub(crate) fn prepare(&self, inputs: Inputs, device: Option<&Device>) -> Result<Vec<Value>> {
         let names = self.input_names();
         let values = inputs.in_order(&names)?;
         let mut total = None;
