@@ -131,6 +131,12 @@ impl KerasModel {
         &self.store
     }
 
+    /// The same model with something else to be saved beside its variables.
+    #[cfg(feature = "train")]
+    pub(crate) fn with_store(self, store: Store) -> Self {
+        Self { store: Arc::new(store), ..self }
+    }
+
     /// The file that the model came from.
     #[must_use]
     pub fn file(&self) -> &KerasFile {

@@ -65,10 +65,18 @@ impl<C: Class> Described<C> {
 
 fn understand<C: Class>(json: &Json) -> Result<Option<C>> {
     let none = Map::new();
-    let (name, config) = match (json, Object::of(json)) {
-        (Json::Null, _) => return Ok(None),
-        (Json::String(name), _) => (name.as_str(), &none),
-        (_, Some(object)) if is_of_keras(&object) => (object.class, object.config),
+    let mut settings = Map::new();
+    let (name, config) = match (json, Object::of(json), function(json)) {
+        (Json::Null, ..) => return Ok(None),
+        (_, _, Some(name)) => (name, &none),
+        (_, Some(object), _) if is_of_keras(&object) => match wrapped(&object) {
+            // The class that is this function has the same settings.
+            Some(name) => {
+                settings.extend(object.config.iter().filter(|(key, _)| *key != "fn").map(cloned));
+                (name, &settings)
+            }
+            None => (object.class, object.config),
+        },
         _ => return Err(Error::unsupported(format_args!("the {} {}", C::KIND, brief(json)))),
     };
     let (registry, limits) = (Registry::new(), Limits::default());
@@ -76,6 +84,22 @@ fn understand<C: Class>(json: &Json) -> Result<Option<C>> {
     let object = C::read(name, config, &mut reader);
     reader.finish()?;
     Ok(object)
+}
+
+fn cloned((key, value): (&String, &Json)) -> (String, Json) {
+    (key.clone(), value.clone())
+}
+
+/// The name of a function, by itself or as Keras writes functions.
+pub(crate) fn function(json: &Json) -> Option<&str> {
+    json.as_str().or_else(|| {
+        (json.get("class_name")?.as_str()? == "function").then(|| json.get("config")?.as_str()).flatten()
+    })
+}
+
+/// The function that an object such as a `LossFunctionWrapper` wraps.
+pub(crate) fn wrapped<'a>(object: &Object<'a>) -> Option<&'a str> {
+    object.class.ends_with("Wrapper").then(|| function(object.config.get("fn")?)).flatten()
 }
 
 /// Whether it is not a class of somebody else's that only has a familiar name.
