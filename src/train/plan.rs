@@ -3,20 +3,16 @@
 use std::collections::HashSet;
 
 use burn::optim::ModuleOptimizer;
-use burn::tensor::TensorData;
 
 use super::Custom;
 use super::settings::Compile;
 use crate::callback::{Direction, Watched};
 use crate::error::{Error, Problems, Result};
-use crate::file::store::Stored;
-use crate::load::tensor_data;
 use crate::loss::CompileLoss;
 use crate::metric::CompileMetrics;
 use crate::model::KerasModel;
-use crate::optimizer::state::{Progress, Variables, from_keras};
+use crate::optimizer::state::{Progress, from_keras, stored};
 use crate::optimizer::{Optimizer, parameters_of};
-use crate::value::burn_dtype;
 
 /// What a compiled model is trained and measured with.
 #[derive(Debug)]
@@ -44,18 +40,7 @@ impl Plan {
         let (loss, metrics) = problems.at("compile_config", |problems| {
             let optimizer = settings.optimizer().check().map_err(|error| error.at("optimizer"));
             problems.note(optimizer);
-            let loss = CompileLoss::new(
-                settings.losses(),
-                settings.weights_of_losses(),
-                &outputs,
-                &custom.losses,
-            );
-            let metrics = CompileMetrics::new(
-                settings.metrics_of_outputs(),
-                settings.weighted_metrics_of_outputs(),
-                &outputs,
-                &custom.metrics,
-            );
+            let (loss, metrics) = settings.plan(&outputs, custom);
             (problems.note(loss), problems.note(metrics))
         });
         problems.finish()?;
@@ -65,7 +50,7 @@ impl Plan {
         let variables = model.origin().description.variables.iter();
         let fixed = variables.filter(|variable| variable.is_fixed && variable.dtype.is_float());
         Ok(Self {
-            optimizer: settings.optimizer(),
+            optimizer: settings.optimizer().clone(),
             loss,
             metrics,
             steps_per_execution: settings.steps(),
@@ -76,35 +61,34 @@ impl Plan {
     /// The optimizer in the state that the model has of it.
     pub fn optimizer_of(&self, model: &KerasModel) -> Result<(ModuleOptimizer, Progress)> {
         let parameters = parameters_of(model)?;
-        let mut progress = from_keras(&self.optimizer, &parameters, optimizer_variables(model)?)?;
+        let mut progress = from_keras(&self.optimizer, &parameters, stored(model)?)?;
         let record = std::mem::take(&mut progress.record);
         Ok((self.optimizer.for_parameters(&parameters)?.load_record(record), progress))
     }
 
     /// What will be in the logs of an epoch, in their order; with the same on validation data.
     pub fn watched(&self, with_validation: bool) -> Vec<Watched> {
-        let down = |name: String| (name, Some(Direction::Down));
-        let losses = std::iter::once("loss".to_owned()).chain(self.loss.names()).map(down);
-        let mut names: Vec<(String, Option<Direction>)> = losses.chain(self.metrics.watched()).collect();
-        names.sort_by(|a, b| a.0.cmp(&b.0));
-        let in_batches = names.iter().map(|(name, direction)| (name.clone(), *direction, true));
-        let validation = names.iter().filter(|_| with_validation);
-        let in_epochs = validation.map(|(name, direction)| (format!("val_{name}"), *direction, false));
-        let watched = |(name, direction, in_batches)| Watched { name, direction, in_batches };
-        in_batches.chain(in_epochs).map(watched).collect()
+        let loss = |name| Watched { name, direction: Some(Direction::Down), in_batches: true };
+        let losses = std::iter::once("loss".to_owned()).chain(self.loss.names()).map(loss);
+        let mut watched: Vec<Watched> = losses.chain(self.metrics.watched()).collect();
+        watched.sort_by(|a, b| a.name.cmp(&b.name));
+        let validation = watched.iter().filter(|_| with_validation).map(|watched| Watched {
+            name: format!("val_{}", watched.name),
+            in_batches: false,
+            ..*watched
+        });
+        let validation: Vec<Watched> = validation.collect();
+        watched.extend(validation);
+        watched
     }
-}
 
-/// The state of the optimizer that a model was read with.
-fn optimizer_variables(model: &KerasModel) -> Result<Variables> {
-    let variables = model.store().tensors.range("optimizer/".to_owned()..);
-    let own = variables.take_while(|(path, _)| path.starts_with("optimizer/"));
-    own.map(|(path, tensor)| Ok((path.clone(), read(tensor).map_err(|error| error.at(path))?))).collect()
-}
+    /// Whether the learning rate follows a schedule.
+    pub fn has_schedule(&self) -> bool {
+        self.optimizer.get().ok().flatten().and_then(|it| it.common().ok()).is_some_and(|it| it.learning_rate.is_scheduled())
+    }
 
-fn read(tensor: &Stored) -> Result<TensorData> {
-    let dtype = tensor.element.keras_name().and_then(crate::config::Dtype::from_name);
-    let dtype = burn_dtype(dtype.ok_or_else(|| Error::weights("expected numbers"))?)?;
-    let data = tensor_data(tensor.read()?, &tensor.shape, dtype)?;
-    Ok(crate::reorder::aligned(data))
+    /// What a batch costs.
+    pub fn losses(&self, batch: &super::Batch, outputs: &[crate::Value]) -> Result<crate::loss::Losses> {
+        self.loss.call(&batch.targets, outputs, &batch.sample_weight)
+    }
 }

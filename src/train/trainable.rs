@@ -7,7 +7,7 @@ use std::thread::ThreadId;
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{
-    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param, ParamId,
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param,
 };
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::{Device, Tensor};
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::layer::Context;
 use crate::model::KerasModel;
 use crate::optimizer::LossScale;
-use crate::value::{Inputs, Value};
+use crate::value::{Binary, Inputs, Value};
 
 /// A compiled [`KerasModel`] for burn-train: with its loss, its optimizer and its metrics.
 ///
@@ -70,9 +70,21 @@ pub(crate) struct Session {
     pub scale: Option<LossScale>,
     /// An error of the last step of the optimizer.
     pub error: Option<Error>,
-    /// Where the optimizer is put instead of making a step, while somebody asks for it.
-    asked: bool,
-    optimizer: Option<ModuleOptimizer>,
+    /// What is done instead of a step.
+    errand: Option<Errand>,
+}
+
+/// Only a step of the optimizer is given the optimizer and the model of a learner.
+enum Errand {
+    Fetch,
+    Fetched(ModuleOptimizer),
+    Replace(KerasModel),
+}
+
+impl fmt::Debug for Errand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Errand")
+    }
 }
 
 type Updates = Arc<Mutex<Vec<(ThreadId, HashMap<String, Value>)>>>;
@@ -149,8 +161,8 @@ impl Trainable {
         {
             let mut session = lock(&self.session);
             session.iterations = progress.iterations;
-            session.rate = progress.rate;
-            session.scale = progress.scale.or(session.scale);
+            session.rate = progress.learning_rate;
+            session.scale = progress.loss_scale;
         }
         let rate = Rate { plan: Arc::clone(&self.plan), session: Arc::clone(&self.session) };
         Ok(Learner::new(self, optimizer, rate))
@@ -172,6 +184,10 @@ impl Trainable {
         &self.plan
     }
 
+    pub(crate) fn shared_plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan)
+    }
+
     pub(crate) fn session(&self) -> MutexGuard<'_, Session> {
         lock(&self.session)
     }
@@ -181,37 +197,48 @@ impl Trainable {
         Self { model, ..self }
     }
 
-    /// The optimizer of a learner. Only a step is given it, so one is made that does nothing else.
+    /// The optimizer of a learner.
     pub(crate) fn optimizer_of(learner: &mut Learner<Self>) -> Result<ModuleOptimizer> {
+        match Self::send(learner, Errand::Fetch) {
+            Some(Errand::Fetched(optimizer)) => Ok(optimizer),
+            _ => Err(Error::input("the learner has no optimizer")),
+        }
+    }
+
+    /// Gives a learner another model of the same description.
+    pub(crate) fn replace(learner: &mut Learner<Self>, model: &KerasModel) {
+        let device = learner.model().model.device();
+        let model = model.valid().train().fork(&device);
+        Self::send(learner, Errand::Replace(model));
+    }
+
+    fn send(learner: &mut Learner<Self>, errand: Errand) -> Option<Errand> {
         let session = Arc::clone(&learner.model().session);
-        lock(&session).asked = true;
+        lock(&session).errand = Some(errand);
         learner.optimizer_step(GradientsParams::new());
-        let mut session = lock(&session);
-        session.asked = false;
-        session.optimizer.take().ok_or_else(|| Error::input("the learner has no optimizer"))
+        lock(&session).errand.take()
     }
 
     fn run(&self, batch: Batch, cx: &Context) -> Result<(Tensor<1>, Step)> {
-        let Batch { inputs, targets, sample_weight, share } = batch;
-        let examples = inputs.first().and_then(|input| input.shape().first().copied()).unwrap_or(0);
-        let (outputs, added) = self.model.forward_with_losses_in(Inputs::Ordered(inputs), cx)?;
+        let examples = batch.examples();
+        let (outputs, added) = self.model.forward_with_losses_in(Inputs::Ordered(batch.inputs.clone()), cx)?;
         let outputs: Vec<Value> = outputs.into_iter().map(|(_, output)| output).collect();
-        let losses = self.plan.loss(&targets, &outputs, &sample_weight)?;
-        let total = match (losses.total, added) {
-            (Some(loss), Some(added)) => loss + added,
-            (one, other) => one.or(other).ok_or_else(|| Error::input("there is no loss to be computed"))?,
+        let losses = self.plan.losses(&batch, &outputs)?;
+        let total = match added {
+            Some(added) => losses.total + added,
+            None => losses.total,
         };
         let plain = |(name, loss): (String, Tensor<1>)| (name, loss.without_autodiff());
         let step = Step {
             loss: total.clone().without_autodiff(),
-            losses: losses.by_output.into_iter().map(plain).collect(),
+            losses: losses.each.into_iter().map(plain).collect(),
             outputs: outputs.into_iter().map(Value::without_autodiff).collect::<Result<_>>()?,
-            targets,
-            sample_weight,
+            targets: batch.targets,
+            sample_weight: batch.sample_weight,
             examples,
             error: None,
         };
-        Ok((total * share, step))
+        Ok((if batch.share == 1.0 { total } else { total * batch.share }, step))
     }
 
     fn train_step(&self, batch: Batch) -> Result<TrainOutput<Step>> {
@@ -253,48 +280,44 @@ impl Trainable {
         }
     }
 
-    /// Takes over what layers have updated: the mean of all devices.
-    fn take_updates(self) -> Result<Self> {
+    /// The model with what layers have updated: the mean of all devices.
+    fn updated(&self) -> Result<KerasModel> {
         let mut updates: Vec<_> = std::mem::take(&mut *lock(&self.updates));
         let count = updates.len() as f64;
-        let Some((_, first)) = updates.pop().filter(|_| count > 1.0) else { return Ok(self) };
-        let mut means = HashMap::new();
+        let Some((_, first)) = updates.pop().filter(|_| count > 1.0) else { return Ok(self.model.clone()) };
+        let mut values = HashMap::new();
         for (path, mut sum) in first {
-            for (_, other) in &updates {
-                if let Some(other) = other.get(&path) {
-                    sum = sum.clone().binary(crate::value::Binary::Add, other.clone().to_device(&sum.device())?)?;
-                }
+            for other in updates.iter().filter_map(|(_, values)| values.get(&path)) {
+                let other = other.clone().to_device(&sum.device())?;
+                sum = sum.binary(Binary::Add, other)?;
             }
-            means.insert(path, crate::map_float!(sum, x => x / count)?);
+            values.insert(path, crate::map_float!(sum, x => x / count)?);
         }
-        let model = self.model.clone().map(&mut Put { path: Vec::new(), values: means });
-        Ok(self.with_model(model))
+        Ok(self.model.clone().map(&mut Put { path: Vec::new(), values }))
     }
 
     fn try_optimize(
-        self,
+        &self,
         optim: &mut ModuleOptimizer,
         rate: ModuleLearningRate,
         mut grads: GradientsParams,
     ) -> Result<Self> {
-        let trained = self.take_updates()?;
-        {
-            let mut session = lock(&trained.session);
-            session.step = session.step.saturating_add(1);
-            if grads.is_empty() {
-                return Ok(trained.clone());
-            }
-            // What has no gradient has one of zeros: moments fade, and weights decay.
-            trained.model.visit(&mut Fill(&mut grads));
-            let mut scale = session.scale;
-            let grads_ready = trained.plan.optimizer.prepare(&trained.model, grads, &mut scale)?;
-            session.scale = scale;
-            let Some(ready) = grads_ready else { drop(session); return Ok(trained) };
-            session.iterations = session.iterations.saturating_add(1);
-            grads = ready;
+        let mut session = lock(&self.session);
+        session.step = session.step.saturating_add(1);
+        let model = self.updated()?;
+        // Nothing is trained.
+        if grads.is_empty() {
+            return Ok(self.clone().with_model(model));
         }
-        let model = optim.step(rate, trained.model.clone(), grads).apply_constraints()?;
-        Ok(trained.with_model(model))
+        // What has no gradient has one of zeros: moments fade, and weights decay.
+        model.visit(&mut Fill(&mut grads));
+        let mut scale = session.scale;
+        let grads = self.plan.optimizer.prepare(&model, grads, &mut scale)?;
+        session.scale = scale;
+        let Some(grads) = grads else { return Ok(self.clone().with_model(model)) };
+        session.iterations = session.iterations.saturating_add(1);
+        drop(session);
+        Ok(self.clone().with_model(optim.step(rate, model, grads).apply_constraints()?))
     }
 }
 
@@ -317,16 +340,22 @@ impl TrainStep for Trainable {
     ) -> Self {
         {
             let mut session = lock(&self.session);
-            if session.asked {
-                session.optimizer = Some(optim.clone());
-                drop(session);
-                return self;
+            match session.errand.take() {
+                None => {}
+                Some(Errand::Replace(model)) => {
+                    drop(session);
+                    return self.with_model(model);
+                }
+                Some(_) => {
+                    session.errand = Some(Errand::Fetched(optim.clone()));
+                    drop(session);
+                    return self;
+                }
             }
         }
-        let before = self.clone();
         self.try_optimize(optim, lr_module, grads).unwrap_or_else(|error| {
-            lock(&before.session).error = Some(error);
-            before
+            lock(&self.session).error = Some(error);
+            self
         })
     }
 
@@ -478,5 +507,3 @@ impl ModuleMapper for Put {
     }
 }
 
-#[allow(unused)]
-fn unused(_: ParamId) {}
