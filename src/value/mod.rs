@@ -427,6 +427,19 @@ impl Value {
         Ok(Self { data, order: self.order, mask: mask.map(Box::new) })
     }
 
+    /// The value without its place in a graph of gradients, mask and all.
+    ///
+    /// # Errors
+    /// When the rank is above [`MAX_RANK`].
+    pub fn without_autodiff(self) -> Result<Self> {
+        let mask = self.mask.map(|mask| mask.without_autodiff()).transpose()?;
+        let data = match self.data {
+            Data::Tensor(tensor) => Data::Tensor(on_tensor!(tensor, x => x.without_autodiff())?),
+            strings => strings,
+        };
+        Ok(Self { data, order: self.order, mask: mask.map(Box::new) })
+    }
+
     fn expect_rank(&self, rank: usize) -> Result<()> {
         if self.rank() == rank {
             return Ok(());
