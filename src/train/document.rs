@@ -10,9 +10,7 @@ use crate::file::h5::{Attribute, H5File};
 use crate::file::map::map;
 use crate::file::store::Store;
 use crate::limits::Limits;
-
-/// Its name: of a member of a `.keras` file, or of an attribute of the root of an HDF5 file.
-pub(crate) const TRAINING: &str = "training.json";
+use crate::save::TRAINING;
 
 /// How far a training is.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -17,7 +17,6 @@ mod state;
 mod trainable;
 
 pub use batch::{Arrays, Batch};
-pub(crate) use document::TRAINING;
 pub use fit::{Evaluate, Fit};
 pub use history::History;
 pub use looping::KerasLoop;

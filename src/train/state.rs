@@ -56,10 +56,10 @@ impl State {
 
 impl Snapshot for State {
     fn save(&self, path: &Path, what: Saved) -> Result<()> {
-        let options = SaveOptions::new().training(self.document.json());
+        let options = SaveOptions::new().training(&self.document.json());
         let model = self.to_model()?;
         match what {
-            Saved::Model => model.save_with(path, &options),
+            Saved::Model => model.save_with(path, &options).map(drop),
             Saved::Weights => model.save_weights_with(path, &options),
         }
     }
