@@ -48,7 +48,13 @@ pub struct SaveOptions {
 
 impl Default for SaveOptions {
     fn default() -> Self {
-        Self { overwrite: true, include_optimizer: true, target: Target::default(), max_shard_size: None, training: None }
+        Self {
+            overwrite: true,
+            include_optimizer: true,
+            target: Target::default(),
+            max_shard_size: None,
+            training: None,
+        }
     }
 }
 

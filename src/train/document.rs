@@ -39,7 +39,8 @@ impl Document {
             "facts": self.facts,
         });
         if let Some(logs) = &self.logs {
-            json["logs"] = logs.iter().map(|(name, number)| (name.to_owned(), json::number(number))).collect();
+            json["logs"] =
+                logs.iter().map(|(name, number)| (name.to_owned(), json::number(number))).collect();
         }
         json
     }
@@ -79,7 +80,7 @@ impl Document {
         let text = if bytes.starts_with(HDF5_MAGIC) {
             let store = Store::from(H5File::open(bytes, limits)?);
             let root = store.groups.get("").and_then(|root| root.get(TRAINING));
-            root.and_then(Attribute::text)
+            root.and_then(Attribute::text).map(str::to_owned)
         } else {
             let text = Archive::from_bytes(bytes, limits)?.read(TRAINING)?;
             let text = text.map(|text| String::from_utf8(text.to_vec()));

@@ -297,7 +297,8 @@ impl KerasModel {
         let valid = match fit.validation.take() {
             Some(data) => {
                 let valid = batch_of(self, &plan, data, None).map_err(|error| error.at("validation"))?;
-                Some(Arc::new(Arrays::new(valid, fit.validation_batch_size.unwrap_or(32))) as Arc<dyn DataLoader<_>>)
+                Some(Arc::new(Arrays::new(valid, fit.validation_batch_size.unwrap_or(32)))
+                    as Arc<dyn DataLoader<_>>)
             }
             None => None,
         };
@@ -401,7 +402,8 @@ impl Fit {
         let keras = KerasLoop::new(devices, callbacks).fed(feed).from(start).saying(self.sink);
         let keras = Arc::new(keras);
         let learner = Trainable::with_custom(model, &self.custom)?.learner()?;
-        let none = || Arc::new(Arrays::new(Batch::new(Vec::new(), Vec::new()), 1)) as Arc<dyn DataLoader<Batch>>;
+        let none =
+            || Arc::new(Arrays::new(Batch::new(Vec::new(), Vec::new()), 1)) as Arc<dyn DataLoader<Batch>>;
         let training = SupervisedTraining::new("", train, valid.unwrap_or_else(none))
             .num_epochs(self.epochs)
             .with_interrupter(self.interrupter)

@@ -156,7 +156,3 @@ impl SupervisedLearningStrategy<Trainable> for KerasLoop {
     }
 }
 
-/// The first error of some, if there is any.
-pub(crate) fn first(results: impl IntoIterator<Item = Result<()>>) -> Result<()> {
-    results.into_iter().fold(Ok(()), Result::and)
-}

@@ -84,7 +84,12 @@ impl Plan {
 
     /// Whether the learning rate follows a schedule.
     pub fn has_schedule(&self) -> bool {
-        self.optimizer.get().ok().flatten().and_then(|it| it.common().ok()).is_some_and(|it| it.learning_rate.is_scheduled())
+        self.optimizer
+            .get()
+            .ok()
+            .flatten()
+            .and_then(|it| it.common().ok())
+            .is_some_and(|it| it.learning_rate.is_scheduled())
     }
 
     /// What a batch costs.

@@ -1,6 +1,5 @@
 //! The lines that Keras prints while it trains.
 
-use std::io::Write;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -44,7 +43,8 @@ impl ProgressBar {
             None => seconds,
         };
         let (left, each) = (format!("{left:.0}s"), duration(each));
-        let numbers: String = logs.iter().map(|(name, number)| format!(" - {name}: {}", shown(number))).collect();
+        let numbers: String =
+            logs.iter().map(|(name, number)| format!(" - {name}: {}", shown(number))).collect();
         match self.verbose {
             1 => {
                 let filled = steps.map_or(WIDTH, |steps| (WIDTH * done / steps.max(1)).min(WIDTH));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::LearningRate;
+use burn::optim::LearningRate;
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 
 use super::plan::Plan;

@@ -1,6 +1,5 @@
 //! One training that goes on.
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
@@ -11,8 +10,8 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Device;
 use burn::train::train::MultiDevicesTrainStep;
 use burn::train::{
-    EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, SupervisedTrainingEventProcessor,
-    TrainingComponents, TrainingItem,
+    EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent,
+    SupervisedTrainingEventProcessor, TrainingComponents, TrainingItem,
 };
 
 use super::batch::Batch;
@@ -212,7 +211,10 @@ impl Run {
                 None if self.feed.steps_per_epoch.is_none() => break,
                 None => {
                     batches = train.iter();
-                    batches.next().ok_or_else(|| Error::input("no examples to train on"))?.map_err(|error| unreadable(&error))?;
+                    batches
+                        .next()
+                        .ok_or_else(|| Error::input("no examples to train on"))?
+                        .map_err(|error| unreadable(&error))?;
                 }
             }
         }

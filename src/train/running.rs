@@ -69,7 +69,9 @@ impl Running {
 
     /// Everything, sorted by name as Keras has it.
     pub fn logs(&self) -> Result<Logs> {
-        let mut numbers: Vec<(String, f64)> = self.metrics.result()?.into_iter().collect();
+        let metrics = self.metrics.result()?;
+        let mut numbers: Vec<(String, f64)> =
+            metrics.iter().map(|(name, number)| (name.to_owned(), number)).collect();
         numbers.push(("loss".to_owned(), self.loss.number()));
         numbers.extend(self.losses.iter().map(|(name, mean)| (name.clone(), mean.number())));
         numbers.sort_by(|a, b| a.0.cmp(&b.0));

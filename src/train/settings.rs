@@ -172,7 +172,11 @@ impl Compile {
         &self.optimizer
     }
 
-    pub(crate) fn plan(&self, outputs: &[String], custom: &Custom) -> (Result<CompileLoss>, Result<CompileMetrics>) {
+    pub(crate) fn plan(
+        &self,
+        outputs: &[String],
+        custom: &Custom,
+    ) -> (Result<CompileLoss>, Result<CompileMetrics>) {
         let loss = CompileLoss::new(&self.loss.0, &self.loss_weights.0, outputs, &custom.losses);
         let (metrics, weighted) = (&self.metrics.0, &self.weighted_metrics.0);
         (loss, CompileMetrics::new(metrics, weighted, outputs, &custom.metrics))

@@ -221,7 +221,8 @@ impl Trainable {
 
     fn run(&self, batch: Batch, cx: &Context) -> Result<(Tensor<1>, Step)> {
         let examples = batch.examples();
-        let (outputs, added) = self.model.forward_with_losses_in(Inputs::Ordered(batch.inputs.clone()), cx)?;
+        let (outputs, added) =
+            self.model.forward_with_losses_in(Inputs::Ordered(batch.inputs.clone()), cx)?;
         let outputs: Vec<Value> = outputs.into_iter().map(|(_, output)| output).collect();
         let losses = self.plan.losses(&batch, &outputs)?;
         let total = match added {
@@ -269,8 +270,7 @@ impl Trainable {
         if self.plan.fixed.is_empty() {
             return;
         }
-        let mut collect =
-            Collect { path: Vec::new(), wanted: &self.plan.fixed, values: HashMap::new() };
+        let mut collect = Collect { path: Vec::new(), wanted: &self.plan.fixed, values: HashMap::new() };
         self.model.visit(&mut collect);
         let thread = std::thread::current().id();
         for updates in std::iter::once(&self.updates).chain(&self.parent) {
@@ -326,10 +326,8 @@ impl TrainStep for Trainable {
     type Output = Step;
 
     fn step(&self, batch: Batch) -> TrainOutput<Step> {
-        self.train_step(batch).unwrap_or_else(|error| TrainOutput {
-            grads: GradientsParams::new(),
-            item: self.failed(error),
-        })
+        self.train_step(batch)
+            .unwrap_or_else(|error| TrainOutput { grads: GradientsParams::new(), item: self.failed(error) })
     }
 
     fn optimize(
@@ -506,4 +504,3 @@ impl ModuleMapper for Put {
         self.path.pop();
     }
 }
-
