@@ -130,15 +130,14 @@ impl SupervisedLearningStrategy<Trainable> for KerasLoop {
             Ok(end) => (end, None),
             Err(error) => (End::Failed, Some(error)),
         };
-        if let Err(late) = callbacks.on_train_end(end, &mut run) {
+        if let Err(late) = run.finalize().and(callbacks.on_train_end(end, &mut run)) {
             error.get_or_insert(late);
         }
         if let Some(error) = &error {
             let told = Error::new(error.kind(), error);
             run.interrupter().fail(TrainingError::Dataset(DatasetError::new(told)));
         }
-        let state = run.state().and_then(State::finalized);
-        let state = match state {
+        let state = match run.state() {
             Ok(state) => Some(state),
             Err(late) => {
                 error.get_or_insert(late);

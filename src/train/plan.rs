@@ -85,6 +85,12 @@ impl Plan {
         watched
     }
 
+    /// Whether moving averages of the weights are kept.
+    pub fn has_averages(&self) -> bool {
+        let known = self.optimizer.get().ok().flatten();
+        known.and_then(|known| known.common().ok()).is_some_and(|common| common.use_ema)
+    }
+
     /// Whether the parts of a batch may be on several devices.
     pub fn check_devices(&self) -> Result<()> {
         let message = "a loss with the reduction \"sum\" or \"mean_with_sample_weight\" on several devices";

@@ -26,6 +26,7 @@ use super::trainable::{Session, Step, Trainable, lock};
 use crate::callback::{Callback, Callbacks, End, Logs, Saved, Snapshot, Training, Watched};
 use crate::config::Json;
 use crate::error::{Error, Result};
+use crate::optimizer::state::finalize;
 
 /// How much of the data is for an epoch, and when the model is validated.
 #[derive(Clone, Debug)]
@@ -205,28 +206,24 @@ impl Run {
 
     /// The batches after those that are done.
     fn skipped<'a>(&self, train: &'a dyn DataLoader<Batch>) -> Result<Option<Batches<'a>>> {
+        if self.at.epoch >= self.components.rest.num_epochs {
+            return Ok(None);
+        }
         let done = match self.feed.steps_per_epoch {
+            Some(steps) if self.at.batch > steps => {
+                let message = format_args!("{} batches of an epoch of {steps} are done", self.at.batch);
+                return Err(Error::input(message));
+            }
             Some(steps) => self.at.epoch.saturating_mul(steps).saturating_add(self.at.batch),
             None => self.at.batch,
         };
-        if done == 0 {
-            return Ok(None);
-        }
-        let mut batches = train.iter();
+        let mut batches = None;
         for _ in 0..done {
-            match batches.next() {
-                Some(batch) => drop(batch.map_err(|error| unreadable(&error))?),
-                None if self.feed.steps_per_epoch.is_none() => break,
-                None => {
-                    batches = train.iter();
-                    batches
-                        .next()
-                        .ok_or_else(|| Error::input("no examples to train on"))?
-                        .map_err(|error| unreadable(&error))?;
-                }
+            if self.next(train, &mut batches)?.is_none() {
+                break;
             }
         }
-        Ok(Some(batches))
+        Ok(batches)
     }
 
     /// Trains on the batches of an epoch.
@@ -330,6 +327,16 @@ impl Run {
         }
         self.tell(LearnerEvent::EndSplit(self.epoch + 1), true)?;
         running.logs()
+    }
+
+    /// Gives the weights their moving averages, where there are any, as Keras does at the end.
+    pub fn finalize(&mut self) -> Result<()> {
+        if self.plan.has_averages() {
+            let state = self.state()?;
+            let model = finalize(state.model, state.optimizer.to_record())?;
+            Trainable::replace(&mut self.learner, &model);
+        }
+        Ok(())
     }
 
     /// The present state.

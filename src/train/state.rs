@@ -12,7 +12,7 @@ use super::plan::Plan;
 use crate::callback::{Saved, Snapshot};
 use crate::error::Result;
 use crate::model::KerasModel;
-use crate::optimizer::state::{Progress, finalize, put, to_keras};
+use crate::optimizer::state::{Progress, put, to_keras};
 use crate::optimizer::{LossScale, parameters_of};
 use crate::save::SaveOptions;
 
@@ -46,11 +46,6 @@ impl State {
         };
         let variables = to_keras(&self.plan.optimizer, &parameters_of(&self.model)?, &self.model, progress)?;
         put(self.model.clone(), variables)
-    }
-
-    /// The same after the weights have become their moving averages, where there are any.
-    pub fn finalized(self) -> Result<Self> {
-        Ok(Self { model: finalize(self.model, self.optimizer.to_record())?, ..self })
     }
 }
 
