@@ -325,7 +325,7 @@ pub(crate) fn h5(store: &Store) -> Result<Content<'_>> {
     let layout = layout(store)?;
     let len = layout.len();
     let write = move |out: &mut dyn Write| {
-        layout.write(out, &mut |path, sink| match store.tensors.get(path) {
+        layout.write(out, |path, sink| match store.tensors.get(path) {
             Some(tensor) => tensor.write(sink),
             None => Err(Error::weights("missing").at(path)),
         })
