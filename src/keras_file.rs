@@ -47,13 +47,16 @@ pub(crate) const KERAS_VERSION: &str = "3.15.1";
 /// }
 /// # Ok::<(), burn_keras::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct KerasFile {
     format: Format,
-    pub(crate) archive: Archive,
+    pub(crate) archive: Arc<Archive>,
     weights: WeightsFile,
     config: Json,
     metadata: Option<Json>,
     changes: Vec<Change>,
+    /// Whether the config is another one by now than that which was read.
+    is_edited: bool,
     limits: Limits,
 }
 
@@ -222,7 +225,8 @@ impl KerasFile {
         let (mut config, mut changes) = modernize(config, &origin)?;
         modernize_settings(&mut config, era, &mut changes);
         weights.origin = origin;
-        Ok(Self { format, archive, weights, config, metadata, changes, limits: limits.clone() })
+        let (archive, limits) = (Arc::new(archive), limits.clone());
+        Ok(Self { format, archive, weights, config, metadata, changes, is_edited: false, limits })
     }
 
     /// What a model that has just been made is saved as: its documents, and where its variables go.
@@ -231,6 +235,11 @@ impl KerasFile {
             Self::new(Format::Json, Archive::of_members([]), WeightsFile::none(), config, None, limits)?;
         let described = file.describe(registry, true)?;
         Ok((file, described))
+    }
+
+    /// The same file with another model description.
+    pub(crate) fn with_config(&self, config: Json) -> Self {
+        Self { config, is_edited: true, ..self.clone() }
     }
 
     /// What kind of file it is.
@@ -248,7 +257,8 @@ impl KerasFile {
     /// The documents of a `.keras` file that is about to be written: those that were read, as long as
     /// they say the same.
     pub(crate) fn documents(&self) -> Result<[(&'static str, Bytes); 2]> {
-        let kept = |name| if self.changes.is_empty() { self.archive.read(name) } else { Ok(None) };
+        let is_kept = self.changes.is_empty() && !self.is_edited;
+        let kept = |name| if is_kept { self.archive.read(name) } else { Ok(None) };
         let metadata = || json::print(&metadata(KERAS_VERSION)).into();
         let metadata = kept(METADATA)?.unwrap_or_else(metadata);
         let config = kept(CONFIG)?.unwrap_or_else(|| json::print(&self.config).into());
@@ -335,7 +345,7 @@ impl KerasFile {
     }
 
     /// Reads the model description, and infers the shapes of all its values.
-    fn read_model(&self, registry: &Registry) -> Result<(Description, Vec<Tree<Spec>>)> {
+    pub(crate) fn read_model(&self, registry: &Registry) -> Result<(Description, Vec<Tree<Spec>>)> {
         let mut reader = Reader::new(registry, &self.limits);
         let root = Object::read(&self.config, &mut reader)
             .and_then(|object| reader.enter(|reader| registry.read(&object, reader)));

@@ -16,7 +16,7 @@ use crate::model::KerasModel;
 use crate::module::Network;
 use crate::value::burn_dtype;
 use crate::variables::{Asset, WeightSource};
-use crate::weights::Draws;
+use crate::weights::{Draws, present};
 
 /// How a model is loaded: within which limits, and with which kinds of layers.
 ///
@@ -107,7 +107,22 @@ impl LoadOptions {
         Limits::check("fresh values in bytes", planned, self.limits.fresh_bytes)?;
         let source = Source { store: &store, archive: &file.archive, fresh: &fresh };
         let network = network(&description, &source, device)?;
-        KerasModel::new(network, file, Described { description, store, report }, device)
+        let described = Described { description, store, report };
+        KerasModel::new(network, file, described, self.registry.clone(), device)
+    }
+}
+
+impl KerasModel {
+    /// The same model with another description, built anew with the present values.
+    pub(crate) fn rebuilt(&self, file: KerasFile) -> Result<Self> {
+        let registry = self.origin().registry.clone();
+        let (description, _) = file.read_model(&registry)?;
+        let (store, report) = (present(self)?, self.load_report().clone());
+        let source = Source { store: &store, archive: &file.archive, fresh: &Draws::new(None) };
+        let device = self.device();
+        let network = network(&description, &source, &device)?;
+        let described = Described { description, store: self.store().clone(), report };
+        Self::new(network, file, described, registry, &device)
     }
 }
 

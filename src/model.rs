@@ -14,7 +14,7 @@ use crate::config::graph::TensorRef;
 use crate::error::{Error, Result};
 use crate::file::store::Store;
 use crate::keras_file::{Described, Description, KerasFile};
-use crate::layer::{Context, Layer, Spec, Tree};
+use crate::layer::{Context, Layer, Registry, Spec, Tree};
 use crate::load::LoadOptions;
 use crate::module::{AnyLayer, Network};
 use crate::summary::Summary;
@@ -55,6 +55,8 @@ pub(crate) struct Origin {
     pub file: KerasFile,
     pub description: Description,
     pub specs: Vec<Tree<Spec>>,
+    /// The kinds of layers that the description was read with.
+    pub registry: Registry,
 }
 
 /// How [`KerasModel::predict_with`] goes about it.
@@ -82,11 +84,12 @@ impl KerasModel {
         network: Network,
         file: KerasFile,
         described: Described,
+        registry: Registry,
         device: &Device,
     ) -> Result<Self> {
         let specs = network.graph().infer(None)?;
         let Described { description, store, report } = described;
-        let origin = Arc::new(Origin { file, description, specs });
+        let origin = Arc::new(Origin { file, description, specs, registry });
         let (store, report) = (Arc::new(store), Arc::new(report));
         Ok(Self { network, origin, store, report, device: device.clone() })
     }
@@ -116,8 +119,22 @@ impl KerasModel {
         Self { store, report, ..self }
     }
 
+    /// The same model with another file and other tensors beside its variables.
+    pub(crate) fn with_file(&self, file: KerasFile, store: Store) -> Self {
+        let Origin { description, specs, registry, .. } = &*self.origin;
+        let (description, specs, registry) = (description.clone(), specs.clone(), registry.clone());
+        let origin = Arc::new(Origin { file, description, specs, registry });
+        Self { origin, store: Arc::new(store), ..self.clone() }
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The same model with something else to be saved beside its variables.
+    #[cfg(feature = "train")]
+    pub(crate) fn with_store(self, store: Store) -> Self {
+        Self { store: Arc::new(store), ..self }
     }
 
     /// The file that the model came from.
@@ -263,9 +280,18 @@ impl KerasModel {
     /// # Errors
     /// When the inputs do not fit the model, or a regularizer is not one of Keras.
     pub fn forward_with_losses(&self, inputs: impl Into<Inputs>) -> Result<(Outputs, Option<Tensor<1>>)> {
-        let inputs = self.prepare(inputs.into(), None)?;
+        self.forward_with_losses_in(inputs.into(), &Context::default())
+    }
+
+    /// [`forward_with_losses`](Self::forward_with_losses), with a say in whether the layers behave as in training.
+    pub(crate) fn forward_with_losses_in(
+        &self,
+        inputs: Inputs,
+        cx: &Context,
+    ) -> Result<(Outputs, Option<Tensor<1>>)> {
+        let inputs = self.prepare(inputs, None)?;
         let mut losses: Vec<Tensor<1>> = self.regularization_loss()?.into_iter().collect();
-        let outputs = self.network.run_with_losses(inputs, &Context::default(), &mut losses)?.into_leaves();
+        let outputs = self.network.run_with_losses(inputs, cx, &mut losses)?.into_leaves();
         let outputs = Outputs::new(self.output_names().into_iter().zip(outputs).collect());
         Ok((outputs, losses.into_iter().reduce(|a, b| a + b)))
     }
@@ -273,6 +299,11 @@ impl KerasModel {
     /// Makes every `stateful` layer start from zero again.
     pub fn reset_state(&self) {
         Layer::reset_state(&self.network);
+    }
+
+    /// Where the variables are, or the inputs go when there are none.
+    pub(crate) fn device(&self) -> Device {
+        self.devices().into_iter().next().unwrap_or_else(|| self.device.clone())
     }
 
     fn run_batches(
@@ -283,7 +314,7 @@ impl KerasModel {
         options: PredictOptions<'_>,
     ) -> Result<Outputs> {
         let PredictOptions { batch_size, mut on_batch } = options;
-        let mut device = self.devices().into_iter().next().unwrap_or_else(|| self.device.clone());
+        let mut device = self.device();
         let mut network = &self.network;
         let plain;
         if device.is_autodiff() {
@@ -329,7 +360,7 @@ impl KerasModel {
     }
 
     /// The inputs in the model's order, compared with what it takes, with its element types.
-    fn prepare(&self, inputs: Inputs, device: Option<&Device>) -> Result<Vec<Value>> {
+    pub(crate) fn prepare(&self, inputs: Inputs, device: Option<&Device>) -> Result<Vec<Value>> {
         let names = self.input_names();
         let values = inputs.in_order(&names)?;
         let mut total = None;

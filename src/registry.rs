@@ -123,7 +123,7 @@ impl fmt::Debug for Lambda {
 }
 
 /// The kinds of layers that loading knows: those of this crate and a user's own.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Registry {
     own: Vec<Row>,
     lambdas: HashMap<String, Lambda>,

@@ -22,7 +22,7 @@ pub(super) fn build(model: &FreshLayer, seed: Option<u64>, device: &Device) -> R
         order::check(graph)?;
     }
     let network = network(&described.description, &Draws::new(seed), device)?;
-    KerasModel::new(network, file, described, device)
+    KerasModel::new(network, file, described, registry, device)
 }
 
 /// Names for the layers of a model, each there once: those that they have, then those of their classes

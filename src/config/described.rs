@@ -13,6 +13,8 @@ pub trait Class: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
     const KIND: &'static str;
     /// Where Keras has them: `keras.initializers`.
     const MODULE: &'static str;
+    /// The class that wraps functions, where a function is not the class of the same name.
+    const WRAPPER: Option<&'static str> = None;
 
     /// Reads the object of that class or alias; `None` after noting what is wrong.
     fn read(name: &str, config: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self>;
@@ -66,17 +68,23 @@ impl<C: Class> Described<C> {
 fn understand<C: Class>(json: &Json) -> Result<Option<C>> {
     let none = Map::new();
     let mut settings = Map::new();
-    let (name, config) = match (json, Object::of(json), function(json)) {
+    let (name, config) = match (json, Object::of(json), function(json), C::WRAPPER) {
         (Json::Null, ..) => return Ok(None),
-        (_, _, Some(name)) => (name, &none),
-        (_, Some(object), _) if is_of_keras(&object) => match wrapped(&object) {
-            // The class that is this function has the same settings.
-            Some(name) => {
-                settings.extend(object.config.iter().filter(|(key, _)| *key != "fn").map(cloned));
-                (name, &settings)
+        (Json::Object(_), _, Some(_), Some(wrapper)) => {
+            settings.insert("fn".to_owned(), json.clone());
+            (wrapper, &settings)
+        }
+        (_, _, Some(name), _) => (name, &none),
+        (_, Some(object), ..) if is_of_keras(&object) => {
+            match wrapped(&object).filter(|_| C::WRAPPER.is_none()) {
+                // The class that is this function has the same settings.
+                Some(name) => {
+                    settings.extend(object.config.iter().filter(|(key, _)| *key != "fn").map(cloned));
+                    (name, &settings)
+                }
+                None => (object.class, object.config),
             }
-            None => (object.class, object.config),
-        },
+        }
         _ => return Err(Error::unsupported(format_args!("the {} {}", C::KIND, brief(json)))),
     };
     let (registry, limits) = (Registry::new(), Limits::default());
@@ -156,7 +164,7 @@ impl<C: Class> Field for Described<C> {
 macro_rules! classes {
     (
         $(#[$meta:meta])*
-        pub enum $name:ident: $kind:literal of $module:literal { $($class:ident $(| $alias:literal)*),+ $(,)? }
+        pub enum $name:ident: $kind:literal of $module:literal $(around $wrapper:literal)? { $($class:ident $(| $alias:literal)*),+ $(,)? }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
@@ -167,6 +175,7 @@ macro_rules! classes {
         impl $crate::config::Class for $name {
             const KIND: &'static str = $kind;
             const MODULE: &'static str = $module;
+            $(const WRAPPER: Option<&'static str> = Some($wrapper);)?
 
             fn read(
                 name: &str,

@@ -427,6 +427,52 @@ impl Value {
         Ok(Self { data, order: self.order, mask: mask.map(Box::new) })
     }
 
+    /// The value as part of a training: gradients flow through what is made of it, and layers that are
+    /// called with it behave as in training.
+    ///
+    /// # Errors
+    /// When the rank is above [`MAX_RANK`].
+    #[cfg(feature = "train")]
+    pub fn autodiff(self) -> Result<Self> {
+        self.each_data(
+            |tensor| on_tensor!(tensor, x => x.autodiff()),
+            |strings| {
+                let device = strings.device().clone();
+                if device.is_autodiff() { strings } else { strings.moved_to(&device.autodiff()) }
+            },
+        )
+    }
+
+    /// The value as no part of a training any more.
+    ///
+    /// # Errors
+    /// When the rank is above [`MAX_RANK`].
+    #[cfg(feature = "train")]
+    pub fn without_autodiff(self) -> Result<Self> {
+        self.each_data(
+            |tensor| on_tensor!(tensor, x => x.without_autodiff()),
+            |strings| {
+                let device = strings.device().clone().inner();
+                strings.moved_to(&device)
+            },
+        )
+    }
+
+    #[cfg(feature = "train")]
+    fn each_data(
+        self,
+        of_tensor: fn(BridgeTensor) -> Result<BridgeTensor>,
+        of_strings: fn(Strings) -> Strings,
+    ) -> Result<Self> {
+        let each = |mask: Box<Self>| mask.each_data(of_tensor, of_strings).map(Box::new);
+        let mask = self.mask.map(each).transpose()?;
+        let data = match self.data {
+            Data::Tensor(tensor) => Data::Tensor(of_tensor(tensor)?),
+            Data::Strings(strings) => Data::Strings(of_strings(strings)),
+        };
+        Ok(Self { data, order: self.order, mask })
+    }
+
     fn expect_rank(&self, rank: usize) -> Result<()> {
         if self.rank() == rank {
             return Ok(());

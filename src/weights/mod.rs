@@ -45,7 +45,7 @@ pub(crate) use shards::is_index;
 pub(crate) const MODEL_WEIGHTS: &str = "model_weights";
 
 /// The tensors of a file, and how it names them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct WeightsFile {
     pub(crate) store: Store,
     pub(crate) layout: Layout,
