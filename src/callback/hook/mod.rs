@@ -89,7 +89,8 @@ const MOST_STEPS: u64 = 1 << 32;
 ///   weights that Keras opens, take a [`template`](Self::template).
 /// - A learning rate that a callback sets holds for all parameters, in place of the scheduler's, which has to be
 ///   constant.
-/// - A training is resumed at the beginning of an epoch: one that was cut off in an epoch starts this epoch anew.
+/// - A training is resumed at the beginning of an epoch: one that was cut off in an epoch starts this epoch anew. It
+///   needs Burn's metrics in files, as they are by default: its `InMemoryMetricLogger` counts epochs from 1 again.
 pub struct Hook<M: LearnerModel> {
     callbacks: Vec<Box<dyn Callback>>,
     metrics: Vec<Named>,
