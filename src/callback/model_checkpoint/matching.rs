@@ -226,3 +226,56 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
     }
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch_of(template: &str, path: &str) -> Option<Option<u64>> {
+        Template::parse(template).unwrap().read(path).map(|numbers| numbers.epoch)
+    }
+
+    #[test]
+    fn every_epoch_is_read_back() {
+        let specs = [
+            "", ":d", ":02d", ":05", ":<6", ":>6", ":^7", ":*^7", ":=+8", ":+", ": ", ":,", ":09,d", ":_",
+            ":x", ":#x", ":#010x", ":b", ":#_b", ":o", ":X", ":n", ":.1f", ":.0%", ":e", "!r", "!s:>6",
+            "!r:0>5", ":é>4", ":1>3d",
+        ];
+        for spec in specs {
+            let template = Template::parse(format!("a/m{{epoch{spec}}}-{{val_loss:.2f}}.keras")).unwrap();
+            for (epoch, loss) in
+                (1..1300).zip([0.25, 123456.0, -1e-9, f64::NAN, f64::INFINITY].iter().cycle())
+            {
+                // Such a filling is a digit of the number, too.
+                if spec == ":1>3d" && epoch < 100 {
+                    continue;
+                }
+                let fields = |name: &str| match name {
+                    "epoch" => Some(Number::Int(epoch)),
+                    _ => Some(Number::Float(*loss)),
+                };
+                let name = template.fill(fields).unwrap();
+                let read = template.read(&name).unwrap_or_else(|| panic!("{spec}: {name}"));
+                assert_eq!(read.epoch, u64::try_from(epoch).ok(), "{spec}: {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_names_are_not_read() {
+        assert_eq!(epoch_of("m{epoch:02d}.keras", "m3.keras"), None);
+        assert_eq!(epoch_of("m{epoch:02d}.keras", "m003.keras"), None);
+        assert_eq!(epoch_of("m{epoch}.keras", "m3.keras~"), None);
+        assert_eq!(epoch_of("m{epoch}.keras", "m3xkeras"), None);
+        assert_eq!(epoch_of("m{epoch}.keras", "../m3.keras"), None);
+        assert_eq!(epoch_of("m{epoch}.keras", "m99999999999999999999.keras"), None);
+        assert_eq!(epoch_of("m{loss}.keras", "m.keras"), None);
+        assert_eq!(epoch_of("m{loss!r:.3}.keras", "ma/b.keras"), None);
+        assert_eq!(epoch_of("m{epoch}-{epoch}.keras", "m3-4.keras"), None);
+        assert_eq!(epoch_of("m{epoch}-{epoch}.keras", "m3-3.keras"), Some(Some(3)));
+        assert_eq!(epoch_of("m{loss:.3f}.keras", "m0.125.keras"), Some(None));
+        // It does not say which epoch it was.
+        assert_eq!(epoch_of("m{epoch:.1e}.keras", "m1.2e+03.keras"), Some(Some(1200)));
+    }
+}

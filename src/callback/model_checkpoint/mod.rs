@@ -7,8 +7,6 @@ mod matching;
 mod rotation;
 mod run;
 mod template;
-#[cfg(test)]
-mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

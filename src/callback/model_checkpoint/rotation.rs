@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Direction;
 use serde_json::json;
 
+use super::Direction;
 use crate::config::Json;
 
 /// A file that was written, or is about to be.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::json;
+
 use super::background::{Job, Writer};
 use super::format::{Number, Spec};
 use super::rotation::{Entry, number, read_number};
 use super::{Callback, End, Logs, ModelCheckpoint, SaveFreq, Snapshot, Template, Training};
-use serde_json::json;
-
 use crate::config::Json;
 use crate::error::{Error, Result};
 
