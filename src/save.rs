@@ -208,7 +208,8 @@ impl KerasModel {
         };
         document("model_config", &to_legacy(file.config(), target)?);
         if options.include_optimizer {
-            let words = |settings: &Json, changes: &mut Vec<Change>| training_config(settings, target, changes);
+            let words =
+                |settings: &Json, changes: &mut Vec<Change>| training_config(settings, target, changes);
             if let Some((settings, state)) = self.training(&store, target, words, changes) {
                 document("training_config", &settings);
                 optimizer::put_legacy(state, &mut tree);
@@ -249,9 +250,9 @@ impl KerasModel {
         let config = self.file().config();
         let settings = config.get("compile_config").map(|settings| words(settings, changes));
         let settings = settings.filter(|settings| !settings.is_null());
-        let state = settings.as_ref().and_then(|_| {
-            optimizer::state(store, &self.origin().description, config, target, changes)
-        });
+        let state = settings
+            .as_ref()
+            .and_then(|_| optimizer::state(store, &self.origin().description, config, target, changes));
         if state.is_none() && optimizer::is_in(store) {
             changes.push(optimizer::has_no_place());
         }

@@ -110,13 +110,16 @@ fn told(folder: &Path, ending: &str, target: Target) -> BTreeMap<String, SaveRep
 
 #[test]
 fn saving_tells_what_it_leaves_out() {
-    let lines = |report: &SaveReport| -> Vec<String> { report.changes.iter().map(ToString::to_string).collect() };
+    let lines =
+        |report: &SaveReport| -> Vec<String> { report.changes.iter().map(ToString::to_string).collect() };
     let no_place = "optimizer: its state is left out: the file has no place for it";
     let lacks = |word: &str| format!("compile_config: left out, because Keras 2 has no {word}");
-    let no_setting = |key: &str| format!("compile_config.optimizer.{key}: dropped: Keras 2 has no such setting");
+    let no_setting =
+        |key: &str| format!("compile_config.optimizer.{key}: dropped: Keras 2 has no such setting");
     let product = "optimizer: Keras 2 starts again with the product of momenta of Nadam";
     let scale = "optimizer: Keras 2 starts again with the first loss scale";
-    let fresh = "compile_config.optimizer: Keras 2 starts it again: it reads no state of a LossScaleOptimizer here";
+    let fresh =
+        "compile_config.optimizer: Keras 2 starts it again: it reads no state of a LossScaleOptimizer here";
     let policy = "compile_config.optimizer: LossScaleOptimizer is left to the dtype policy";
     for ending in [".keras", ".h5"] {
         let folder = of_keras3(&format!("told_{}", &ending[1..]));
@@ -148,12 +151,16 @@ fn saving_tells_what_it_leaves_out() {
 fn legacy_files_tell_what_they_leave_out() {
     let folder = of_keras3("members");
     let path = folder.join("sgd.keras");
-    let mut archive = zip::ZipWriter::new_append(File::options().read(true).write(true).open(&path).unwrap()).unwrap();
+    let mut archive =
+        zip::ZipWriter::new_append(File::options().read(true).write(true).open(&path).unwrap()).unwrap();
     archive.start_file("notes.txt", zip::write::SimpleFileOptions::default()).unwrap();
     std::io::Write::write_all(&mut archive, b"mine").unwrap();
     archive.finish().unwrap();
     let model = KerasModel::load(&path, &Device::flex()).unwrap();
     let report = model.save_with(folder.join("sgd.h5"), &SaveOptions::new()).unwrap();
-    assert_eq!(report.to_string(), "not saved as it was: notes.txt: left out: a legacy HDF5 file has no members\n");
+    assert_eq!(
+        report.to_string(),
+        "not saved as it was: notes.txt: left out: a legacy HDF5 file has no members\n"
+    );
     assert!(model.save_with(folder.join("again.keras"), &SaveOptions::new()).unwrap().is_complete());
 }

@@ -21,8 +21,8 @@ use crate::versions::optimizer::{
 use crate::versions::{Change, Target};
 #[cfg(feature = "train")]
 use {
-    crate::config::Dtype, crate::file::store::is_below, crate::load::tensor_data, crate::reorder::aligned,
-    crate::value::burn_dtype, burn::tensor::DType, burn::tensor::TensorData,
+    crate::config::Dtype, crate::load::tensor_data, crate::reorder::aligned, crate::value::burn_dtype,
+    burn::tensor::DType, burn::tensor::TensorData,
 };
 
 /// Where Keras 3 has the variables of an optimizer.

@@ -115,7 +115,7 @@ impl<M: Module + 'static> Snapshot for Moment<M> {
         store.tensors.insert(OPTIMIZER.to_owned(), blob(state));
         let filled = filled.with_store(store);
         match what {
-            Saved::Model => filled.save_with(path, &options),
+            Saved::Model => filled.save_with(path, &options).map(drop),
             Saved::Weights => filled.save_weights_with(path, &options),
         }
     }
