@@ -34,11 +34,11 @@ fn numbers(examples: usize, width: usize) -> Tensor<2> {
 /// A model whose training is not the same twice without a seed.
 fn model() -> KerasModel {
     let layers = Sequential::new()
-        .add(Input::new([3]))
-        .add(Dense::new(8).activation("tanh").name("first"))
-        .add(BatchNormalization::new().name("norm"))
-        .add(Dropout::new(0.3).name("drop"))
-        .add(Dense::new(2).name("last"));
+        .with(Input::new([3]))
+        .with(Dense::new(8).activation("tanh").name("first"))
+        .with(BatchNormalization::new().name("norm"))
+        .with(Dropout::new(0.3).name("drop"))
+        .with(Dense::new(2).name("last"));
     let mut model = layers.seed(5).build(&device()).unwrap();
     model.compile(&Compile::new(Adam::new().learning_rate(0.01), "mse").metrics(["mae"])).unwrap();
     model
@@ -283,7 +283,7 @@ fn what_does_not_fit_is_refused_before_anything_is_trained() {
     type Case = (&'static str, fn(&mut KerasModel) -> Result<()>);
     let cases: [Case; 8] = [
         ("never compiled", |model| {
-            let layers = Sequential::new().add(Input::new([3])).add(Dense::new(2));
+            let layers = Sequential::new().with(Input::new([3])).with(Dense::new(2));
             *model = layers.build(&device())?;
             train(model, fit()).map(drop)
         }),
@@ -376,9 +376,9 @@ fn frozen_layers_stay_and_thaw() {
 /// Without dropout, which each device has of its own, and with the moving averages of one batch as a whole.
 fn plain() -> KerasModel {
     let layers = Sequential::new()
-        .add(Input::new([3]))
-        .add(Dense::new(8).activation("tanh").kernel_regularizer("l2"))
-        .add(Dense::new(2));
+        .with(Input::new([3]))
+        .with(Dense::new(8).activation("tanh").kernel_regularizer("l2"))
+        .with(Dense::new(2));
     let mut model = layers.seed(5).build(&device()).unwrap();
     model
         .compile(&Compile::new(SGD::new().learning_rate(0.05).momentum(0.9), "mse").metrics(["mae"]))
