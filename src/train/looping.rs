@@ -155,4 +155,3 @@ impl SupervisedLearningStrategy<Trainable> for KerasLoop {
         (model, processor)
     }
 }
-
