@@ -384,7 +384,8 @@ impl<'a> Optimizer<'a> {
                 roles.extend(self.block(layout, rows, trainable)?);
             }
         }
-        if layout == Layout::Keras3 && self.kind.class == "Nadam" {
+        // Keras forgets it when another optimizer is around.
+        if layout == Layout::Keras3 && self.kind.class == "Nadam" && self.scale.is_none() {
             roles.push(Role::Scalar(PRODUCT));
         }
         Some(roles)
@@ -413,7 +414,9 @@ impl<'a> Optimizer<'a> {
         match (self.kind.class, layout) {
             // These allocate it in any case.
             ("SGD", Layout::Keras2 | Layout::Keras1) => true,
-            ("Adafactor", Layout::Keras2) => row.shape == Shape::Same || shape.len() > 1,
+            ("Adafactor", _) if layout == Layout::Keras2 || self.scale.is_some() => {
+                row.shape == Shape::Same || shape.len() > 1
+            }
             ("Muon", _) if row.slot == VELOCITY.slot => {
                 shape.len() != 2 || self.is_excluded(path) == Some(true)
             }
@@ -529,8 +532,9 @@ impl<'a> Optimizer<'a> {
     }
 }
 
-/// What comes before all else where losses are scaled. The first two never change.
-const SCALING: &[&str] = &["outer_iteration", "outer_learning_rate", STEP_COUNTER, DYNAMIC_SCALE];
+/// What comes before all else where losses are scaled, and is not there again with what the inner optimizer
+/// stores. The first two never change.
+pub(crate) const SCALING: &[&str] = &["outer_iteration", "outer_learning_rate", STEP_COUNTER, DYNAMIC_SCALE];
 pub(crate) const STEP_COUNTER: &str = "step_counter";
 pub(crate) const DYNAMIC_SCALE: &str = "dynamic_scale";
 pub(crate) const AVERAGE: &str = "average";

@@ -16,7 +16,7 @@ use crate::file::store::{Store, Stored, is_below};
 use crate::keras_file::Description;
 use crate::layer::Variable;
 use crate::versions::optimizer::{
-    Layout, Slot, SlotName, Trainable, from_layout, from_legacy, lost, momentum_product, to_legacy,
+    Layout, SCALING, Slot, SlotName, Trainable, from_layout, from_legacy, lost, momentum_product, to_legacy,
 };
 use crate::versions::{Change, Target};
 #[cfg(feature = "train")]
@@ -289,13 +289,14 @@ fn put(
     stored: &[Stored],
     store: &mut Store,
 ) -> Option<()> {
-    let inner = optimizer.pointer("/config/inner_optimizer");
-    let groups = [(VARIABLES, Some(optimizer)), (INNER_VARIABLES, inner)];
+    let own = slots(optimizer)?;
+    let inner = optimizer.pointer("/config/inner_optimizer").and_then(|_| own.get(SCALING.len()..));
+    let groups = [(VARIABLES, Some(own.as_slice())), (INNER_VARIABLES, inner)];
     let mut tensors = Vec::new();
-    for (group, optimizer) in groups {
-        let Some(optimizer) = optimizer else { continue };
-        for (number, slot) in slots(optimizer)?.into_iter().enumerate() {
-            tensors.push((format!("{group}/{number}"), filled(slot, stored)?));
+    for (group, slots) in groups {
+        let Some(slots) = slots else { continue };
+        for (number, slot) in slots.iter().enumerate() {
+            tensors.push((format!("{group}/{number}"), filled(slot.clone(), stored)?));
         }
         store.groups.insert(group.to_owned(), Attributes::new());
     }
