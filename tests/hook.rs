@@ -26,9 +26,10 @@ use burn::train::{
     TrainOutput, TrainStep, TrainingComponents, TrainingItem, TrainingStrategy, ValidLoader,
 };
 use burn_keras::build::{Dense, Flatten, Input, Sequential};
+use burn_keras::callback::hook::{Hooked, load};
 use burn_keras::callback::{
-    CSVLogger, EarlyStopping, End, Hook, Hooked, LambdaCallback, LearningRateScheduler, ModelCheckpoint,
-    SaveFreq, Saved, TerminateOnNaN, load,
+    CSVLogger, EarlyStopping, End, Hook, LambdaCallback, LearningRateScheduler, ModelCheckpoint, SaveFreq,
+    Saved, TerminateOnNaN,
 };
 use burn_keras::{Error, KerasModel, Result};
 
@@ -294,14 +295,20 @@ fn complete<M: LearnerModel>(result: LearningResult<M>) -> M {
 /// The same files at the same moments with every strategy, by one writer.
 #[test]
 fn every_strategy_has_its_checkpoints() {
-    fn two() -> Vec<Device> {
-        vec![device(), device()]
+    type Ready = SupervisedTraining<Hooked<Recurrent>>;
+    fn with(training: Ready, optim: Option<MultiDeviceOptim>) -> Ready {
+        let strategy = match optim {
+            None => ExecutionStrategy::single(device()),
+            Some(optim) => ExecutionStrategy::multi(vec![device(), device()], optim),
+        };
+        training.with_training_strategy(TrainingStrategy::Default(strategy))
     }
-    type Make = fn() -> ExecutionStrategy;
-    let strategies: [(&str, usize, Make); 3] = [
-        ("single", 5, || ExecutionStrategy::single(device())),
-        ("main", 3, || ExecutionStrategy::multi(two(), MultiDeviceOptim::OptimMainDevice)),
-        ("sharded", 3, || ExecutionStrategy::multi(two(), MultiDeviceOptim::OptimSharded)),
+    let strategies: [(&str, usize, fn(Ready) -> Ready); 5] = [
+        ("plain", 5, |training| training),
+        ("single", 5, |training| with(training, None)),
+        ("main", 3, |training| with(training, Some(MultiDeviceOptim::OptimMainDevice))),
+        ("sharded", 3, |training| with(training, Some(MultiDeviceOptim::OptimSharded))),
+        ("accumulated", 3, |training| training.grads_accumulation(2)),
     ];
     for (name, batches, strategy) in strategies {
         let folder = tempfile::tempdir().unwrap();
@@ -312,12 +319,7 @@ fn every_strategy_has_its_checkpoints() {
                 checkpoint(folder.path(), "b{epoch}-{batch}.weights.h5").save_freq(SaveFreq::Batches(2)),
             )
             .callback(witness(&events))
-            .launch(
-                training(2).with_training_strategy(TrainingStrategy::Default(strategy())),
-                Recurrent::new(&device()),
-                adam(),
-                0.01,
-            )
+            .launch(strategy(training(2)), Recurrent::new(&device()), adam(), 0.01)
             .unwrap();
         let model = complete(result);
         let mut expected = vec!["begin 0".to_owned()];

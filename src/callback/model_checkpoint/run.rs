@@ -31,6 +31,10 @@ pub(super) struct Run {
 }
 
 impl Callback for ModelCheckpoint {
+    fn comes_last(&self) -> bool {
+        true
+    }
+
     fn on_train_begin(&mut self, training: &mut dyn Training) -> Result<()> {
         let template = self.check(training)?;
         if let Some(name) = &self.unknown_mode {
