@@ -13,7 +13,7 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, Lstm, LstmConfig};
 use burn::optim::{AdamConfig, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use burn::train::logger::{EvaluationProgressLogger, InMemoryMetricLogger, TrainingProgressLogger};
 use burn::train::metric::{LearningRateMetric, LossMetric, MetricDefinition};
 use burn::train::renderer::{
@@ -32,6 +32,8 @@ use burn_keras::callback::{
     Saved, TerminateOnNaN,
 };
 use burn_keras::{Error, KerasModel, Result};
+
+mod common;
 
 struct Quiet;
 
@@ -763,6 +765,23 @@ fn a_template_makes_whole_models() {
     let whole = run(4, None, "whole");
     let file = KerasModel::load(folder.path().join("whole4.keras"), &Device::flex()).unwrap();
     assert_eq!(weights(&Wrapped { model: file }), weights(&whole));
+    let x = Tensor::<3>::ones([2, 4, 3], &Device::flex()) * 0.3;
+    let y = whole.model.predict(x.clone()).unwrap().tensor::<2>().unwrap();
+    let rows = |data: TensorData| data.convert_dtype(DType::F64).into_vec::<f64>().unwrap();
+    let inputs: Vec<Vec<Vec<f64>>> = vec![vec![vec![f64::from(0.3f32); 3]; 4]; 2];
+    assert_eq!(rows(x.into_data()), inputs.concat().concat());
+    let outputs: Vec<Vec<f64>> = rows(y.into_data()).chunks(2).map(<[f64]>::to_vec).collect();
+    let numbers = serde_json::json!({"inputs": inputs, "outputs": outputs});
+    std::fs::write(folder.path().join("numbers.json"), numbers.to_string()).unwrap();
+    for (from, to) in [("whole4.keras", "model.keras"), ("whole4.weights.h5", "same.weights.h5")] {
+        std::fs::copy(folder.path().join(from), folder.path().join(to)).unwrap();
+    }
+    if let Some(mut script) = common::script("hook_open.py") {
+        let said = script.arg(folder.path()).output().unwrap();
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+        assert!(said.status.success() && said.stdout.is_empty(), "{text}");
+    }
     run(2, None, "part");
     for file in ["part2.keras", "part2.weights.h5"] {
         assert_eq!(weights(&run(4, Some(file), "part")), weights(&whole), "{file}");
