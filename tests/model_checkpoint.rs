@@ -356,6 +356,7 @@ fn what_cannot_work_is_refused_at_the_start() {
         let error = checkpoint.on_train_begin(&mut fake).unwrap_err().to_string();
         assert!(error.contains(why) && error.contains("ModelCheckpoint"), "{name}: {error}");
         assert!(files(folder.path()).is_empty() && checkpoint.on_epoch_end(&mut fake).is_err());
+        checkpoint.on_train_end(End::Failed, &mut fake).unwrap();
     }
     // All of it at once.
     let (folder, mut fake) = training();
@@ -415,6 +416,20 @@ fn everything_survives_a_restart() {
     let last = again.take_written();
     assert!(last.last().unwrap().0.ends_with("last.keras"), "{last:?}");
 
+    // Another monitor, or the same the other way round, starts anew.
+    for (monitor, mode, expected) in
+        [("val_loss", Mode::Auto, 0), ("val_loss", Mode::Max, 1), ("loss", Mode::Auto, 1)]
+    {
+        let (folder, mut fake) = training();
+        let new = || ModelCheckpoint::new(folder.path().join("{epoch}.keras")).save_best_only(true);
+        train(&mut new(), &mut fake, &[0.2], End::Complete).unwrap();
+        let mut again = fake.resumed(&folder.path().join("1.keras"));
+        let mut checkpoint = new().monitor(monitor).mode(mode).initial_value_threshold(0.25);
+        train(&mut checkpoint, &mut again, &[if mode == Mode::Max { 0.3 } else { 0.22 }], End::Complete)
+            .unwrap();
+        assert_eq!(again.take_written().len(), expected, "{monitor} {mode:?}");
+    }
+
     // Batches are counted on: 4 + 1 of the first training, 4 of the second.
     let (folder, mut fake) = training();
     let new = || {
@@ -443,7 +458,7 @@ fn what_a_file_says_cannot_delete_others() {
     }
     let listed = [&victims[..], &["run/../precious", "run/m3.keras", "run/m2.keras", "/"]].concat();
     let listed: Vec<Json> = listed.iter().map(|name| json!({"path": inside(name), "value": null})).collect();
-    let facts = json!({"monitor": "val_loss", "best": 1e308, "epochs": u64::MAX, "files": listed});
+    let facts = json!({"monitor": ["val_loss", "Down"], "best": 1e308, "epochs": u64::MAX, "files": listed});
     fake.facts.insert(format!("ModelCheckpoint {template}"), facts);
     let mut checkpoint = ModelCheckpoint::new(&template).keep_last(1);
     train(&mut checkpoint, &mut fake, &[0.5, 0.4], End::Complete).unwrap();
