@@ -13,7 +13,7 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, Lstm, LstmConfig};
 use burn::optim::{AdamConfig, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use burn::train::logger::{EvaluationProgressLogger, InMemoryMetricLogger, TrainingProgressLogger};
 use burn::train::metric::{LearningRateMetric, LossMetric, MetricDefinition};
 use burn::train::renderer::{
@@ -26,11 +26,14 @@ use burn::train::{
     TrainOutput, TrainStep, TrainingComponents, TrainingItem, TrainingStrategy, ValidLoader,
 };
 use burn_keras::build::{Dense, Flatten, Input, Sequential};
+use burn_keras::callback::hook::{Hooked, load};
 use burn_keras::callback::{
-    CSVLogger, EarlyStopping, End, Hook, Hooked, LambdaCallback, LearningRateScheduler, ModelCheckpoint,
-    SaveFreq, Saved, TerminateOnNaN, load,
+    CSVLogger, EarlyStopping, End, Hook, LambdaCallback, LearningRateScheduler, ModelCheckpoint, SaveFreq,
+    Saved, TerminateOnNaN,
 };
 use burn_keras::{Error, KerasModel, Result};
+
+mod common;
 
 struct Quiet;
 
@@ -294,14 +297,20 @@ fn complete<M: LearnerModel>(result: LearningResult<M>) -> M {
 /// The same files at the same moments with every strategy, by one writer.
 #[test]
 fn every_strategy_has_its_checkpoints() {
-    fn two() -> Vec<Device> {
-        vec![device(), device()]
+    type Ready = SupervisedTraining<Hooked<Recurrent>>;
+    fn with(training: Ready, optim: Option<MultiDeviceOptim>) -> Ready {
+        let strategy = match optim {
+            None => ExecutionStrategy::single(device()),
+            Some(optim) => ExecutionStrategy::multi(vec![device(), device()], optim),
+        };
+        training.with_training_strategy(TrainingStrategy::Default(strategy))
     }
-    type Make = fn() -> ExecutionStrategy;
-    let strategies: [(&str, usize, Make); 3] = [
-        ("single", 5, || ExecutionStrategy::single(device())),
-        ("main", 3, || ExecutionStrategy::multi(two(), MultiDeviceOptim::OptimMainDevice)),
-        ("sharded", 3, || ExecutionStrategy::multi(two(), MultiDeviceOptim::OptimSharded)),
+    let strategies: [(&str, usize, fn(Ready) -> Ready); 5] = [
+        ("plain", 5, |training| training),
+        ("single", 5, |training| with(training, None)),
+        ("main", 3, |training| with(training, Some(MultiDeviceOptim::OptimMainDevice))),
+        ("sharded", 3, |training| with(training, Some(MultiDeviceOptim::OptimSharded))),
+        ("accumulated", 3, |training| training.grads_accumulation(2)),
     ];
     for (name, batches, strategy) in strategies {
         let folder = tempfile::tempdir().unwrap();
@@ -312,12 +321,7 @@ fn every_strategy_has_its_checkpoints() {
                 checkpoint(folder.path(), "b{epoch}-{batch}.weights.h5").save_freq(SaveFreq::Batches(2)),
             )
             .callback(witness(&events))
-            .launch(
-                training(2).with_training_strategy(TrainingStrategy::Default(strategy())),
-                Recurrent::new(&device()),
-                adam(),
-                0.01,
-            )
+            .launch(strategy(training(2)), Recurrent::new(&device()), adam(), 0.01)
             .unwrap();
         let model = complete(result);
         let mut expected = vec!["begin 0".to_owned()];
@@ -761,6 +765,23 @@ fn a_template_makes_whole_models() {
     let whole = run(4, None, "whole");
     let file = KerasModel::load(folder.path().join("whole4.keras"), &Device::flex()).unwrap();
     assert_eq!(weights(&Wrapped { model: file }), weights(&whole));
+    let x = Tensor::<3>::ones([2, 4, 3], &Device::flex()) * 0.3;
+    let y = whole.model.predict(x.clone()).unwrap().tensor::<2>().unwrap();
+    let rows = |data: TensorData| data.convert_dtype(DType::F64).into_vec::<f64>().unwrap();
+    let inputs: Vec<Vec<Vec<f64>>> = vec![vec![vec![f64::from(0.3f32); 3]; 4]; 2];
+    assert_eq!(rows(x.into_data()), inputs.concat().concat());
+    let outputs: Vec<Vec<f64>> = rows(y.into_data()).chunks(2).map(<[f64]>::to_vec).collect();
+    let numbers = serde_json::json!({"inputs": inputs, "outputs": outputs});
+    std::fs::write(folder.path().join("numbers.json"), numbers.to_string()).unwrap();
+    for (from, to) in [("whole4.keras", "model.keras"), ("whole4.weights.h5", "same.weights.h5")] {
+        std::fs::copy(folder.path().join(from), folder.path().join(to)).unwrap();
+    }
+    if let Some(mut script) = common::script("hook_open.py") {
+        let said = script.arg(folder.path()).output().unwrap();
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+        assert!(said.status.success() && said.stdout.is_empty(), "{text}");
+    }
     run(2, None, "part");
     for file in ["part2.keras", "part2.weights.h5"] {
         assert_eq!(weights(&run(4, Some(file), "part")), weights(&whole), "{file}");

@@ -178,7 +178,7 @@ fn group_of(param: &str) -> String {
 /// ```no_run
 /// # use burn::module::Module;
 /// # fn load(net: impl Module) -> burn_keras::Result<()> {
-/// let net = burn_keras::callback::load("best.weights.h5", net)?;
+/// let net = burn_keras::callback::hook::load("best.weights.h5", net)?;
 /// # Ok(())
 /// # }
 /// ```

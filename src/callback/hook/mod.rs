@@ -38,7 +38,7 @@ type Loss<M> = dyn Fn(&<M as TrainStep>::Output) -> Tensor<1> + Send + Sync;
 type Register<M> = dyn FnOnce(SupervisedTraining<Hooked<M>>) -> SupervisedTraining<Hooked<M>>;
 
 /// The most batches after which a training is resumed: a scheduler of learning rates takes as many steps first.
-const MOST_STEPS: u64 = 1 << 32;
+const MOST_STEPS: u64 = 1 << 28;
 
 /// Callbacks for the training of a Burn module: `ModelCheckpoint`, `EarlyStopping`, ..., in a training that is
 /// burn-train's own, on one device, on several, or distributed. However many devices there are, the callbacks are
