@@ -275,8 +275,8 @@ pub(crate) fn from_layout(
     optimizer.translate(&have, &optimizer.roles(Layout::Keras3, trainable)?, trainable)
 }
 
-/// The variables of an optimizer in a legacy HDF5 file: names in order, and what of Keras 3's variables fills
-/// each. The number of steps is an integer of 64 bits for Keras 2. None when Keras 2 has no such optimizer.
+/// The variables of an optimizer in a legacy HDF5 file, and in a `.keras` file of Keras 2 but for their names:
+/// names in order, and what of Keras 3's variables fills each. The number of steps is an integer of 64 bits for Keras 2. None when Keras 2 has no such optimizer.
 pub(crate) fn to_legacy(
     optimizer: &Json,
     trainable: &[Trainable],
@@ -300,10 +300,15 @@ pub(crate) fn to_legacy(
     Some(names.zip(slots).collect())
 }
 
-/// The same for `optimizer/vars/N` of a `.keras` file that Keras 2 opens.
-pub(crate) fn to_keras2(optimizer: &Json, trainable: &[Trainable]) -> Option<Vec<Slot>> {
-    let slots = to_legacy(optimizer, trainable, Target::Keras2)?;
-    Some(slots.into_iter().map(|(_, slot)| slot).collect())
+/// What of a state the files of that Keras do not hold, though they hold the rest.
+pub(crate) fn lost(optimizer: &Json, target: Target) -> Vec<&'static str> {
+    let Some(optimizer) = Optimizer::of(optimizer).filter(|_| target == Target::Keras2) else {
+        return Vec::new();
+    };
+    let scale = "Keras 2 starts again with the first loss scale";
+    let product = "Keras 2 starts again with the product of momenta of Nadam";
+    let lost = [(optimizer.scale.is_some(), scale), (optimizer.kind.class == "Nadam", product)];
+    lost.into_iter().filter_map(|(is_lost, what)| is_lost.then_some(what)).collect()
 }
 
 /// The product of the momenta that Nadam has used in its steps so far.
