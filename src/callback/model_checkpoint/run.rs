@@ -31,7 +31,12 @@ pub(super) struct Run {
 }
 
 impl Callback for ModelCheckpoint {
+    fn comes_last(&self) -> bool {
+        true
+    }
+
     fn on_train_begin(&mut self, training: &mut dyn Training) -> Result<()> {
+        self.run = None;
         let template = self.check(training)?;
         if let Some(name) = &self.unknown_mode {
             training.say(&format!("ModelCheckpoint mode '{name}' is unknown, fallback to auto mode."));
@@ -84,6 +89,10 @@ impl Callback for ModelCheckpoint {
     }
 
     fn on_train_end(&mut self, end: End, training: &mut dyn Training) -> Result<()> {
+        if self.run.is_none() {
+            // It was refused before it began, or another callback was.
+            return Ok(());
+        }
         self.with_run(|this, run| {
             let written = tell(run.writer.finish(), training);
             let is_cut = end != End::Complete && this.save_on_interrupt;
@@ -219,8 +228,8 @@ impl ModelCheckpoint {
     /// Keeps what a training that is resumed has to know, in all files from now on.
     fn remember(&self, run: &Run, training: &mut dyn Training) -> Result<()> {
         let files = self.results.shelf().remembered();
-        let (monitor, best, looked) = (&self.monitor.name, number(run.best), run.looked.0);
-        let fact = json!({"monitor": monitor, "best": best, (self.unit()): looked, "files": files});
+        let (best, looked) = (number(run.best), run.looked.0);
+        let fact = json!({"monitor": self.compared(), "best": best, (self.unit()): looked, "files": files});
         training.remember(&key(&run.template), fact);
         Ok(())
     }
@@ -229,14 +238,20 @@ impl ModelCheckpoint {
     fn recall(&self, fact: &Json, run: &mut Run) {
         let is_file = |path: &str| std::fs::symlink_metadata(path).is_ok_and(|about| about.is_file());
         let is_ours = |path: &str| run.template.read(path).is_some() && is_file(path);
-        self.results.shelf().recall(&fact["files"], is_ours);
-        let is_same = fact["monitor"] == self.monitor.name.as_str();
-        if let Some(best) = read_number(&fact["best"]).filter(|best| is_same && !best.is_nan()) {
+        let is_same = fact["monitor"] == self.compared();
+        self.results.shelf().recall(&fact["files"], is_same, is_ours);
+        let is_best = |best: &f64| is_same && self.monitor.is_better(*best, run.best, 0.0) && !best.is_nan();
+        if let Some(best) = read_number(&fact["best"]).filter(is_best) {
             (run.best, run.best_is_older) = (Some(best), true);
         }
         if let Some(looked) = fact[self.unit()].as_u64() {
             run.looked.0 = looked.min(run.looked.0);
         }
+    }
+
+    /// What values can be compared with each other.
+    fn compared(&self) -> Json {
+        json!([self.monitor.name, self.monitor.direction.map(|direction| format!("{direction:?}"))])
     }
 }
 
