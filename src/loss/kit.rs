@@ -1,6 +1,6 @@
 //! What losses have in common: targets and predictions whose shapes meet, and means.
 
-use burn::tensor::DType;
+use burn::tensor::{DType, Tensor};
 
 use crate::config::resolve_axis;
 use crate::error::{Error, Result};
@@ -71,6 +71,12 @@ pub(super) fn expect_alike(y_true: &Value, y_pred: &Value) -> Result<()> {
 pub(super) fn unlike(y_true: &Value, y_pred: &Value) -> Error {
     let (expected, got) = (y_pred.shape(), y_true.shape());
     Error::input(format_args!("targets {got:?} do not fit predictions {expected:?}"))
+}
+
+/// A number without its sign. Gradients are JAX' own: at 0 as above.
+pub(super) fn size<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let negative = x.clone().lower_elem(0.0);
+    x.clone().mask_where(negative, -x)
 }
 
 /// The mean along the last axis, which goes.

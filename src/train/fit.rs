@@ -18,7 +18,7 @@ use super::looping::{KerasLoop, Sink};
 use super::plan::Plan;
 use super::progress::ProgressBar;
 use super::quiet::Quiet;
-use super::resume::Resume;
+use super::resume::{Resume, Resumed};
 use super::run::Feed;
 use super::running::Running;
 use super::settings::Custom;
@@ -376,12 +376,19 @@ impl Fit {
     /// Where the training starts; one that is resumed brings its model with it.
     fn start(&mut self, model: &mut KerasModel) -> Result<Document> {
         let resumed = match self.resume.take() {
-            Some(resume) => resume.load(model, &self.sink)?,
+            Some(resume) => resume.load(model, &self.custom, &self.sink)?,
             None => None,
         };
         let seed = self.seed.unwrap_or_else(rand::random);
         let fresh = Document { epoch: self.initial_epoch, seed, ..Document::default() };
-        Ok(resumed.unwrap_or(fresh))
+        Ok(match resumed {
+            Some(Resumed::Exactly(document)) => document,
+            Some(Resumed::Roughly(step, done)) => {
+                let (epoch, batch) = done.unwrap_or((self.initial_epoch, 0));
+                Document { step, epoch, batch, ..fresh }
+            }
+            None => fresh,
+        })
     }
 
     fn run(

@@ -17,7 +17,7 @@ use super::run::{Feed, Run};
 use super::state::State;
 use super::trainable::Trainable;
 use crate::callback::{Callback, Callbacks, End};
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 /// Where messages go.
 pub(crate) type Sink = Arc<Mutex<dyn Write + Send>>;

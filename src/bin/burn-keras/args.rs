@@ -124,7 +124,7 @@ pub struct Fit {
     pub metrics: Vec<String>,
     /// Saves the model while it is trained, under names such as run/{epoch:02d}-{val_loss:.2f}.keras.
     #[arg(long, value_name = "TEMPLATE")]
-    pub checkpoint: Option<PathBuf>,
+    pub checkpoint: Option<String>,
     /// What checkpoints are compared by [default: val_loss, or loss without validation].
     #[arg(long, value_name = "M", requires = "checkpoint")]
     pub monitor: Option<String>,

@@ -39,7 +39,7 @@ pub fn run(args: &args::Fit) -> Result<Verdict> {
         fit = fit.callback(checkpoint);
     }
     if let Some(template) = args.checkpoint.as_ref().filter(|_| args.resume) {
-        fit = fit.resume_from(template);
+        fit = fit.resume(template);
     }
     let interrupter = Interrupter::new();
     stop_on_ctrl_c(&interrupter)?;

@@ -31,6 +31,10 @@ pub(super) struct Run {
 }
 
 impl Callback for ModelCheckpoint {
+    fn comes_last(&self) -> bool {
+        true
+    }
+
     fn on_train_begin(&mut self, training: &mut dyn Training) -> Result<()> {
         self.run = None;
         let template = self.check(training)?;
