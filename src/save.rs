@@ -108,6 +108,10 @@ impl KerasModel {
     /// was: config, compile settings, optimizer state, assets. The new file takes its place whole, or not
     /// at all.
     ///
+    /// The state of an optimizer is in an `.h5` as Keras 3 writes it, but Keras 3.15 reads none there: its `fit`
+    /// fails on a model with such a state, also on one of its own, until that is compiled anew. Leave the state
+    /// out (see [`SaveOptions::include_optimizer`]) or take a `.keras` to go on training.
+    ///
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
@@ -167,7 +171,8 @@ impl KerasModel {
         };
         document("model_config", &to_legacy(file.config(), target)?);
         if options.include_optimizer {
-            let words = |settings: &Json, changes: &mut Vec<Change>| training_config(settings, target, changes);
+            let words =
+                |settings: &Json, changes: &mut Vec<Change>| training_config(settings, target, changes);
             if let Some((settings, state)) = self.training(&store, target, words, changes) {
                 document("training_config", &settings);
                 optimizer::put_legacy(state, &mut tree);
@@ -190,7 +195,12 @@ impl KerasModel {
         if let Some(settings) = settings {
             config["compile_config"] = settings;
         }
-        *store = renamed::to_keras2(store);
+        let description = &self.origin().description;
+        let (tensors, is_for_all) = renamed::to_keras2(store, description);
+        *store = tensors;
+        if !is_for_all {
+            changes.push(renamed::not_for_2_13());
+        }
         let documents = [(METADATA, metadata(KERAS_2_VERSION)), (CONFIG, config)];
         Ok(documents.map(|(name, json)| (name, json::print(&json).into())))
     }
@@ -207,9 +217,9 @@ impl KerasModel {
         let config = self.file().config();
         let settings = config.get("compile_config").map(|settings| words(settings, changes));
         let settings = settings.filter(|settings| !settings.is_null());
-        let state = settings.as_ref().and_then(|_| {
-            optimizer::state(store, &self.origin().description, config, target, changes)
-        });
+        let state = settings
+            .as_ref()
+            .and_then(|_| optimizer::state(store, &self.origin().description, config, target, changes));
         if state.is_none() && optimizer::is_in(store) {
             changes.push(optimizer::has_no_place());
         }
@@ -218,7 +228,9 @@ impl KerasModel {
 
     /// The members of the archive that the model came from, but those that are made anew.
     fn others(&self) -> impl Iterator<Item = &str> {
-        self.file().archive.names().filter(|name| ![METADATA, CONFIG, WEIGHTS].contains(name))
+        let is_made =
+            |name: &str| [METADATA, CONFIG, WEIGHTS].contains(&name) || renamed::is_former_asset(name);
+        self.file().archive.names().filter(move |name| !is_made(name))
     }
 
     /// Assembles the members of the archive and hands them to `write`.
@@ -240,7 +252,13 @@ impl KerasModel {
         let mut members = Vec::from(documents);
         members.push(member(WEIGHTS, h5(&store)?));
         for name in self.others() {
-            members.push(member(name, Content::Bytes(file.archive.read(name)?.unwrap_or_default())));
+            let bytes = file.archive.read(name)?.unwrap_or_default();
+            if options.target == Target::Keras2
+                && let Some(former) = renamed::former_asset(name)
+            {
+                members.push(member(&former, Content::Bytes(bytes.clone())));
+            }
+            members.push(member(name, Content::Bytes(bytes)));
         }
         write(&mut members)
     }
@@ -286,6 +304,9 @@ fn layout(store: &Store) -> Result<H5Layout> {
     let mut builder = H5Builder::default();
     for (path, attributes) in &store.groups {
         builder.group(path, attributes.clone())?;
+    }
+    for (path, object) in &store.links {
+        builder.link(path, object)?;
     }
     for (path, tensor) in &store.tensors {
         builder.dataset(path, &tensor.shape, tensor.element.clone(), tensor.attributes.clone())?;

@@ -26,9 +26,13 @@ fn of_keras2() -> PathBuf {
     root().join("tests/fixtures/keras2_training")
 }
 
-fn of_keras3(name: &str) -> PathBuf {
-    let folder = empty(name);
-    let archive = File::open(root().join("tests/fixtures/keras3_training.zip")).unwrap();
+fn of_keras3(folder: &str) -> PathBuf {
+    unpacked("keras3_training.zip", folder)
+}
+
+fn unpacked(archive: &str, folder: &str) -> PathBuf {
+    let folder = empty(folder);
+    let archive = File::open(root().join("tests/fixtures").join(archive)).unwrap();
     ZipArchive::new(archive).unwrap().extract(&folder).unwrap();
     folder
 }
@@ -37,7 +41,7 @@ fn of_keras3(name: &str) -> PathBuf {
 fn models(folder: &Path) -> Vec<(String, KerasModel)> {
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> =
-        paths.filter(|path| path.extension().is_some_and(|ending| ending != "npz")).collect();
+        paths.filter(|path| path.extension().is_none_or(|ending| ending != "npz")).collect();
     paths.sort();
     let model = |path: PathBuf| {
         let model = KerasModel::load(&path, &Device::flex()).unwrap();
@@ -55,15 +59,19 @@ fn judge(library: &str, made: &Path, written: &Path) {
     assert!(judge.status().unwrap().success(), "{library} found other weights after the next steps");
 }
 
+/// In files, and in the checkpoints of SavedModels with the optimizers before Keras 2.11.
 #[test]
 fn keras_3_goes_on_where_keras_2_was() {
-    let (made, written) = (of_keras2(), empty("keras3"));
-    let models = models(&made);
-    assert!(models.len() > 4);
-    for (name, model) in models {
-        model.save(written.join(name + ".keras")).unwrap();
+    let old = unpacked("keras2_old_training.zip", "old");
+    for (made, count) in [(of_keras2(), 6), (old, 8)] {
+        let written = empty("keras3");
+        let models = models(&made);
+        assert_eq!(models.len(), count);
+        for (name, model) in models {
+            model.save(written.join(name + ".keras")).unwrap();
+        }
+        judge("keras", &made, &written);
     }
-    judge("keras", &made, &written);
 }
 
 /// What Keras 2 does not go on with from Keras 3 though all is stored that it stores: it starts the product of
@@ -110,13 +118,16 @@ fn told(folder: &Path, ending: &str, target: Target) -> BTreeMap<String, SaveRep
 
 #[test]
 fn saving_tells_what_it_leaves_out() {
-    let lines = |report: &SaveReport| -> Vec<String> { report.changes.iter().map(ToString::to_string).collect() };
+    let lines =
+        |report: &SaveReport| -> Vec<String> { report.changes.iter().map(ToString::to_string).collect() };
     let no_place = "optimizer: its state is left out: the file has no place for it";
     let lacks = |word: &str| format!("compile_config: left out, because Keras 2 has no {word}");
-    let no_setting = |key: &str| format!("compile_config.optimizer.{key}: dropped: Keras 2 has no such setting");
+    let no_setting =
+        |key: &str| format!("compile_config.optimizer.{key}: dropped: Keras 2 has no such setting");
     let product = "optimizer: Keras 2 starts again with the product of momenta of Nadam";
     let scale = "optimizer: Keras 2 starts again with the first loss scale";
-    let fresh = "compile_config.optimizer: Keras 2 starts it again: it reads no state of a LossScaleOptimizer here";
+    let fresh =
+        "compile_config.optimizer: Keras 2 starts it again: it reads no state of a LossScaleOptimizer here";
     let policy = "compile_config.optimizer: LossScaleOptimizer is left to the dtype policy";
     for ending in [".keras", ".h5"] {
         let folder = of_keras3(&format!("told_{}", &ending[1..]));
@@ -136,9 +147,11 @@ fn saving_tells_what_it_leaves_out() {
         }
         assert!(told.is_empty(), "{told:?}");
     }
-    let folder = of_keras3("told_keras3");
     for ending in [".keras", ".h5", "/"] {
+        let folder = of_keras3("told_keras3");
         assert!(told(&folder, ending, Target::Keras3).is_empty(), "{ending}");
+        // Nor do we lose anything of it.
+        assert_eq!(models(&folder).len(), 2 * 17);
     }
     assert_eq!(SaveReport::default().to_string(), "");
 }
@@ -148,12 +161,16 @@ fn saving_tells_what_it_leaves_out() {
 fn legacy_files_tell_what_they_leave_out() {
     let folder = of_keras3("members");
     let path = folder.join("sgd.keras");
-    let mut archive = zip::ZipWriter::new_append(File::options().read(true).write(true).open(&path).unwrap()).unwrap();
+    let mut archive =
+        zip::ZipWriter::new_append(File::options().read(true).write(true).open(&path).unwrap()).unwrap();
     archive.start_file("notes.txt", zip::write::SimpleFileOptions::default()).unwrap();
     std::io::Write::write_all(&mut archive, b"mine").unwrap();
     archive.finish().unwrap();
     let model = KerasModel::load(&path, &Device::flex()).unwrap();
     let report = model.save_with(folder.join("sgd.h5"), &SaveOptions::new()).unwrap();
-    assert_eq!(report.to_string(), "not saved as it was: notes.txt: left out: a legacy HDF5 file has no members\n");
+    assert_eq!(
+        report.to_string(),
+        "not saved as it was: notes.txt: left out: a legacy HDF5 file has no members\n"
+    );
     assert!(model.save_with(folder.join("again.keras"), &SaveOptions::new()).unwrap().is_complete());
 }

@@ -267,7 +267,8 @@ fn what_is_custom_stays_and_what_keras_2_lacks_is_left_out() {
 #[test]
 fn the_type_of_a_loss_is_told_when_it_is_not_the_usual_one() {
     for (dtype, count) in [("float32", 0), ("float16", 1)] {
-        let loss = serde_json::json!({"module": "keras.losses", "class_name": "Huber", "config": {"dtype": dtype}});
+        let loss =
+            serde_json::json!({"module": "keras.losses", "class_name": "Huber", "config": {"dtype": dtype}});
         let mut changes = Vec::new();
         let written = compile_config_keras2(&serde_json::json!({"loss": loss}), &mut changes);
         assert_eq!(written["loss"]["config"], serde_json::json!({}));
