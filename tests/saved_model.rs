@@ -16,8 +16,17 @@ mod common;
 #[allow(dead_code)]
 mod npz;
 
-const FIXTURES: &[&str] =
-    &["dense_bn", "old_optimizer", "recurrent", "nested", "attention", "words", "learnt", "tabular"];
+const FIXTURES: &[&str] = &[
+    "dense_bn",
+    "old_optimizer",
+    "recurrent",
+    "nested",
+    "attention",
+    "words",
+    "learnt",
+    "tabular",
+    "ranges",
+];
 
 fn fixtures() -> PathBuf {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/saved_model");

@@ -29,6 +29,9 @@ const MODELS: [&str; 6] = [
     "dtypes/float16_images.keras",
 ];
 
+/// What legacy HDF5 files are refused for.
+const HAS_NO_LEGACY: &str = "dtypes/bfloat16_dense.keras";
+
 /// The endings of all kinds, and whether the state of an optimizer goes into them.
 const KINDS: [(&str, bool); 5] =
     [("weights.h5", true), ("weights.json", true), ("safetensors", true), ("h5", false), ("bpk", false)];
@@ -87,6 +90,9 @@ fn every_kind_holds_all() {
         let expected = state(&model);
         for (ending, has_optimizer) in KINDS {
             let path = folder.path().join(format!("model.{ending}"));
+            if ending == "h5" && name == HAS_NO_LEGACY {
+                continue;
+            }
             model.save_weights(&path).unwrap();
             let mut other = fresh(&model);
             let report = other.load_weights(&path).unwrap();
@@ -100,7 +106,15 @@ fn every_kind_holds_all() {
         }
         for target in [Target::Keras2, Target::Keras3] {
             let path = folder.path().join("legacy.hdf5");
-            model.save_weights_with(&path, &SaveOptions::new().target(target)).unwrap();
+            let saved = model.save_weights_with(&path, &SaveOptions::new().target(target));
+            if name == HAS_NO_LEGACY {
+                let problems = saved.unwrap_err().problems().map(ToString::to_string).collect::<Vec<_>>();
+                let message = "kernel: no Keras reads variables of type bfloat16 in a legacy HDF5 file";
+                assert!(problems.len() > 1 && problems[0].ends_with(message), "{problems:?}");
+                assert!(!path.exists());
+                continue;
+            }
+            saved.unwrap();
             let mut other = fresh(&model);
             other.load_weights(&path).unwrap();
             assert_eq!(state(&other), variables(expected.clone()), "{name} {target:?}");
@@ -472,7 +486,7 @@ fn real_keras_opens_and_writes_the_same_files() {
         let (model, folder) = (load(name), folder.join(Path::new(name).file_stem().unwrap()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::copy(fixture(name), folder.join("model.keras")).unwrap();
-        for (ending, _) in KINDS {
+        for (ending, _) in KINDS.iter().filter(|it| it.0 != "h5" || *name != HAS_NO_LEGACY) {
             model.save_weights(folder.join(format!("ours.{ending}"))).unwrap();
         }
         // As large as the largest, and saved twice, so that the names are not the first ones.
