@@ -4,7 +4,19 @@ use serde_json::{Map, Value as Json};
 
 use crate::config::{Class, Described, Field};
 use crate::error::{Error, Result};
+use crate::loss::{self, CompileLoss};
+use crate::metric::{CompileMetrics, CustomMetrics};
 use crate::model::KerasModel;
+use crate::optimizer::Optimizer;
+
+/// Losses and metrics that are not of Keras, in Rust, by the names that a file has for them.
+#[derive(Clone, Debug, Default)]
+pub struct Custom {
+    /// The losses.
+    pub losses: loss::Custom,
+    /// The metrics.
+    pub metrics: CustomMetrics,
+}
 
 /// Losses or metrics as `compile` takes them: an object or its name, a list of them, or either by the name of
 /// an output.
@@ -85,7 +97,7 @@ impl<T: Into<PerOutput>, const COUNT: usize> From<[(&str, T); COUNT]> for PerOut
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compile {
-    optimizer: Json,
+    optimizer: Optimizer,
     loss: PerOutput,
     loss_weights: PerOutput,
     metrics: PerOutput,
@@ -98,9 +110,9 @@ pub struct Compile {
 impl Compile {
     /// An optimizer, and a loss for every output.
     #[must_use]
-    pub fn new(optimizer: impl Into<PerOutput>, loss: impl Into<PerOutput>) -> Self {
+    pub fn new(optimizer: impl Into<Optimizer>, loss: impl Into<PerOutput>) -> Self {
         Self {
-            optimizer: optimizer.into().0,
+            optimizer: optimizer.into(),
             loss: loss.into(),
             loss_weights: PerOutput::default(),
             metrics: PerOutput::default(),
@@ -154,11 +166,31 @@ impl Compile {
         self
     }
 
+    /// The optimizer.
+    #[must_use]
+    pub fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+
+    pub(crate) fn plan(
+        &self,
+        outputs: &[String],
+        custom: &Custom,
+    ) -> (Result<CompileLoss>, Result<CompileMetrics>) {
+        let loss = CompileLoss::new(&self.loss.0, &self.loss_weights.0, outputs, &custom.losses);
+        let (metrics, weighted) = (&self.metrics.0, &self.weighted_metrics.0);
+        (loss, CompileMetrics::new(metrics, weighted, outputs, &custom.metrics))
+    }
+
+    pub(crate) fn steps(&self) -> usize {
+        self.steps_per_execution.max(1)
+    }
+
     /// `compile_config`, as a file of Keras has it.
     #[must_use]
     pub fn json(&self) -> Map<String, Json> {
         let settings = [
-            ("optimizer", self.optimizer.clone()),
+            ("optimizer", Field::write(&self.optimizer)),
             ("loss", self.loss.0.clone()),
             ("loss_weights", self.loss_weights.0.clone()),
             ("metrics", self.metrics.0.clone()),
@@ -184,7 +216,7 @@ impl Compile {
         })?;
         let optimizer = of("optimizer").0;
         Ok(Self {
-            optimizer: if optimizer.is_null() { "rmsprop".into() } else { optimizer },
+            optimizer: if optimizer.is_null() { "rmsprop".into() } else { Optimizer::of(&optimizer) },
             loss: of("loss"),
             loss_weights: of("loss_weights"),
             metrics: of("metrics"),

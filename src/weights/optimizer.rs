@@ -5,22 +5,30 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 
 use super::legacy::{names, set_names, wanted};
+#[cfg(feature = "train")]
+use super::present::Host;
 use super::{Resolved, WeightsFile};
 use crate::config::Json;
 use crate::error::{Error, Result};
 use crate::file::bundle::Objects;
 use crate::file::h5::{Attributes, ElementType};
-use crate::file::store::{Store, Stored};
+use crate::file::store::{Store, Stored, is_below};
 use crate::keras_file::Description;
+use crate::layer::Variable;
 use crate::versions::optimizer::{
-    Layout, Slot, SlotName, Trainable, from_layout, from_legacy, momentum_product, to_keras2, to_legacy,
+    Layout, SCALING, Slot, SlotName, Trainable, from_layout, from_legacy, lost, momentum_product, to_legacy,
 };
 use crate::versions::{Change, Target};
+#[cfg(feature = "train")]
+use {
+    crate::config::Dtype, crate::load::tensor_data, crate::reorder::aligned, crate::value::burn_dtype,
+    burn::tensor::DType, burn::tensor::TensorData,
+};
 
 /// Where Keras 3 has the variables of an optimizer.
 const GROUP: &str = "optimizer";
-const VARIABLES: &str = "optimizer/vars";
-const INNER_VARIABLES: &str = "optimizer/inner_optimizer/vars";
+pub(crate) const VARIABLES: &str = "optimizer/vars";
+pub(crate) const INNER_VARIABLES: &str = "optimizer/inner_optimizer/vars";
 
 /// The group of the state in a legacy file.
 const LEGACY: &str = "optimizer_weights";
@@ -149,37 +157,53 @@ fn move_product(config: &Json, found: &mut Resolved) {
     found.store.tensors.extend(places.zip(tensors));
 }
 
-/// Puts the state into a legacy file, if there is any and that version of Keras has such an optimizer.
-pub(crate) fn put_legacy(
+/// The state of an optimizer as a file has it: the names of its variables there, and their values.
+pub(crate) type State = Vec<(String, Stored)>;
+
+/// Whether there is a state.
+pub(crate) fn is_in(store: &Store) -> bool {
+    store.tensors.keys().any(|path| is_below(path, GROUP))
+}
+
+/// What is told of a state that a file has no place for.
+pub(crate) fn has_no_place() -> Change {
+    let what = "its state is left out: the file has no place for it".to_owned();
+    Change { place: GROUP.to_owned(), what }
+}
+
+/// The state for a file that a Keras opens, from that in the order of Keras 3. None where there is none, or
+/// that Keras has no such optimizer; what it does not store is told.
+pub(crate) fn state(
     store: &Store,
     description: &Description,
     config: &Json,
     target: Target,
-    tree: &mut Store,
-) {
-    let Some(state) = legacy_state(store, description, config, target) else { return };
+    changes: &mut Vec<Change>,
+) -> Option<State> {
+    let optimizer = optimizer_of(config)?;
+    let slots = to_legacy(optimizer, &trainable(description), target)?;
+    let (names, slots): (Vec<_>, Vec<_>) = slots.into_iter().unzip();
+    let state = names.into_iter().zip(present(slots, store, target)?).collect();
+    let lost = lost(optimizer, target).into_iter();
+    changes.extend(lost.map(|what| Change { place: GROUP.to_owned(), what: what.to_owned() }));
+    Some(state)
+}
+
+/// Puts a state into a legacy file.
+pub(crate) fn put_legacy(state: State, tree: &mut Store) {
+    if state.is_empty() {
+        return;
+    }
     let names = state.iter().map(|(name, _)| name.clone()).collect();
     tree.tensors.extend(state.into_iter().map(|(name, tensor)| (format!("{LEGACY}/{name}"), tensor)));
     set_names(tree.groups.entry(LEGACY.to_owned()).or_default(), "weight_names", names);
 }
 
-/// The state for a legacy HDF5 file: the names of `optimizer_weights` in order, and their tensors. None where
-/// there is no state, or that Keras has no such optimizer.
-fn legacy_state(
-    store: &Store,
-    description: &Description,
-    config: &Json,
-    target: Target,
-) -> Option<Vec<(String, Stored)>> {
-    let (names, slots): (Vec<_>, Vec<_>) =
-        to_legacy(optimizer_of(config)?, &trainable(description), target)?.into_iter().unzip();
-    Some(names.into_iter().zip(present(slots, store, target)?).collect())
-}
-
-/// `optimizer/vars/0..` of a `.keras` file that Keras 2 opens. None as above.
-fn keras2_state(store: &Store, description: &Description, config: &Json) -> Option<Vec<Stored>> {
-    let slots = to_keras2(optimizer_of(config)?, &trainable(description))?;
-    present(slots, store, Target::Keras2)
+/// Puts a state into a `.keras` file of Keras 2, in place of that of Keras 3.
+pub(crate) fn put_keras2(state: State, store: &mut Store) {
+    store.remove(GROUP);
+    let tensors = state.into_iter().enumerate();
+    store.tensors.extend(tensors.map(|(number, (_, tensor))| (format!("{VARIABLES}/{number}"), tensor)));
 }
 
 fn present(slots: Vec<Slot>, store: &Store, target: Target) -> Option<Vec<Stored>> {
@@ -203,14 +227,6 @@ fn numbered(store: &Store) -> impl Iterator<Item = (SlotName, Stored)> + '_ {
     })
 }
 
-/// Brings the state into the order of a `.keras` file of Keras 2; without an optimizer there, it is left out.
-pub(crate) fn put_keras2(description: &Description, config: &Json, store: &mut Store) {
-    let state = keras2_state(store, description, config);
-    store.remove(GROUP);
-    let tensors = state.into_iter().flatten().enumerate();
-    store.tensors.extend(tensors.map(|(number, tensor)| (format!("{VARIABLES}/{number}"), tensor)));
-}
-
 fn optimizer_of(config: &Json) -> Option<&Json> {
     config.pointer("/compile_config/optimizer").filter(|optimizer| !optimizer.is_null())
 }
@@ -222,9 +238,47 @@ fn left_out() -> Change {
 
 /// The trainable variables of a model in the order of Keras.
 fn trainable(description: &Description) -> Vec<Trainable> {
+    trained(description).into_iter().map(|(path, variable)| (path, variable.shape.clone())).collect()
+}
+
+/// The same, with their paths in Keras.
+pub(crate) fn trained(description: &Description) -> Vec<(String, &Variable)> {
     let variables = wanted(description).into_iter().flat_map(|layer| layer.variables);
     let trained = variables.filter(|variable| variable.variable.trainable);
-    trained.map(|variable| (variable.name, variable.variable.shape.clone())).collect()
+    trained.map(|variable| (variable.name, variable.variable)).collect()
+}
+
+/// The variables of an optimizer, with their paths below the root of a file.
+#[cfg(feature = "train")]
+pub(crate) fn stored_state(store: &Store) -> Result<Vec<(String, TensorData)>> {
+    let own = store.tensors.iter().filter(|(path, _)| is_below(path, GROUP));
+    let read = |(path, tensor): (&String, &Stored)| {
+        let dtype = tensor.element.keras_name().and_then(Dtype::from_name);
+        let dtype = burn_dtype(dtype.ok_or_else(|| Error::weights("expected numbers"))?)?;
+        let data = tensor.read().and_then(|bytes| tensor_data(bytes, &tensor.shape, dtype));
+        data.map(|data| (path.clone(), aligned(data))).map_err(|error| error.at(path))
+    };
+    own.map(read).collect()
+}
+
+/// Puts the variables of an optimizer into a file, in place of those that are there.
+#[cfg(feature = "train")]
+pub(crate) fn put_state(store: &mut Store, variables: Vec<(String, TensorData)>) -> Result<()> {
+    store.remove(GROUP);
+    for (path, data) in variables {
+        let element = match data.dtype() {
+            DType::I32 => ElementType::I32,
+            DType::F32 => ElementType::F32,
+            other => return Err(Error::unsupported(format_args!("a variable of type {other:?}")).at(path)),
+        };
+        if let Some((group, _)) = path.rsplit_once('/') {
+            store.groups.entry(group.to_owned()).or_default();
+        }
+        let (bytes, shape, _) = data.into_parts();
+        let bytes = Bytes::from_owner(Host(bytes));
+        store.tensors.insert(path, Stored::new(shape.to_vec(), element, move || Ok(bytes.clone())));
+    }
+    Ok(())
 }
 
 /// Puts the variables of an optimizer where Keras 3 has them; what scales losses has those of its inner one
@@ -235,13 +289,14 @@ fn put(
     stored: &[Stored],
     store: &mut Store,
 ) -> Option<()> {
-    let inner = optimizer.pointer("/config/inner_optimizer");
-    let groups = [(VARIABLES, Some(optimizer)), (INNER_VARIABLES, inner)];
+    let own = slots(optimizer)?;
+    let inner = optimizer.pointer("/config/inner_optimizer").and_then(|_| own.get(SCALING.len()..));
+    let groups = [(VARIABLES, Some(own.as_slice())), (INNER_VARIABLES, inner)];
     let mut tensors = Vec::new();
-    for (group, optimizer) in groups {
-        let Some(optimizer) = optimizer else { continue };
-        for (number, slot) in slots(optimizer)?.into_iter().enumerate() {
-            tensors.push((format!("{group}/{number}"), filled(slot, stored)?));
+    for (group, slots) in groups {
+        let Some(slots) = slots else { continue };
+        for (number, slot) in slots.iter().enumerate() {
+            tensors.push((format!("{group}/{number}"), filled(slot.clone(), stored)?));
         }
         store.groups.insert(group.to_owned(), Attributes::new());
     }
@@ -304,23 +359,23 @@ mod tests {
                 assert_eq!(own.read().unwrap(), real.read().unwrap(), "{name}");
             };
             let (store, model, config) = (&found.store, &found.description, file.config());
-            let state = keras2_state(store, model, config).unwrap();
+            let state = |target| state(store, model, config, target, &mut Vec::new()).unwrap();
+            let of_keras2 = state(Target::Keras2);
             let Some(group) = original.store.groups.get(LEGACY) else {
                 let real: Vec<_> = numbered(&original.store).collect();
-                assert_eq!(state.len(), real.len());
-                state.iter().zip(&real).for_each(|(own, (_, real))| same(name, own, real));
+                assert_eq!(of_keras2.len(), real.len());
+                of_keras2.iter().zip(&real).for_each(|((_, own), (_, real))| same(name, own, real));
                 continue;
             };
             let names = names(group, "weight_names").unwrap();
-            let legacy = legacy_state(store, model, config, Target::Keras2).unwrap();
-            assert_eq!(legacy.len(), names.len());
-            for ((own, tensor), real) in legacy.iter().zip(&names) {
+            assert_eq!(of_keras2.len(), names.len());
+            for ((own, tensor), real) in of_keras2.iter().zip(&names) {
                 // Of nested models Keras 2 names the innermost only.
                 let tail = |name: &str| name.rsplit('/').next().map(str::to_owned);
                 assert_eq!(tail(own), tail(real), "{own} {real}");
                 same(own, tensor, &original.store.tensors[&format!("{LEGACY}/{real}")]);
             }
-            assert!(legacy_state(store, model, config, Target::Keras3).unwrap().len() > names.len());
+            assert!(state(Target::Keras3).len() > names.len());
         }
     }
 }
