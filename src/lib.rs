@@ -52,7 +52,7 @@ pub use keras_file::{DatasetInfo, Format, KerasFile};
 pub use limits::Limits;
 pub use load::LoadOptions;
 pub use model::{KerasModel, PredictOptions};
-pub use save::SaveOptions;
+pub use save::{SaveOptions, SaveReport};
 pub use summary::{Summary, SummaryRow};
 pub use value::{Inputs, Outputs, Value};
 pub use versions::{Change, Target};

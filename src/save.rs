@@ -1,5 +1,7 @@
 //! From a model back to a file.
 
+mod report;
+
 use std::io::{Cursor, Write};
 use std::path::Path;
 
@@ -14,10 +16,12 @@ use crate::file::store::Store;
 use crate::keras_file::{CONFIG, METADATA, WEIGHTS, metadata};
 use crate::model::KerasModel;
 use crate::variables::Asset;
-use crate::versions::Target;
 use crate::versions::compile::{compile_config_keras2, training_config};
 use crate::versions::portable::{to_keras2, to_legacy};
+use crate::versions::{Change, Target};
 use crate::weights::{self, MODEL_WEIGHTS, legacy, optimizer, present, renamed};
+
+pub use report::SaveReport;
 
 /// How far a training is, in a file that it goes on from: a member of an archive, or an attribute of the root of an
 /// HDF5 file.
@@ -132,28 +136,34 @@ impl KerasModel {
     /// was: config, compile settings, optimizer state, assets. The new file takes its place whole, or not
     /// at all.
     ///
+    /// The state of an optimizer is in an `.h5` as Keras 3 writes it, but Keras 3.15 reads none there: its `fit`
+    /// fails on a model with such a state, also on one of its own, until that is compiled anew. Leave the state
+    /// out (see [`SaveOptions::include_optimizer`]) or take a `.keras` to go on training.
+    ///
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.save_with(path, &SaveOptions::default())
+        self.save_with(path, &SaveOptions::default()).map(drop)
     }
 
-    /// [`save`](Self::save) with options.
+    /// [`save`](Self::save) with options. Tells what the file has no place for.
     ///
     /// # Errors
     /// As [`save`](Self::save), and when there is a file that may not be replaced.
-    pub fn save_with(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<()> {
+    pub fn save_with(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<SaveReport> {
         let path = path.as_ref();
+        let mut report = SaveReport::default();
+        let changes = &mut report.changes;
         let saved = options.check(path).and_then(|()| match Kind::of(path) {
-            Kind::Directory => self.with_members(options, |members| save_directory(path, members)),
-            Kind::Keras => self.with_members(options, |members| save_zip(path, members)),
-            Kind::H5 => self.legacy(options).and_then(|store| save_file(path, h5(&store)?)),
+            Kind::Directory => self.with_members(options, changes, |members| save_directory(path, members)),
+            Kind::Keras => self.with_members(options, changes, |members| save_zip(path, members)),
+            Kind::H5 => self.legacy(options, changes).and_then(|store| save_file(path, h5(&store)?)),
             Kind::Weights => Err(Error::input("expected the name of a whole model, got one of weights")),
             Kind::Unknown => {
                 Err(Error::input("expected a name that ends in .keras or .h5, or in / for a directory"))
             }
         });
-        saved.map_err(|error| error.in_file(path))
+        saved.map(|()| report).map_err(|error| error.in_file(path))
     }
 
     /// The bytes of a `.keras` zip file.
@@ -162,7 +172,7 @@ impl KerasModel {
     /// When a variable cannot be read from its device.
     pub fn save_to_bytes(&self) -> Result<Vec<u8>> {
         let zip = |members: &mut [Member<'_>]| Ok(zip_to(Cursor::new(Vec::new()), members)?.into_inner());
-        self.with_members(&SaveOptions::default(), zip)
+        self.with_members(&SaveOptions::default(), &mut Vec::new(), zip)
     }
 
     /// Whether a file of that name can be written, of the whole model or of its weights.
@@ -191,7 +201,7 @@ impl KerasModel {
     }
 
     /// The tree of a legacy HDF5 file of the whole model.
-    fn legacy(&self, options: &SaveOptions) -> Result<Store> {
+    fn legacy(&self, options: &SaveOptions, changes: &mut Vec<Change>) -> Result<Store> {
         let (file, description, target) = (self.file(), &self.origin().description, options.target);
         legacy_has_no_assets(description.variables.assets())?;
         let store = present(self)?;
@@ -201,12 +211,17 @@ impl KerasModel {
             root.insert(key.to_owned(), Attribute::Str(json::print(json)));
         };
         document("model_config", &to_legacy(file.config(), target)?);
-        if let Some(settings) = file.config().get("compile_config").filter(|_| options.include_optimizer) {
-            let training = training_config(settings, target, &mut Vec::new());
-            if !training.is_null() {
-                document("training_config", &training);
+        if options.include_optimizer {
+            let words =
+                |settings: &Json, changes: &mut Vec<Change>| training_config(settings, target, changes);
+            if let Some((settings, state)) = self.training(&store, target, words, changes) {
+                document("training_config", &settings);
+                optimizer::put_legacy(state, &mut tree);
             }
-            optimizer::put_legacy(&store, description, file.config(), target, &mut tree);
+        }
+        for name in self.others() {
+            let what = "left out: a legacy HDF5 file has no members".to_owned();
+            changes.push(Change { place: name.to_owned(), what });
         }
         tree.groups.insert(String::new(), root);
         options.put_training(&mut tree);
@@ -214,34 +229,64 @@ impl KerasModel {
     }
 
     /// The documents of a `.keras` file that Keras 2 opens, and its tensors in place of those of Keras 3.
-    fn portable(&self, store: &mut Store) -> Result<[(&'static str, Bytes); 2]> {
-        let file = self.file();
-        let mut config = to_keras2(file.config())?;
-        let compiled = file.config().get("compile_config");
-        let settings = compiled.map(|settings| compile_config_keras2(settings, &mut Vec::new()));
-        match settings.filter(|settings| !settings.is_null()) {
-            Some(settings) => {
-                optimizer::put_keras2(&self.origin().description, file.config(), store);
-                config["compile_config"] = settings;
-            }
-            None => store.remove("optimizer"),
+    fn portable(&self, store: &mut Store, changes: &mut Vec<Change>) -> Result<[(&'static str, Bytes); 2]> {
+        let mut config = to_keras2(self.file().config())?;
+        let training = self.training(store, Target::Keras2, compile_config_keras2, changes);
+        let (settings, state) = training.unzip();
+        optimizer::put_keras2(state.unwrap_or_default(), store);
+        if let Some(settings) = settings {
+            config["compile_config"] = settings;
         }
-        *store = renamed::to_keras2(store);
+        let description = &self.origin().description;
+        let (tensors, is_for_all) = renamed::to_keras2(store, description);
+        *store = tensors;
+        if !is_for_all {
+            changes.push(renamed::not_for_2_13());
+        }
         let documents = [(METADATA, metadata(KERAS_2_VERSION)), (CONFIG, config)];
         Ok(documents.map(|(name, json)| (name, json::print(&json).into())))
+    }
+
+    /// What the file says of training: the compile settings in its `words`, and with them the state of the
+    /// optimizer. What it has no place for is told.
+    fn training(
+        &self,
+        store: &Store,
+        target: Target,
+        words: impl FnOnce(&Json, &mut Vec<Change>) -> Json,
+        changes: &mut Vec<Change>,
+    ) -> Option<(Json, optimizer::State)> {
+        let config = self.file().config();
+        let settings = config.get("compile_config").map(|settings| words(settings, changes));
+        let settings = settings.filter(|settings| !settings.is_null());
+        let state = settings
+            .as_ref()
+            .and_then(|_| optimizer::state(store, &self.origin().description, config, target, changes));
+        if state.is_none() && optimizer::is_in(store) {
+            changes.push(optimizer::has_no_place());
+        }
+        Some((settings?, state.unwrap_or_default()))
+    }
+
+    /// The members of the archive that the model came from, but those that are made anew.
+    fn others(&self) -> impl Iterator<Item = &str> {
+        let made = [METADATA, CONFIG, WEIGHTS, TRAINING];
+        let is_made = move |name: &str| made.contains(&name) || renamed::is_former_asset(name);
+        self.file().archive.names().filter(move |name| !is_made(name))
     }
 
     /// Assembles the members of the archive and hands them to `write`.
     fn with_members<T>(
         &self,
         options: &SaveOptions,
+        changes: &mut Vec<Change>,
         write: impl FnOnce(&mut [Member<'_>]) -> Result<T>,
     ) -> Result<T> {
         let file = self.file();
         let mut store = self.tensors(options)?;
         let documents = match options.target {
             Target::Keras3 => file.documents()?,
-            Target::Keras2 => self.portable(&mut store)?,
+            Target::Keras2 => self.portable(&mut store, changes)?,
         };
         let member = |name: &str, content| Member { name: name.to_owned(), content };
         // As Keras orders them: the documents, the weights, the assets.
@@ -251,9 +296,14 @@ impl KerasModel {
         if let Some(text) = &options.training {
             members.push(member(TRAINING, Content::Bytes(text.clone().into())));
         }
-        let made = [METADATA, CONFIG, WEIGHTS, TRAINING];
-        for name in file.archive.names().filter(|name| !made.contains(name)) {
-            members.push(member(name, Content::Bytes(file.archive.read(name)?.unwrap_or_default())));
+        for name in self.others() {
+            let bytes = file.archive.read(name)?.unwrap_or_default();
+            if options.target == Target::Keras2
+                && let Some(former) = renamed::former_asset(name)
+            {
+                members.push(member(&former, Content::Bytes(bytes.clone())));
+            }
+            members.push(member(name, Content::Bytes(bytes)));
         }
         write(&mut members)
     }
@@ -292,7 +342,7 @@ pub(crate) fn h5(store: &Store) -> Result<Content<'_>> {
     let layout = layout(store)?;
     let len = layout.len();
     let write = move |out: &mut dyn Write| {
-        layout.write(out, &mut |path, sink| match store.tensors.get(path) {
+        layout.write(out, |path, sink| match store.tensors.get(path) {
             Some(tensor) => tensor.write(sink),
             None => Err(Error::weights("missing").at(path)),
         })
@@ -304,6 +354,9 @@ fn layout(store: &Store) -> Result<H5Layout> {
     let mut builder = H5Builder::default();
     for (path, attributes) in &store.groups {
         builder.group(path, attributes.clone())?;
+    }
+    for (path, object) in &store.links {
+        builder.link(path, object)?;
     }
     for (path, tensor) in &store.tensors {
         builder.dataset(path, &tensor.shape, tensor.element.clone(), tensor.attributes.clone())?;

@@ -1,10 +1,11 @@
 //! Callbacks, against what real Keras' do with the same logs.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use burn_keras::callback::{
     BackupAndRestore, CSVLogger, Callback, EarlyStopping, End, LambdaCallback, LearningRateScheduler, Logs,
-    Mode, ReduceLROnPlateau, TerminateOnNaN,
+    Mode, ReduceLROnPlateau, SaveFreq, TerminateOnNaN,
 };
 use burn_keras::config::Json;
 
@@ -232,7 +233,7 @@ fn what_cannot_work_is_refused_before_the_first_epoch() {
         (Box::new(ReduceLROnPlateau::new().factor(f64::NAN)), "factor below 1"),
         (Box::new(CSVLogger::new("a.csv").separator('\u{e9}')), "ASCII"),
         (Box::new(CSVLogger::new("no/such/folder/a.csv")), "no/such/folder/a.csv"),
-        (Box::new(BackupAndRestore::new("backup").save_freq(0)), "save_freq"),
+        (Box::new(BackupAndRestore::new("backup").save_freq(SaveFreq::Batches(0))), "save_freq"),
         (Box::new(TerminateOnNaN::new()), "no loss"),
     ];
     for (callback, part) in refused {
@@ -280,38 +281,69 @@ fn functions_are_called() {
     assert_eq!(training.said, ["train", "epoch 0", "batch 0", "batch 1", "loss Some(1.0)", "true"]);
 }
 
+/// Where the backups lie, in a scenario of one.
+fn backup(described: &Json, place: &Path) -> BackupAndRestore {
+    let arguments = &described["arguments"];
+    let callback = BackupAndRestore::new(place)
+        .double_checkpoint(arguments["double_checkpoint"] == true)
+        .delete_checkpoint(arguments["delete_checkpoint"] != false);
+    match arguments["save_freq"].as_u64() {
+        Some(batches) => callback.save_freq(SaveFreq::Batches(batches)),
+        None => callback,
+    }
+}
+
 #[test]
-fn backups_are_there_until_the_end() {
+fn backups_are_those_of_keras() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/callbacks/backups.json");
+    let scenarios: Vec<Json> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert!(scenarios.len() > 3);
+    for scenario in scenarios {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("a/backup");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let look = |seen: &Arc<Mutex<Vec<Json>>>| {
+            let (seen, place) = (seen.clone(), place.clone());
+            move || {
+                let read = |name: &str| std::fs::read_to_string(place.join(name)).ok();
+                let state = ["training_metadata.json", "training_metadata.json.bkp"].map(read);
+                seen.lock().unwrap().push(serde_json::json!(state));
+            }
+        };
+        let (batch, epoch) = (look(&seen), look(&seen));
+        let mut callbacks: Vec<Box<dyn Callback>> = vec![
+            Box::new(backup(&scenario, &place)),
+            Box::new(
+                LambdaCallback::new()
+                    .on_train_batch_end(move |_, _| Ok(batch()))
+                    .on_epoch_end(move |_| Ok(epoch())),
+            ),
+        ];
+        let told = Epoch { logs: Logs::default(), batches: vec![0.0; 4] };
+        Fake::telling([]).run(&mut callbacks, &vec![told; 3], true).unwrap();
+        assert_eq!(Json::from(seen.lock().unwrap().clone()), scenario["seen"], "{}", scenario["arguments"]);
+        let mut left: Vec<String> = std::fs::read_dir(&place)
+            .map(|entries| entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect())
+            .unwrap_or_default();
+        left.sort();
+        assert_eq!(Json::from(left), scenario["left"], "{}", scenario["arguments"]);
+    }
+}
+
+#[test]
+fn of_a_folder_of_backups_only_these_are_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("a/backup");
-    let epoch = Epoch { logs: Logs::default(), batches: vec![0.0; 4] };
-    let read = |name: &str| std::fs::read_to_string(place.join(name)).ok();
-    let callback = |batches: Option<usize>, twice| -> Vec<Box<dyn Callback>> {
-        let callback = BackupAndRestore::new(&place).double_checkpoint(twice);
-        vec![Box::new(match batches {
-            Some(batches) => callback.save_freq(batches),
-            None => callback,
-        })]
+    let place = folder.path().join("backup");
+    let new = || -> Vec<Box<dyn Callback>> {
+        vec![Box::new(BackupAndRestore::new(&place).double_checkpoint(true))]
     };
-    let mut training = Fake::telling([]);
-    training.run(&mut callback(None, false), &vec![epoch.clone(); 2], false).unwrap();
-    assert!(read("latest.weights.h5").unwrap().starts_with("Weights 1 "));
-    assert_eq!(read("training_metadata.json").unwrap(), "{\"epoch\": 2, \"batch\": 0}");
-    assert_eq!(BackupAndRestore::new(&place).backups(), [place.join("latest.weights.h5")]);
-
-    // After 3, 6, 9 batches: the last of them is the first one of the third epoch.
-    let mut training = Fake::telling([]);
-    training.run(&mut callback(Some(3), true), &vec![epoch.clone(); 3], false).unwrap();
-    assert_eq!(read("training_metadata.json").unwrap(), "{\"epoch\": 2, \"batch\": 3}");
-    assert_eq!(read("training_metadata.json.bkp").unwrap(), "{\"epoch\": 2, \"batch\": 0}");
-    assert!(read("latest.weights.h5.bkp").unwrap().starts_with("Weights 2 "));
-    assert_eq!(BackupAndRestore::new(&place).backups().len(), 2);
-
-    // What is not ours stays.
+    Fake::telling([]).run(&mut new(), &vec![Epoch::default(); 2], false).unwrap();
+    let backups = BackupAndRestore::new(&place).backups();
+    assert_eq!(backups, ["latest.weights.h5", "latest.weights.h5.bkp"].map(|name| place.join(name)));
+    for (backup, weights) in backups.iter().zip(["1", "0"]) {
+        assert!(std::fs::read_to_string(backup).unwrap().starts_with(&format!("Weights {weights} ")));
+    }
     std::fs::write(place.join("mine"), "").unwrap();
-    Fake::telling([]).run(&mut callback(None, true), &[epoch.clone()], true).unwrap();
+    Fake::telling([]).run(&mut new(), &[Epoch::default()], true).unwrap();
     assert_eq!(std::fs::read_dir(&place).unwrap().count(), 1);
-    std::fs::remove_file(place.join("mine")).unwrap();
-    Fake::telling([]).run(&mut callback(None, true), &[epoch], true).unwrap();
-    assert!(!place.exists());
 }

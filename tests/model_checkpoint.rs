@@ -17,10 +17,13 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_keras::build::{Dense, Input, Sequential};
 use burn_keras::callback::{
     Callback, Direction, End, Logs, Mode, ModelCheckpoint, Number, Queue, SaveFreq, Saved, Template, Training,
 };
-use burn_keras::{Error, ErrorKind, Result};
+use burn_keras::train::{Compile, Fit};
+use burn_keras::{Error, ErrorKind, KerasModel, Result};
 use serde_json::{Value as Json, json};
 
 use common::{root, script};
@@ -36,7 +39,7 @@ fn fixture(name: &str) -> Json {
 fn real_keras_does_what_the_fixtures_say() {
     let Some(mut script) = script("model_checkpoint.py") else { return };
     let folder = tempfile::tempdir().unwrap();
-    assert!(script.arg(folder.path()).status().unwrap().success());
+    assert!(script.arg("make").arg(folder.path()).status().unwrap().success());
     for name in ["scenarios.json", "formats.json"] {
         let now: Json = serde_json::from_slice(&fs::read(folder.path().join(name)).unwrap()).unwrap();
         let fixture = fixture(name);
@@ -236,6 +239,68 @@ fn files_moments_and_messages_are_those_of_keras() {
     assert_eq!(scenarios.iter().find(failed), None);
 }
 
+/// Numbers that look random.
+fn waves<const D: usize>(shape: [usize; D], pitch: f32) -> TensorData {
+    let count = shape.iter().product::<usize>();
+    TensorData::new((0..count).map(|index| (index as f32 * pitch).sin()).collect::<Vec<_>>(), shape)
+}
+
+#[test]
+fn real_keras_opens_the_checkpoints_of_a_real_training() {
+    let (device, folder) = (Device::flex(), tempfile::tempdir().unwrap());
+    let at = |name: &str| ModelCheckpoint::new(folder.path().join(name));
+    let layers =
+        Sequential::new().with(Input::new([3])).with(Dense::new(4).activation("tanh")).with(Dense::new(1));
+    let mut model = layers.seed(3).build(&device).unwrap();
+    model.compile(&Compile::new("adam", "mse").metrics(["mae"])).unwrap();
+    let every = at("{epoch:02d}-{val_loss:.4f}.keras").background(Queue::Wait);
+    let best = at("best.weights.h5").save_weights_only(true).save_best_only(true).monitor("mae");
+    let batches = at("{epoch}-{batch}-{loss:.2e}.h5").save_freq(SaveFreq::Batches(2)).keep_last(2);
+    let (all, last) = (every.results(), batches.results());
+    let (x, y) = (waves([12, 3], 1.3), waves([12, 1], 0.7));
+    let tensor = |data: &TensorData| Tensor::<2>::from_data(data.clone(), &device);
+    let fit = Fit::new().epochs(3).batch_size(3).seed(5).validation_split(0.25);
+    let fit = fit.callback(every).callback(best).callback(batches);
+    let history = model.fit(tensor(&x), tensor(&y), fit).unwrap();
+
+    let outputs = |model: &KerasModel| -> Vec<f32> {
+        let outputs = model.predict(tensor(&x)).unwrap();
+        outputs.into_iter().next().unwrap().1.into_data().try_into_vec().unwrap()
+    };
+    let mut expected = serde_json::Map::new();
+    let losses = history.get("val_loss");
+    for (epoch, loss) in losses.iter().enumerate() {
+        let name = format!("{:02}-{loss:.4}.keras", epoch + 1);
+        let y = outputs(&KerasModel::load(folder.path().join(&name), &device).unwrap());
+        assert_eq!(epoch == 2, y == outputs(&model), "{name}");
+        expected.insert(name, json!({"iterations": 3 * (epoch + 1), "y": y}));
+    }
+    let mut values: Vec<f64> = all.best_k_models().into_iter().map(|it| it.1).collect();
+    assert!(values.is_sorted() && values.len() == 3);
+    values.retain(|value| !losses.contains(value));
+    assert!(values.is_empty(), "{values:?}");
+    // Of 9 batches, after the 6th and the 8th.
+    let mut kept: Vec<_> = files(folder.path()).into_iter().filter(|name| name.contains('e')).collect();
+    kept.retain(|name| name.ends_with(".h5") && !name.starts_with("best"));
+    assert!(kept.len() == 2 && kept[0].starts_with("2-3-") && kept[1].starts_with("3-2-"), "{kept:?}");
+    assert!(last.last_model_path().unwrap().ends_with(&kept[1]));
+    for (name, iterations) in kept.into_iter().zip([6, 8]) {
+        let y = outputs(&KerasModel::load(folder.path().join(&name), &device).unwrap());
+        expected.insert(name, json!({"iterations": iterations, "y": y}));
+    }
+    // The best epoch has the same weights as its whole model.
+    let errors = history.get("mae");
+    let index = (0..3).min_by(|a, b| errors[*a].total_cmp(&errors[*b])).unwrap();
+    let y = expected[&format!("{:02}-{:.4}.keras", index + 1, losses[index])].clone();
+    expected.insert("best.weights.h5".to_owned(), y);
+
+    let Some(mut script) = script("model_checkpoint.py") else { return };
+    let rows: Vec<Vec<f32>> = x.try_into_vec::<f32>().unwrap().chunks(3).map(<[f32]>::to_vec).collect();
+    let expected = json!({"x": rows, "files": expected});
+    fs::write(folder.path().join("expected.json"), expected.to_string()).unwrap();
+    assert!(script.arg("judge").arg(folder.path()).status().unwrap().success(), "Keras found faults");
+}
+
 /// A folder, and a training that monitors a loss and an accuracy.
 fn training() -> (tempfile::TempDir, Fake) {
     let (down, up) = (Some(Direction::Down), Some(Direction::Up));
@@ -356,6 +421,7 @@ fn what_cannot_work_is_refused_at_the_start() {
         let error = checkpoint.on_train_begin(&mut fake).unwrap_err().to_string();
         assert!(error.contains(why) && error.contains("ModelCheckpoint"), "{name}: {error}");
         assert!(files(folder.path()).is_empty() && checkpoint.on_epoch_end(&mut fake).is_err());
+        checkpoint.on_train_end(End::Failed, &mut fake).unwrap();
     }
     // All of it at once.
     let (folder, mut fake) = training();
@@ -415,6 +481,20 @@ fn everything_survives_a_restart() {
     let last = again.take_written();
     assert!(last.last().unwrap().0.ends_with("last.keras"), "{last:?}");
 
+    // Another monitor, or the same the other way round, starts anew.
+    for (monitor, mode, expected) in
+        [("val_loss", Mode::Auto, 0), ("val_loss", Mode::Max, 1), ("loss", Mode::Auto, 1)]
+    {
+        let (folder, mut fake) = training();
+        let new = || ModelCheckpoint::new(folder.path().join("{epoch}.keras")).save_best_only(true);
+        train(&mut new(), &mut fake, &[0.2], End::Complete).unwrap();
+        let mut again = fake.resumed(&folder.path().join("1.keras"));
+        let mut checkpoint = new().monitor(monitor).mode(mode).initial_value_threshold(0.25);
+        train(&mut checkpoint, &mut again, &[if mode == Mode::Max { 0.3 } else { 0.22 }], End::Complete)
+            .unwrap();
+        assert_eq!(again.take_written().len(), expected, "{monitor} {mode:?}");
+    }
+
     // Batches are counted on: 4 + 1 of the first training, 4 of the second.
     let (folder, mut fake) = training();
     let new = || {
@@ -443,7 +523,7 @@ fn what_a_file_says_cannot_delete_others() {
     }
     let listed = [&victims[..], &["run/../precious", "run/m3.keras", "run/m2.keras", "/"]].concat();
     let listed: Vec<Json> = listed.iter().map(|name| json!({"path": inside(name), "value": null})).collect();
-    let facts = json!({"monitor": "val_loss", "best": 1e308, "epochs": u64::MAX, "files": listed});
+    let facts = json!({"monitor": ["val_loss", "Down"], "best": 1e308, "epochs": u64::MAX, "files": listed});
     fake.facts.insert(format!("ModelCheckpoint {template}"), facts);
     let mut checkpoint = ModelCheckpoint::new(&template).keep_last(1);
     train(&mut checkpoint, &mut fake, &[0.5, 0.4], End::Complete).unwrap();

@@ -33,7 +33,7 @@ fn write(folder: &Path) -> [usize; 2] {
         let path = folder.join("keras").join(name).with_extension("keras");
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         match model.save_with(&path, &options) {
-            Ok(()) => {
+            Ok(_) => {
                 counts[0] += 1;
                 // Layers with files of their own have no place in one of HDF5.
                 let path = folder.join("h5").join(name).with_extension("h5");

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use super::{Callback, End, Saved, Training, settings};
+use super::{Callback, End, SaveFreq, Saved, Training, settings};
 use crate::error::{Error, Result};
 use crate::file::save::{Content, save_file};
 
@@ -19,40 +20,36 @@ const PREVIOUS: &str = "bkp";
 /// A training that was cut off goes on from [`backups`](Self::backups).
 ///
 /// ```
-/// use burn_keras::callback::BackupAndRestore;
+/// use burn_keras::callback::{BackupAndRestore, SaveFreq};
 ///
-/// let callback = BackupAndRestore::new("backup").save_freq(100).double_checkpoint(true);
+/// let callback = BackupAndRestore::new("backup").save_freq(SaveFreq::Batches(100)).double_checkpoint(true);
 /// ```
 #[derive(Clone, Debug)]
 pub struct BackupAndRestore {
     folder: PathBuf,
-    batches: Option<usize>,
+    save_freq: SaveFreq,
     double_checkpoint: bool,
     delete_checkpoint: bool,
-    since_last: usize,
+    /// The batches since it last saved, and when it did.
+    last: (u64, Instant),
 }
 
 impl BackupAndRestore {
-    /// Saves into that folder after every epoch.
+    /// Saves into that folder.
     #[must_use]
     pub fn new(folder: impl AsRef<Path>) -> Self {
         Self {
             folder: folder.as_ref().to_owned(),
-            batches: None,
+            save_freq: SaveFreq::Epoch,
             double_checkpoint: false,
             delete_checkpoint: true,
-            since_last: 0,
+            last: (0, Instant::now()),
         }
     }
 
-    /// Saves after so many batches, counted across epochs, and not at the end of epochs.
-    #[must_use]
-    pub fn save_freq(mut self, batches: usize) -> Self {
-        self.batches = Some(batches);
-        self
-    }
-
     settings! {
+        /// When it saves. Default: after every epoch.
+        save_freq: SaveFreq;
         /// Whether the state before the newest one is kept as well. Default: no.
         double_checkpoint: bool;
         /// Whether the files are removed when the training is complete. Default: yes.
@@ -106,27 +103,31 @@ impl Callback for BackupAndRestore {
     }
 
     fn on_train_begin(&mut self, training: &mut dyn Training) -> Result<()> {
-        if self.batches == Some(0) {
+        if self.save_freq == SaveFreq::Batches(0) {
             return Err(Error::input("BackupAndRestore: expected a save_freq of 1 batch at least"));
         }
-        self.since_last = 0;
+        self.last = (0, Instant::now());
         training.check_path(&self.path(WEIGHTS), Saved::Weights)
     }
 
     fn on_train_batch_end(&mut self, batch: usize, training: &mut dyn Training) -> Result<()> {
-        let Some(batches) = self.batches else { return Ok(()) };
-        self.since_last = self.since_last.saturating_add(1);
-        if self.since_last < batches {
+        self.last.0 = self.last.0.saturating_add(1);
+        let is_time = match self.save_freq {
+            SaveFreq::Epoch => false,
+            SaveFreq::Batches(batches) => self.last.0 >= batches,
+            SaveFreq::Every(time) => self.last.1.elapsed() >= time,
+        };
+        if !is_time {
             return Ok(());
         }
-        self.since_last = 0;
+        self.last = (0, Instant::now());
         self.save(training.epoch(), batch, training)
     }
 
     fn on_epoch_end(&mut self, training: &mut dyn Training) -> Result<()> {
-        match self.batches {
-            None => self.save(training.epoch().saturating_add(1), 0, training),
-            Some(_) => Ok(()),
+        match self.save_freq {
+            SaveFreq::Epoch => self.save(training.epoch().saturating_add(1), 0, training),
+            _ => Ok(()),
         }
     }
 

@@ -5,6 +5,7 @@
 mod backup_and_restore;
 mod csv_logger;
 mod early_stopping;
+pub mod hook;
 mod lambda;
 mod learning_rate_scheduler;
 mod list;
@@ -27,6 +28,7 @@ use crate::limits::Limits;
 pub use backup_and_restore::BackupAndRestore;
 pub use csv_logger::CSVLogger;
 pub use early_stopping::EarlyStopping;
+pub use hook::Hook;
 pub use lambda::LambdaCallback;
 pub use learning_rate_scheduler::LearningRateScheduler;
 pub(crate) use list::Callbacks;

@@ -6,11 +6,13 @@
 
 mod encode;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
+use bytes::Bytes;
+
 use super::h5::{Attribute, Attributes, ElementType};
-use super::store::Sink;
+use super::store::{Sink, ahead};
 use crate::error::{Error, Result};
 use encode::{Encoder, Entry, Target};
 
@@ -29,6 +31,8 @@ pub(crate) struct H5Builder {
 enum Object {
     Group(Attributes),
     Dataset(usize),
+    /// Another name of the object at this path.
+    Link(String),
 }
 
 struct Dataset {
@@ -63,7 +67,7 @@ impl H5Builder {
         self.parents(path)?;
         match self.objects.entry(path.into()).or_insert_with(|| Object::Group(Attributes::new())) {
             Object::Group(present) => present.extend(attributes),
-            Object::Dataset(_) => return Err(taken(path)),
+            Object::Dataset(_) | Object::Link(_) => return Err(taken(path)),
         }
         Ok(())
     }
@@ -107,6 +111,23 @@ impl H5Builder {
         Ok(())
     }
 
+    /// Adds another name of an object, and the groups above the name: a hard link. The object is one that
+    /// comes later by its path.
+    ///
+    /// # Errors
+    /// When there is something at the path already, or the object cannot come later.
+    pub(crate) fn link(&mut self, path: &str, object: &str) -> Result<()> {
+        self.parents(path)?;
+        if path.is_empty() || self.objects.contains_key(path) {
+            return Err(taken(path));
+        }
+        if object <= path {
+            return Err(Error::input(format_args!("{path:?} cannot be another name of {object:?}")));
+        }
+        self.objects.insert(path.into(), Object::Link(object.into()));
+        Ok(())
+    }
+
     fn parents(&mut self, path: &str) -> Result<()> {
         if path.is_empty() {
             return Ok(());
@@ -118,7 +139,7 @@ impl H5Builder {
             let parent = path.get(..end).unwrap_or_default();
             match self.objects.get(parent) {
                 Some(Object::Group(_)) => {}
-                Some(Object::Dataset(_)) => return Err(taken(parent)),
+                Some(Object::Dataset(_) | Object::Link(_)) => return Err(taken(parent)),
                 None => drop(self.objects.insert(parent.into(), Object::Group(Attributes::new()))),
             }
         }
@@ -134,6 +155,12 @@ impl H5Builder {
         let mut encoder = Encoder::new();
         let mut members: BTreeMap<&str, Vec<(&str, Entry)>> = BTreeMap::new();
         let mut root = None;
+        let linked = self.objects.values().filter_map(|object| match object {
+            Object::Link(object) => Some(object.as_str()),
+            _ => None,
+        });
+        let linked: BTreeSet<&str> = linked.collect();
+        let mut known: BTreeMap<&str, Entry> = BTreeMap::new();
         // Backwards, every object comes before the group that it is in.
         for (path, object) in self.objects.iter().rev() {
             let entry = match object {
@@ -152,8 +179,15 @@ impl H5Builder {
                     ),
                     None => continue,
                 },
+                Object::Link(object) => match known.get(object.as_str()) {
+                    Some(entry) => Ok(encoder.link(*entry)),
+                    None => Err(Error::input(format_args!("another name of {object:?}, which is not there"))),
+                },
             };
             let entry = entry.map_err(|error| error.at(format_args!("{path:?}")))?;
+            if linked.contains(path.as_str()) {
+                known.insert(path, entry);
+            }
             if path.is_empty() {
                 root = Some(entry);
             } else {
@@ -189,34 +223,39 @@ impl H5Layout {
 
     /// Writes the file. `data` is asked for one dataset after the other, by path, in the order in
     /// which they were declared: raw elements, little-endian, in C order, in as many pieces as it likes.
+    /// It is asked on another thread, while what it gave before is written.
     ///
     /// # Errors
     /// When `data` fails or gives another number of bytes than declared, or writing fails.
     pub(crate) fn write(
         &self,
         out: &mut dyn Write,
-        data: &mut dyn FnMut(&str, &mut Sink<'_>) -> Result<()>,
+        data: impl Fn(&str, &mut Sink<'_>) -> Result<()> + Sync,
     ) -> Result<()> {
         let fail = |source| Error::io("cannot write the HDF5 file", source);
         out.write_all(&self.metadata).map_err(fail)?;
         let mut position = self.metadata.len() as u64;
-        for Placed { path, address, len } in &self.datasets {
-            if *len > 0 {
-                let gap = usize::try_from(address.saturating_sub(position)).unwrap_or(0);
-                let padding = [0; ALIGNMENT as usize];
-                out.write_all(padding.get(..gap).unwrap_or(&padding)).map_err(fail)?;
-                position = address.saturating_add(*len);
-            }
-            let mut written = 0_u64;
-            data(path, &mut |piece| {
-                written = written.saturating_add(piece.len() as u64);
-                out.write_all(piece).map_err(fail)
-            })?;
-            if written != *len {
-                return Err(Error::input(format_args!("{path:?}: expected {len} bytes, got {written}")));
-            }
-        }
-        Ok(())
+        let make = |put: &mut dyn FnMut((u64, Bytes)) -> Result<()>| {
+            self.datasets.iter().try_for_each(|Placed { path, address, len }| {
+                let mut written = 0_u64;
+                data(path, &mut |piece| {
+                    let place = address.saturating_add(written);
+                    written = written.saturating_add(piece.len() as u64);
+                    if piece.is_empty() || written > *len { Ok(()) } else { put((place, piece)) }
+                })?;
+                match written == *len {
+                    true => Ok(()),
+                    false => Err(Error::input(format_args!("{path:?}: expected {len} bytes, got {written}"))),
+                }
+            })
+        };
+        ahead(make, |(place, piece): (u64, Bytes)| {
+            let gap = usize::try_from(place.saturating_sub(position)).unwrap_or(0);
+            let padding = [0; ALIGNMENT as usize];
+            out.write_all(padding.get(..gap).unwrap_or(&padding)).map_err(fail)?;
+            position = place.saturating_add(piece.len() as u64);
+            out.write_all(&piece).map_err(fail)
+        })
     }
 }
 

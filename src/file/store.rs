@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use bytes::Bytes;
 
@@ -11,7 +14,25 @@ use super::h5::{Attributes, ElementType, H5File};
 use crate::error::{Error, Result};
 
 /// Takes bytes, piece by piece.
-pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+pub(crate) type Sink<'a> = dyn FnMut(Bytes) -> Result<()> + 'a;
+
+/// Lets a thread of its own `make` things while those before them are taken.
+///
+/// # Errors
+/// Those of both.
+pub(crate) fn ahead<T: Send>(
+    make: impl FnOnce(&mut dyn FnMut(T) -> Result<()>) -> Result<()> + Send,
+    mut take: impl FnMut(T) -> Result<()>,
+) -> Result<()> {
+    thread::scope(|scope| {
+        let (put, made) = sync_channel(1);
+        let maker = scope.spawn(move || make(&mut |it| put.send(it).map_err(|_| Error::input("not taken"))));
+        let taken = made.iter().try_for_each(&mut take);
+        drop(made);
+        let made = maker.join().unwrap_or_else(|panic| resume_unwind(panic));
+        taken.and(made)
+    })
+}
 
 /// Where the elements of a tensor come from.
 pub(crate) trait Source: Send + Sync {
@@ -20,7 +41,7 @@ pub(crate) trait Source: Send + Sync {
 
     /// All of them, in as many pieces as it likes.
     fn write(&self, sink: &mut Sink<'_>) -> Result<()> {
-        sink(&self.read()?)
+        sink(self.read()?)
     }
 }
 
@@ -131,6 +152,8 @@ pub(crate) struct Store {
     /// The attributes of every group; the root is `""`.
     pub(crate) groups: BTreeMap<String, Attributes>,
     pub(crate) tensors: BTreeMap<String, Stored>,
+    /// Other names of groups, in a file that is to be written: an object for each that comes later by its path.
+    pub(crate) links: BTreeMap<String, String>,
 }
 
 impl Store {
@@ -156,6 +179,7 @@ impl From<H5File> for Store {
             tensor.attributes = dataset.attributes.clone();
             (path.clone(), tensor)
         };
-        Self { groups: file.groups().clone(), tensors: file.datasets().iter().map(tensor).collect() }
+        let tensors = file.datasets().iter().map(tensor).collect();
+        Self { groups: file.groups().clone(), tensors, ..Self::default() }
     }
 }

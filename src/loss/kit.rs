@@ -1,6 +1,6 @@
 //! What losses have in common: targets and predictions whose shapes meet, and means.
 
-use burn::tensor::DType;
+use burn::tensor::{DType, Tensor};
 
 use crate::config::resolve_axis;
 use crate::error::{Error, Result};
@@ -30,6 +30,11 @@ pub(super) fn as_float(value: &Value, name: &str) -> Result<Value> {
     }
     let float = value.clone().with_mask(None).plain().and_then(|value| value.cast(DType::F32));
     float.map_err(|error| error.at(name))
+}
+
+/// A value as floats where another one is: Burn mixes no devices.
+pub(super) fn as_float_beside(other: &Value, value: &Value, name: &str) -> Result<Value> {
+    as_float(value, name)?.to_device(&other.device())
 }
 
 /// Keras' rule for ranks that differ by one: an axis of 1 at the end goes, or is added to a vector.
@@ -71,6 +76,12 @@ pub(super) fn expect_alike(y_true: &Value, y_pred: &Value) -> Result<()> {
 pub(super) fn unlike(y_true: &Value, y_pred: &Value) -> Error {
     let (expected, got) = (y_pred.shape(), y_true.shape());
     Error::input(format_args!("targets {got:?} do not fit predictions {expected:?}"))
+}
+
+/// A number without its sign. Gradients are JAX' own: at 0 as above.
+pub(super) fn size<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let negative = x.clone().lower_elem(0.0);
+    x.clone().mask_where(negative, -x)
 }
 
 /// The mean along the last axis, which goes.

@@ -1,11 +1,12 @@
 //! Losses of areas that should overlap.
 
-use super::kit::{EPSILON, pair};
+use burn::tensor::Tensor;
+
+use super::kit::{EPSILON, pair, unlike};
 use super::{Objective, loss};
 use crate::config::Axes;
 use crate::error::Result;
-use crate::map_float;
-use crate::value::{Binary, Reduce, Value};
+use crate::value::Value;
 
 loss! {
     /// One less twice the overlap in proportion to both areas.
@@ -17,10 +18,12 @@ loss! {
 
 impl Objective for Dice {
     fn values(&self, y_true: Value, y_pred: Value) -> Result<Value> {
-        let overlap = sum(pair!(y_true.clone(), y_pred.clone(), (t, p) => t * p)?, self.axis.as_ref())?;
-        let (one, other) = (sum(y_true, self.axis.as_ref())?, sum(y_pred, self.axis.as_ref())?);
-        let both = map_float!(one.binary(Binary::Add, other)?, x => x + EPSILON)?;
-        map_float!(overlap.binary(Binary::Divide, both)?, x => x * -2.0 + 1.0)
+        let axes = axes(self.axis.as_ref(), &y_true, &y_pred)?;
+        let losses = pair!(y_true, y_pred, (t, p) => {
+            let both = sum(t.clone(), &axes) + sum(p.clone(), &axes) + EPSILON;
+            sum(t * p, &axes) * -2.0 / both + 1.0
+        })?;
+        losses.squeeze(&axes)
     }
 }
 
@@ -38,18 +41,28 @@ loss! {
 
 impl Objective for Tversky {
     fn values(&self, y_true: Value, y_pred: Value) -> Result<Value> {
-        let (axis, alpha, beta) = (self.axis.as_ref(), self.alpha, self.beta);
-        let overlap = sum(pair!(y_true.clone(), y_pred.clone(), (t, p) => t * p)?, axis)?;
-        let missing = sum(pair!(y_true.clone(), y_pred.clone(), (t, p) => (-p + 1.0) * t)?, axis)?;
-        let excess = sum(pair!(y_true, y_pred, (t, p) => p * (-t + 1.0))?, axis)?;
-        let wrong = pair!(missing, excess, (missing, excess) => missing * alpha + excess * beta)?;
-        let all = map_float!(overlap.clone().binary(Binary::Add, wrong)?, x => x + EPSILON)?;
-        map_float!(overlap.binary(Binary::Divide, all)?, x => -x + 1.0)
+        let axes = axes(self.axis.as_ref(), &y_true, &y_pred)?;
+        let losses = pair!(y_true, y_pred, (t, p) => {
+            let overlap = sum(t.clone() * p.clone(), &axes);
+            let missing = sum((-p.clone() + 1.0) * t.clone(), &axes) * self.alpha;
+            let excess = sum(p * (-t + 1.0), &axes) * self.beta;
+            -(overlap.clone() / (overlap + missing + excess + EPSILON)) + 1.0
+        })?;
+        losses.squeeze(&axes)
     }
 }
 
-/// The sum over some axes, or all of them, which go.
-fn sum(value: Value, axes: Option<&Axes>) -> Result<Value> {
-    let axes = axes.map_or_else(|| Ok((0..value.rank()).collect()), |axes| axes.resolve(value.rank()))?;
-    value.reduce(Reduce::Sum, &axes)?.squeeze(&axes)
+/// The axes of areas, in which both values have to agree where they are numbered.
+fn axes(axes: Option<&Axes>, y_true: &Value, y_pred: &Value) -> Result<Vec<usize>> {
+    let rank = y_true.rank().max(y_pred.rank());
+    match axes {
+        None => Ok((0..rank).collect()),
+        Some(_) if y_true.rank() != y_pred.rank() => Err(unlike(y_true, y_pred)),
+        Some(axes) => axes.resolve(rank),
+    }
+}
+
+/// The sum over some axes, which stay with size 1.
+fn sum<const D: usize>(x: Tensor<D>, axes: &[usize]) -> Tensor<D> {
+    axes.iter().fold(x, |x, axis| x.sum_dim(*axis))
 }

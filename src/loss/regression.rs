@@ -2,7 +2,7 @@
 
 use burn::tensor::activation::softplus;
 
-use super::kit::{EPSILON, along, mean_last, pair};
+use super::kit::{EPSILON, along, mean_last, pair, size};
 use super::{Objective, loss};
 use crate::config::resolve_axis;
 use crate::error::Result;
@@ -28,7 +28,7 @@ loss! {
 
 impl Objective for MeanAbsoluteError {
     fn values(&self, y_true: Value, y_pred: Value) -> Result<Value> {
-        mean_last(pair!(y_true, y_pred, (t, p) => (t - p).abs())?)
+        mean_last(pair!(y_true, y_pred, (t, p) => size(t - p))?)
     }
 }
 
@@ -40,8 +40,8 @@ loss! {
 impl Objective for MeanAbsolutePercentageError {
     fn values(&self, y_true: Value, y_pred: Value) -> Result<Value> {
         let parts = pair!(y_true, y_pred, (t, p) => {
-            let size = t.clone().abs().clamp_min(EPSILON);
-            ((t - p) / size).abs()
+            let whole = t.clone().abs().clamp_min(EPSILON);
+            size((t - p) / whole)
         })?;
         map_float!(mean_last(parts)?, x => x * 100.0)
     }

@@ -75,6 +75,9 @@ classes! {
     }
 }
 
+/// Most steps of an orthogonalization: a file may ask for more than anyone can wait for.
+const MOST_STEPS: usize = 1000;
+
 impl AnyOptimizer {
     /// The settings that all optimizers have, those of the inner one where there is one.
     ///
@@ -131,6 +134,7 @@ impl AnyOptimizer {
         let is_part = |number: f64| (0.0..=1.0).contains(&number);
         refuse("ema_momentum", common.use_ema && !is_part(common.ema_momentum), "a number from 0 to 1");
         match self {
+            Self::Muon(it) => refuse("ns_steps", it.ns_steps > MOST_STEPS, "a thousand steps at most"),
             Self::SGD(it) => refuse("momentum", !is_part(it.momentum), "a number from 0 to 1"),
             Self::AdamW(it) => refuse("weight_decay", it.weight_decay.is_none(), "a number"),
             Self::Lion(it) => {

@@ -18,7 +18,9 @@ use crate::config::Field;
 use crate::error::{Error, Result};
 use crate::model::KerasModel;
 use crate::reorder::reorder;
-use crate::versions::optimizer::{AVERAGE, DYNAMIC_SCALE, PRODUCT, Role, STEP_COUNTER, Trainable, variables};
+use crate::versions::optimizer::{
+    AVERAGE, DYNAMIC_SCALE, PRODUCT, Role, SCALING, STEP_COUNTER, Trainable, momentum_product, variables,
+};
 use crate::weights::optimizer::{INNER_VARIABLES, VARIABLES, put_state, stored_state};
 
 /// The variables of an optimizer as Keras stores them, under their paths in a file such as `optimizer/vars/0`.
@@ -63,25 +65,20 @@ fn trainable(parameters: &[Parameter]) -> Result<Vec<Trainable>> {
 /// The variables of an optimizer in the order of Keras, and their shapes; those of the inner one, too.
 fn layout(optimizer: &Optimizer, parameters: &[Parameter]) -> Result<Vec<(String, Role, Vec<usize>)>> {
     optimizer.check()?;
-    let trainable = trainable(parameters)?;
-    let mut all = Vec::new();
-    let inner = match optimizer.known()? {
-        AnyOptimizer::LossScaleOptimizer(outer) => Some(&*outer.inner_optimizer),
-        _ => None,
+    // With all its settings, for those that a file leaves out have their defaults.
+    let known = optimizer.known()?;
+    let json = Optimizer::from(known.clone()).write();
+    let own = variables(&json, &trainable(parameters)?);
+    let own = own.ok_or_else(|| Error::unsupported("the variables of this optimizer"))?;
+    let inner = match known {
+        AnyOptimizer::LossScaleOptimizer(_) => own.get(SCALING.len()..).unwrap_or_default().to_vec(),
+        _ => Vec::new(),
     };
-    for (group, optimizer) in [(VARIABLES, Some(optimizer)), (INNER_VARIABLES, inner)] {
-        let Some(optimizer) = optimizer else { continue };
-        let known = variables(&described(optimizer)?, &trainable);
-        let known = known.ok_or_else(|| Error::unsupported("the variables of this optimizer"))?;
-        let placed = known.into_iter().enumerate();
-        all.extend(placed.map(|(number, (role, shape))| (format!("{group}/{number}"), role, shape)));
-    }
-    Ok(all)
-}
-
-/// The optimizer with all its settings, for those that Keras leaves out have their defaults.
-fn described(optimizer: &Optimizer) -> Result<crate::config::Json> {
-    Ok(Optimizer::from(optimizer.known()?.clone()).write())
+    let place = |group: &'static str| {
+        move |(number, (role, shape)): (usize, (Role, Vec<usize>))| (format!("{group}/{number}"), role, shape)
+    };
+    let own = own.into_iter().enumerate().map(place(VARIABLES));
+    Ok(own.chain(inner.into_iter().enumerate().map(place(INNER_VARIABLES))).collect())
 }
 
 /// Whether it is there before Keras knows which variables it trains.
@@ -159,6 +156,17 @@ fn initial(optimizer: &Optimizer, slot: &str, iterations: u64) -> Result<Initial
     }
 }
 
+impl Optimizer {
+    /// The product of the momenta of a [`Nadam`](super::Nadam), where it is not stored.
+    fn product(&self, iterations: u64) -> Result<f64> {
+        let each = self.known()?.common()?.gradient_accumulation_steps.unwrap_or(1).max(1) as u64;
+        Ok(match self.inner()? {
+            AnyOptimizer::Nadam(nadam) => momentum_product(nadam.beta_1, iterations / each),
+            _ => 1.0,
+        })
+    }
+}
+
 /// Goes on from the variables that Keras stored. Without any, or with those only that Keras has before it trains,
 /// it starts.
 ///
@@ -188,7 +196,7 @@ pub fn from_keras(optimizer: &Optimizer, parameters: &[Parameter], variables: Va
         return Err(Error::weights(message).at(VARIABLES));
     }
     let mut record = Record::default();
-    let mut product = 1.0;
+    let mut product = None;
     for (path, role, shape) in layout {
         let data = stored.remove(&path).ok_or_else(|| Error::weights("missing").at(&path))?;
         let got = data.shape().to_vec();
@@ -201,7 +209,7 @@ pub fn from_keras(optimizer: &Optimizer, parameters: &[Parameter], variables: Va
                 progress.iterations = whole(&data).map_err(|error| error.at(path))?
             }
             Role::Scalar("learning_rate") => progress.learning_rate = Some(single(&data)),
-            Role::Scalar(PRODUCT) => product = single(&data),
+            Role::Scalar(PRODUCT) => product = Some(single(&data)),
             Role::Scalar(STEP_COUNTER) => {
                 let steps = whole(&data).map_err(|error| error.at(path))?;
                 progress.loss_scale = progress.loss_scale.map(|scale| LossScale { steps, ..scale });
@@ -221,6 +229,7 @@ pub fn from_keras(optimizer: &Optimizer, parameters: &[Parameter], variables: Va
         }
     }
     if found == expected {
+        let product = product.map_or_else(|| optimizer.product(progress.iterations), Ok)?;
         for parameter in parameters {
             let rank = parameter.order().param(&parameter.shape).len();
             record.start(parameter.id.val(), rank, progress.iterations, product);

@@ -7,7 +7,7 @@ use burn::store::burn_pack::Scalar;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 
 use super::parameter::{Order, Role};
-use super::rules::{self, Slots, Step};
+use super::rules::{self, Initial, Slots, Step};
 use super::{AnyOptimizer, Optimizer};
 use crate::by_rank;
 use crate::error::Result;
@@ -39,6 +39,8 @@ impl<const D: usize> State<D> {
         self.slots.iter().find(|(known, _)| *known == name).map(|(_, tensor)| tensor)
     }
 }
+
+const MOMENTUM: &str = "momentum";
 
 /// What every parameter has in a record.
 pub(super) const ITERATIONS: &str = "iterations";
@@ -123,6 +125,10 @@ impl Update {
         mut grad: Tensor<D>,
         state: &mut State<D>,
     ) -> Tensor<D> {
+        // Keras has it before anything is done to the weights.
+        if self.optimizer.initial(MOMENTUM) == Initial::Weights && state.slot(MOMENTUM).is_none() {
+            state.slots.push((MOMENTUM, w.clone()));
+        }
         if let Some(most) = self.common.clipnorm {
             let norm = grad.clone().square().sum().sqrt();
             grad = grad * most / norm.clamp_min(most).unsqueeze();

@@ -1,7 +1,7 @@
 //! Training: `compile`, `fit`, `evaluate`, on the learner of burn-train.
 
 mod batch;
-mod document;
+pub(crate) mod document;
 mod fit;
 mod history;
 mod looping;

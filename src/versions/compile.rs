@@ -154,6 +154,9 @@ impl Form {
     }
 }
 
+/// What `LossScaleOptimizer` of Keras 2 has to say.
+const OF_SCALE: &[&str] = &["inner_optimizer", "initial_scale", "dynamic_growth_steps"];
+
 /// Losses or metrics: their module, and how they are called as functions and classes.
 struct Kind {
     module: &'static str,
@@ -223,8 +226,11 @@ impl Work<'_> {
         }
     }
 
+    /// What stays as it is is news to whoever reads a file; what is written of it is the same.
     fn custom(&mut self, place: &str, name: &str) {
-        self.tell(place, format_args!("{name:?} is not of Keras, and stays as it is"));
+        if self.to == Form::Keras3 {
+            self.tell(place, format_args!("{name:?} is not of Keras, and stays as it is"));
+        }
     }
 
     /// Losses or metrics in lists and dicts by output.
@@ -292,10 +298,14 @@ impl Work<'_> {
             self.custom(place, class);
             return Json::Object(object.clone());
         };
+        let has_dtype = !(kind.is_loss() && self.to.is_keras2());
+        if let Some(dtype) = config.get("dtype").filter(|dtype| !has_dtype && **dtype != "float32") {
+            self.drop(&format!("{place}.dtype"), dtype, "the losses of Keras 2 have no such setting");
+        }
         let setting = |(key, value): (&String, &Json)| {
             let value = match (key.as_str(), value) {
                 ("fn", _) => return None,
-                ("dtype", _) if kind.is_loss() && self.to.is_keras2() => return None,
+                ("dtype", _) if !has_dtype => return None,
                 ("reduction", Json::String(auto)) if auto == "auto" => "sum_over_batch_size".into(),
                 ("reduction", Json::String(mean)) if mean == "mean" && self.to.is_keras2() => {
                     "sum_over_batch_size".into()
@@ -326,6 +336,10 @@ impl Work<'_> {
         {
             self.tell(place, format_args!("{class} is left to the dtype policy"));
             return self.optimizer(inner);
+        }
+        if self.to == Form::Keras2Legacy && class == &"LossScaleOptimizer" {
+            // It tries to put the state into an optimizer that has no variables yet, and goes on without.
+            self.tell(place, format_args!("Keras 2 starts it again: it reads no state of a {class} here"));
         }
         let mut out = Map::new();
         for (key, value) in config {
@@ -400,9 +414,8 @@ impl Work<'_> {
     fn optimizer_envelope(&self, class: &str, mut config: Map<String, Json>) -> Json {
         let is_scale = class == "LossScaleOptimizer";
         if self.to.is_keras2() && is_scale {
-            config.retain(|key, _| {
-                ["inner_optimizer", "initial_scale", "dynamic_growth_steps"].contains(&key.as_str())
-            });
+            // That takes no other: what limits and averages is of its inner one.
+            config.retain(|key, _| OF_SCALE.contains(&key.as_str()));
         } else if self.to == Form::Keras2Legacy {
             config.insert("jit_compile".into(), false.into());
             // It takes any other for one of those before.

@@ -275,8 +275,8 @@ pub(crate) fn from_layout(
     optimizer.translate(&have, &optimizer.roles(Layout::Keras3, trainable)?, trainable)
 }
 
-/// The variables of an optimizer in a legacy HDF5 file: names in order, and what of Keras 3's variables fills
-/// each. The number of steps is an integer of 64 bits for Keras 2. None when Keras 2 has no such optimizer.
+/// The variables of an optimizer in a legacy HDF5 file, and in a `.keras` file of Keras 2 but for their names:
+/// names in order, and what of Keras 3's variables fills each. The number of steps is an integer of 64 bits for Keras 2. None when Keras 2 has no such optimizer.
 pub(crate) fn to_legacy(
     optimizer: &Json,
     trainable: &[Trainable],
@@ -300,10 +300,15 @@ pub(crate) fn to_legacy(
     Some(names.zip(slots).collect())
 }
 
-/// The same for `optimizer/vars/N` of a `.keras` file that Keras 2 opens.
-pub(crate) fn to_keras2(optimizer: &Json, trainable: &[Trainable]) -> Option<Vec<Slot>> {
-    let slots = to_legacy(optimizer, trainable, Target::Keras2)?;
-    Some(slots.into_iter().map(|(_, slot)| slot).collect())
+/// What of a state the files of that Keras do not hold, though they hold the rest.
+pub(crate) fn lost(optimizer: &Json, target: Target) -> Vec<&'static str> {
+    let Some(optimizer) = Optimizer::of(optimizer).filter(|_| target == Target::Keras2) else {
+        return Vec::new();
+    };
+    let scale = "Keras 2 starts again with the first loss scale";
+    let product = "Keras 2 starts again with the product of momenta of Nadam";
+    let lost = [(optimizer.scale.is_some(), scale), (optimizer.kind.class == "Nadam", product)];
+    lost.into_iter().filter_map(|(is_lost, what)| is_lost.then_some(what)).collect()
 }
 
 /// The product of the momenta that Nadam has used in its steps so far.
@@ -379,7 +384,8 @@ impl<'a> Optimizer<'a> {
                 roles.extend(self.block(layout, rows, trainable)?);
             }
         }
-        if layout == Layout::Keras3 && self.kind.class == "Nadam" {
+        // Keras forgets it when another optimizer is around.
+        if layout == Layout::Keras3 && self.kind.class == "Nadam" && self.scale.is_none() {
             roles.push(Role::Scalar(PRODUCT));
         }
         Some(roles)
@@ -408,7 +414,9 @@ impl<'a> Optimizer<'a> {
         match (self.kind.class, layout) {
             // These allocate it in any case.
             ("SGD", Layout::Keras2 | Layout::Keras1) => true,
-            ("Adafactor", Layout::Keras2) => row.shape == Shape::Same || shape.len() > 1,
+            ("Adafactor", _) if layout == Layout::Keras2 || self.scale.is_some() => {
+                row.shape == Shape::Same || shape.len() > 1
+            }
             ("Muon", _) if row.slot == VELOCITY.slot => {
                 shape.len() != 2 || self.is_excluded(path) == Some(true)
             }
@@ -509,7 +517,9 @@ impl<'a> Optimizer<'a> {
         let is_keras2 = layout == Layout::Keras2;
         match role {
             Role::Scalar(name) if is_keras2 => format!("{name}:0"),
-            Role::Scalar(name) if SCALING.contains(name) => format!("loss_scale_optimizer/{name}"),
+            Role::Scalar(name) if SCALING.contains(name) => {
+                format!("loss_scale_optimizer/{}", name.trim_start_matches("outer_"))
+            }
             Role::Scalar(name) => format!("{own}/{name}"),
             Role::Slot(slot, variable) => {
                 let path = trainable.get(*variable).map_or("", |(path, _)| path.trim_end_matches(":0"));
@@ -524,8 +534,9 @@ impl<'a> Optimizer<'a> {
     }
 }
 
-/// What comes before all else where losses are scaled. The first two never change.
-const SCALING: &[&str] = &["outer_iteration", "outer_learning_rate", STEP_COUNTER, DYNAMIC_SCALE];
+/// What comes before all else where losses are scaled, and is not there again with what the inner optimizer
+/// stores. The first two never change.
+pub(crate) const SCALING: &[&str] = &["outer_iteration", "outer_learning_rate", STEP_COUNTER, DYNAMIC_SCALE];
 pub(crate) const STEP_COUNTER: &str = "step_counter";
 pub(crate) const DYNAMIC_SCALE: &str = "dynamic_scale";
 pub(crate) const AVERAGE: &str = "average";

@@ -7,7 +7,7 @@ mod load;
 mod named;
 mod objects;
 pub(crate) mod optimizer;
-mod pack;
+pub(crate) mod pack;
 mod present;
 pub(crate) mod renamed;
 mod report;
@@ -138,7 +138,8 @@ impl WeightsFile {
     ) -> Result<Resolved> {
         match (&self.layout, matching) {
             (Layout::Keras3, None | Some(Matching::Path)) => {
-                let mut found = renamed::resolve(&self.store, description);
+                let version = self.origin.keras_version.as_deref();
+                let mut found = renamed::resolve(&self.store, description, version);
                 optimizer::modernize(self, description, config, &mut found);
                 Ok(found)
             }

@@ -12,17 +12,17 @@ use crate::config::Json;
 use crate::error::{Error, Result};
 use crate::file::bundle::Objects;
 use crate::file::h5::{Attributes, ElementType};
-use crate::file::store::{Store, Stored};
+use crate::file::store::{Store, Stored, is_below};
 use crate::keras_file::Description;
 use crate::layer::Variable;
 use crate::versions::optimizer::{
-    Layout, Slot, SlotName, Trainable, from_layout, from_legacy, momentum_product, to_keras2, to_legacy,
+    Layout, SCALING, Slot, SlotName, Trainable, from_layout, from_legacy, lost, momentum_product, to_legacy,
 };
 use crate::versions::{Change, Target};
 #[cfg(feature = "train")]
 use {
-    crate::config::Dtype, crate::file::store::is_below, crate::load::tensor_data, crate::reorder::aligned,
-    crate::value::burn_dtype, burn::tensor::DType, burn::tensor::TensorData,
+    crate::config::Dtype, crate::load::tensor_data, crate::reorder::aligned, crate::value::burn_dtype,
+    burn::tensor::DType, burn::tensor::TensorData,
 };
 
 /// Where Keras 3 has the variables of an optimizer.
@@ -75,20 +75,22 @@ pub(super) fn of_objects(
         let tensor = tensors.get(objects.variable(node)?)?.clone();
         Some((SlotName { name, shape: tensor.shape.clone() }, tensor))
     };
-    let (layout, stored) = match objects.find(node, &["_variables"]) {
+    let (layout, orders) = match objects.find(node, &["_variables"]) {
         Some(list) => {
             let numbered = (0_usize..).map_while(|number| objects.find(list, &[&number.to_string()]));
             let named = numbered.map(|node| tensor(objects.full_name(node)?.to_owned(), node));
-            (Layout::Keras2, named.collect::<Option<(Vec<_>, Vec<_>)>>())
+            (Layout::Keras2, vec![named.collect()])
         }
         None => {
-            let steps = objects.find(node, &["iter"]).into_iter().map(|node| ("iter", node));
-            let slots = slots(objects, node, description, found);
-            let named = steps.chain(slots).map(|(name, node)| tensor(name.to_owned(), node));
-            (Layout::Legacy, named.collect())
+            let orders = slots(objects, node, description, found).map(|slots| {
+                let steps = objects.find(node, &["iter"]).into_iter().map(|node| ("iter", node));
+                let named = steps.chain(slots).map(|(name, node)| tensor(name.to_owned(), node));
+                named.collect::<Option<(Vec<_>, Vec<_>)>>()
+            });
+            (Layout::Legacy, orders.into())
         }
     };
-    let taken = stored.and_then(|(names, tensors)| {
+    let taken = orders.into_iter().flatten().find_map(|(names, tensors)| {
         let slots = |optimizer: &Json| from_layout(optimizer, layout, &names, &trainable(description));
         put(optimizer, slots, &tensors, &mut found.store)
     });
@@ -98,13 +100,13 @@ pub(super) fn of_objects(
 }
 
 /// What an optimizer of the old kind keeps beside variables: one kind after the other, each in the order of
-/// the variables.
+/// the variables; and one variable after the other, with all kinds of each. Names tell which it is.
 fn slots<'a>(
     objects: &'a Objects,
     optimizer: usize,
     description: &Description,
     found: &Resolved,
-) -> Vec<(&'a str, usize)> {
+) -> [Vec<(&'a str, usize)>; 2] {
     let variables = wanted(description).into_iter().flat_map(|layer| layer.variables);
     let order = variables.map(|it| found.source(&it.variable.dataset())).enumerate();
     let order: HashMap<String, usize> = order.map(|(at, key)| (key, at)).collect();
@@ -119,7 +121,10 @@ fn slots<'a>(
         slots.push((at, variable.copied(), kind, node));
     }
     slots.sort_unstable();
-    slots.into_iter().map(|(_, _, kind, node)| (kind, node)).collect()
+    let nodes = |slots: &[(_, _, &'a str, usize)]| slots.iter().map(|slot| (slot.2, slot.3)).collect();
+    let by_kind = nodes(&slots);
+    slots.sort_by_key(|slot| slot.1);
+    [by_kind, nodes(&slots)]
 }
 
 /// Brings the state in a `.keras` file of Keras 2 into the order of Keras 3.
@@ -157,37 +162,53 @@ fn move_product(config: &Json, found: &mut Resolved) {
     found.store.tensors.extend(places.zip(tensors));
 }
 
-/// Puts the state into a legacy file, if there is any and that version of Keras has such an optimizer.
-pub(crate) fn put_legacy(
+/// The state of an optimizer as a file has it: the names of its variables there, and their values.
+pub(crate) type State = Vec<(String, Stored)>;
+
+/// Whether there is a state.
+pub(crate) fn is_in(store: &Store) -> bool {
+    store.tensors.keys().any(|path| is_below(path, GROUP))
+}
+
+/// What is told of a state that a file has no place for.
+pub(crate) fn has_no_place() -> Change {
+    let what = "its state is left out: the file has no place for it".to_owned();
+    Change { place: GROUP.to_owned(), what }
+}
+
+/// The state for a file that a Keras opens, from that in the order of Keras 3. None where there is none, or
+/// that Keras has no such optimizer; what it does not store is told.
+pub(crate) fn state(
     store: &Store,
     description: &Description,
     config: &Json,
     target: Target,
-    tree: &mut Store,
-) {
-    let Some(state) = legacy_state(store, description, config, target) else { return };
+    changes: &mut Vec<Change>,
+) -> Option<State> {
+    let optimizer = optimizer_of(config)?;
+    let slots = to_legacy(optimizer, &trainable(description), target)?;
+    let (names, slots): (Vec<_>, Vec<_>) = slots.into_iter().unzip();
+    let state = names.into_iter().zip(present(slots, store, target)?).collect();
+    let lost = lost(optimizer, target).into_iter();
+    changes.extend(lost.map(|what| Change { place: GROUP.to_owned(), what: what.to_owned() }));
+    Some(state)
+}
+
+/// Puts a state into a legacy file.
+pub(crate) fn put_legacy(state: State, tree: &mut Store) {
+    if state.is_empty() {
+        return;
+    }
     let names = state.iter().map(|(name, _)| name.clone()).collect();
     tree.tensors.extend(state.into_iter().map(|(name, tensor)| (format!("{LEGACY}/{name}"), tensor)));
     set_names(tree.groups.entry(LEGACY.to_owned()).or_default(), "weight_names", names);
 }
 
-/// The state for a legacy HDF5 file: the names of `optimizer_weights` in order, and their tensors. None where
-/// there is no state, or that Keras has no such optimizer.
-fn legacy_state(
-    store: &Store,
-    description: &Description,
-    config: &Json,
-    target: Target,
-) -> Option<Vec<(String, Stored)>> {
-    let (names, slots): (Vec<_>, Vec<_>) =
-        to_legacy(optimizer_of(config)?, &trainable(description), target)?.into_iter().unzip();
-    Some(names.into_iter().zip(present(slots, store, target)?).collect())
-}
-
-/// `optimizer/vars/0..` of a `.keras` file that Keras 2 opens. None as above.
-fn keras2_state(store: &Store, description: &Description, config: &Json) -> Option<Vec<Stored>> {
-    let slots = to_keras2(optimizer_of(config)?, &trainable(description))?;
-    present(slots, store, Target::Keras2)
+/// Puts a state into a `.keras` file of Keras 2, in place of that of Keras 3.
+pub(crate) fn put_keras2(state: State, store: &mut Store) {
+    store.remove(GROUP);
+    let tensors = state.into_iter().enumerate();
+    store.tensors.extend(tensors.map(|(number, (_, tensor))| (format!("{VARIABLES}/{number}"), tensor)));
 }
 
 fn present(slots: Vec<Slot>, store: &Store, target: Target) -> Option<Vec<Stored>> {
@@ -209,14 +230,6 @@ fn numbered(store: &Store) -> impl Iterator<Item = (SlotName, Stored)> + '_ {
         let tensor = store.tensors.get(&format!("{VARIABLES}/{name}"))?.clone();
         Some((SlotName { name, shape: tensor.shape.clone() }, tensor))
     })
-}
-
-/// Brings the state into the order of a `.keras` file of Keras 2; without an optimizer there, it is left out.
-pub(crate) fn put_keras2(description: &Description, config: &Json, store: &mut Store) {
-    let state = keras2_state(store, description, config);
-    store.remove(GROUP);
-    let tensors = state.into_iter().flatten().enumerate();
-    store.tensors.extend(tensors.map(|(number, tensor)| (format!("{VARIABLES}/{number}"), tensor)));
 }
 
 fn optimizer_of(config: &Json) -> Option<&Json> {
@@ -281,13 +294,14 @@ fn put(
     stored: &[Stored],
     store: &mut Store,
 ) -> Option<()> {
-    let inner = optimizer.pointer("/config/inner_optimizer");
-    let groups = [(VARIABLES, Some(optimizer)), (INNER_VARIABLES, inner)];
+    let own = slots(optimizer)?;
+    let inner = optimizer.pointer("/config/inner_optimizer").and_then(|_| own.get(SCALING.len()..));
+    let groups = [(VARIABLES, Some(own.as_slice())), (INNER_VARIABLES, inner)];
     let mut tensors = Vec::new();
-    for (group, optimizer) in groups {
-        let Some(optimizer) = optimizer else { continue };
-        for (number, slot) in slots(optimizer)?.into_iter().enumerate() {
-            tensors.push((format!("{group}/{number}"), filled(slot, stored)?));
+    for (group, slots) in groups {
+        let Some(slots) = slots else { continue };
+        for (number, slot) in slots.iter().enumerate() {
+            tensors.push((format!("{group}/{number}"), filled(slot.clone(), stored)?));
         }
         store.groups.insert(group.to_owned(), Attributes::new());
     }
@@ -350,23 +364,23 @@ mod tests {
                 assert_eq!(own.read().unwrap(), real.read().unwrap(), "{name}");
             };
             let (store, model, config) = (&found.store, &found.description, file.config());
-            let state = keras2_state(store, model, config).unwrap();
+            let state = |target| state(store, model, config, target, &mut Vec::new()).unwrap();
+            let of_keras2 = state(Target::Keras2);
             let Some(group) = original.store.groups.get(LEGACY) else {
                 let real: Vec<_> = numbered(&original.store).collect();
-                assert_eq!(state.len(), real.len());
-                state.iter().zip(&real).for_each(|(own, (_, real))| same(name, own, real));
+                assert_eq!(of_keras2.len(), real.len());
+                of_keras2.iter().zip(&real).for_each(|((_, own), (_, real))| same(name, own, real));
                 continue;
             };
             let names = names(group, "weight_names").unwrap();
-            let legacy = legacy_state(store, model, config, Target::Keras2).unwrap();
-            assert_eq!(legacy.len(), names.len());
-            for ((own, tensor), real) in legacy.iter().zip(&names) {
+            assert_eq!(of_keras2.len(), names.len());
+            for ((own, tensor), real) in of_keras2.iter().zip(&names) {
                 // Of nested models Keras 2 names the innermost only.
                 let tail = |name: &str| name.rsplit('/').next().map(str::to_owned);
                 assert_eq!(tail(own), tail(real), "{own} {real}");
                 same(own, tensor, &original.store.tensors[&format!("{LEGACY}/{real}")]);
             }
-            assert!(legacy_state(store, model, config, Target::Keras3).unwrap().len() > names.len());
+            assert!(state(Target::Keras3).len() > names.len());
         }
     }
 }

@@ -1,9 +1,10 @@
 """Writes down what real Keras' callbacks do.
 
-Usage: callbacks.py FILE
+Usage: callbacks.py FOLDER
 
 Each scenario drives one or two callbacks through epochs with made-up logs, and keeps what became of the
-training: how many epochs it had, its learning rates, its messages, its weights at the end, its files.
+training: how many epochs it had, its learning rates, its messages, its weights at the end, its files. For
+BackupAndRestore it keeps what its files say after every event.
 """
 
 import json
@@ -209,16 +210,59 @@ def run(described, folder):
     }
 
 
-def main(path):
+BACKUPS = [
+    {},
+    {"double_checkpoint": True},
+    {"save_freq": 3},
+    {"save_freq": 3, "double_checkpoint": True, "delete_checkpoint": False},
+    {"save_freq": 4, "delete_checkpoint": False},
+    {"save_freq": 5},
+    {"save_freq": 1, "double_checkpoint": True},
+]
+
+
+def back_up(arguments, folder):
+    """Three epochs of four batches."""
+    place, seen = Path(folder) / "backup", []
+    callback = keras.callbacks.BackupAndRestore(str(place), **arguments)
+    callback.set_model(model_of(0.1))
+
+    def look():
+        files = [place / name for name in ("training_metadata.json", "training_metadata.json.bkp")]
+        seen.append([file.read_text() if file.exists() else None for file in files])
+
+    callback.on_train_begin({})
+    for epoch in range(3):
+        callback.on_epoch_begin(epoch, {})
+        for batch in range(4):
+            callback.on_train_batch_end(batch, {})
+            look()
+        callback.on_epoch_end(epoch, {})
+        look()
+    callback.on_train_end({})
+    left = sorted(file.name for file in place.iterdir()) if place.exists() else []
+    return {"arguments": arguments, "seen": seen, "left": left}
+
+
+def write(path, all):
+    lines = ",\n".join(json.dumps(one) for one in all)
+    path.write_text(f"[\n{lines}\n]\n")
+
+
+def main(folder):
     warnings.simplefilter("ignore")
-    done = []
+    folder, done = Path(folder), []
+    folder.mkdir(parents=True, exist_ok=True)
     for described in SCENARIOS:
-        with tempfile.TemporaryDirectory() as folder:
-            done.append(plain(described | {"expected": run(described, folder)}))
-    lines = ",\n".join(json.dumps(one) for one in done)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(f"[\n{lines}\n]\n")
-    print(f"{len(done)} scenarios, Keras {keras.__version__}")
+        with tempfile.TemporaryDirectory() as place:
+            done.append(plain(described | {"expected": run(described, place)}))
+    write(folder / "scenarios.json", done)
+    backups = []
+    for arguments in BACKUPS:
+        with tempfile.TemporaryDirectory() as place:
+            backups.append(back_up(arguments, place))
+    write(folder / "backups.json", backups)
+    print(f"{len(done) + len(backups)} scenarios, Keras {keras.__version__}")
 
 
 if __name__ == "__main__":

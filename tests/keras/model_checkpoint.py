@@ -1,6 +1,7 @@
 """What real Keras' ModelCheckpoint does, and what real Python writes into names.
 
-Usage: model_checkpoint.py DIR    writes scenarios.json and formats.json into DIR
+Usage: model_checkpoint.py make DIR     writes scenarios.json and formats.json into DIR
+       model_checkpoint.py judge DIR    opens the checkpoints in DIR, of which expected.json tells what they are
 
 A scenario is a checkpoint and the logs of a training. The real callback is told of them, with a real model to save,
 and what it writes and says is noted. `ours` says where the crate does otherwise on purpose, and why.
@@ -351,7 +352,33 @@ def lines(document):
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-folder = Path(sys.argv[1]).resolve()
-folder.mkdir(parents=True, exist_ok=True)
-for name, document in {"formats.json": formats(), "scenarios.json": scenarios()}.items():
-    (folder / name).write_text(lines(document), encoding="utf-8")
+def make(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, document in {"formats.json": formats(), "scenarios.json": scenarios()}.items():
+        (folder / name).write_text(lines(document), encoding="utf-8")
+
+
+def judge(folder):
+    import keras
+
+    expected = json.loads((folder / "expected.json").read_text())
+    files = sorted(path.name for path in folder.iterdir() if path.name != "expected.json")
+    assert files == sorted(expected["files"]), files
+    x = np.array(expected["x"], "float32")
+    net = None
+    # Weights go into a model with an optimizer that has a state, which those out of legacy files have not.
+    kinds = [".keras", ".weights.h5", ".h5"]
+    for name in sorted(files, key=lambda name: next(at for at, kind in enumerate(kinds) if name.endswith(kind))):
+        right = expected["files"][name]
+        if name.endswith(".weights.h5"):
+            net.load_weights(folder / name)
+        else:
+            net = keras.saving.load_model(folder / name)
+        iterations = int(net.optimizer.iterations)
+        assert iterations == right["iterations"], f"{name}: {iterations} iterations"
+        most = float(np.abs(net.predict(x, verbose=0).ravel() - np.array(right["y"])).max())
+        assert most <= 1e-5, f"{name}: differs by {most}"
+
+
+command, place = sys.argv[1:]
+{"make": make, "judge": judge}[command](Path(place).resolve())

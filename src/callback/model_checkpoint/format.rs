@@ -25,7 +25,7 @@ pub struct Spec {
     align: Option<char>,
     sign: Option<char>,
     no_negative_zero: bool,
-    alternate: bool,
+    pub alternate: bool,
     zero: bool,
     pub width: usize,
     separator: Option<char>,

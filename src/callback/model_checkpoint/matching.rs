@@ -151,7 +151,8 @@ impl<'a> Pattern<'a> {
             let is = match field.name.as_str() {
                 "epoch" => Numbers { epoch: field.whole_number(whole, digits)?, batch: None },
                 "batch" => Numbers { epoch: None, batch: field.whole_number(whole, digits)? },
-                _ => continue,
+                _ if field.can_be(whole, digits) => continue,
+                _ => return None,
             };
             numbers = numbers.and(is)?;
         }
@@ -164,7 +165,8 @@ impl Field {
     fn pattern(&self) -> String {
         let fill = match self.spec.width {
             0 => String::new(),
-            _ => format!("{}*", regex::escape(&self.spec.filling().to_string())),
+            // As little of it as can be: it may look like a digit.
+            _ => format!("{}*?", regex::escape(&self.spec.filling().to_string())),
         };
         let digits = match self.spec.code {
             _ if self.converted && self.spec.precision.is_some() => r"[^/\\]*?",
@@ -175,7 +177,27 @@ impl Field {
             _ => r"[0-9][0-9_,]*\.?[0-9]*(?:[eE][-+][0-9]+)?|(?i:nan|inf)",
         };
         let percent = if self.spec.code == Some('%') { "%" } else { "" };
-        format!("({fill}[-+ ]?(?:0[bBoOxX])?{fill}({digits}){percent}{fill})")
+        let prefix = if self.spec.alternate { "(?:0[bBoOxX])?" } else { "" };
+        format!("({fill}[-+ ]?{prefix}{fill}({digits}){percent}{fill})")
+    }
+
+    /// Whether some number is written like that.
+    fn can_be(&self, whole: &str, digits: &str) -> bool {
+        // More digits than a number has do not tell which number it was.
+        const SURE: usize = 15;
+        let plain: String = digits.chars().filter(|digit| !matches!(digit, '_' | ',')).collect();
+        let mantissa = plain.split(['e', 'E']).next().unwrap_or_default();
+        let is_cut = self.converted && self.spec.precision.is_some();
+        if is_cut || mantissa.bytes().filter(u8::is_ascii_digit).count() > SURE {
+            return true;
+        }
+        let unit = if self.spec.code == Some('%') { 100.0 } else { 1.0 };
+        let is_whole = |x: f64| self.fill(Number::Float(x)).is_ok_and(|text| text == whole);
+        plain.parse::<f64>().is_ok_and(|x| {
+            // The greatest of all, rounded up.
+            let is_beyond = x.is_infinite() && !mantissa.starts_with(|it: char| it.is_ascii_alphabetic());
+            is_beyond || is_whole(x / unit) || is_whole(-x / unit)
+        })
     }
 
     /// The number of an epoch or batch, if it can be told; nothing at all when this field cannot have given the
@@ -240,7 +262,7 @@ mod tests {
         let specs = [
             "", ":d", ":02d", ":05", ":<6", ":>6", ":^7", ":*^7", ":=+8", ":+", ": ", ":,", ":09,d", ":_",
             ":x", ":#x", ":#010x", ":b", ":#_b", ":o", ":X", ":n", ":.1f", ":.0%", ":e", "!r", "!s:>6",
-            "!r:0>5", ":é>4", ":1>3d",
+            "!r:0>5", ":é>4", ":1>3d", ":03x",
         ];
         for spec in specs {
             let template = Template::parse(format!("a/m{{epoch{spec}}}-{{val_loss:.2f}}.keras")).unwrap();
@@ -263,7 +285,31 @@ mod tests {
     }
 
     #[test]
+    fn every_number_is_recognized() {
+        let specs = [
+            "", ":.2f", ":.0f", ":08.3f", ":+.3e", ":g", ":.3g", ":>9.1f", ":*^12.2E", ":,.2f", ":_.1f",
+            ":012,.1f", ":.1%", ":.3", "!r", "!r:.4", ":.20f", ":-<9.2f", ":#.3g", ":z.1f",
+        ];
+        let mut numbers =
+            vec![0.0, -0.0, f64::NAN, f64::INFINITY, -f64::INFINITY, 5e-324, f64::MAX, 0.1 + 0.2];
+        numbers.extend((0..400).map(|n| f64::from(n * n).sin() * 10f64.powi(n % 23 - 9)));
+        numbers.extend((0..100).map(|n| f64::from((f64::from(n) / 7.0) as f32)));
+        for spec in specs {
+            let template = Template::parse(format!("m-{{loss{spec}}}_{{epoch}}.keras")).unwrap();
+            for loss in &numbers {
+                let fields =
+                    |name: &str| Some(if name == "epoch" { Number::Int(7) } else { Number::Float(*loss) });
+                let name = template.fill(fields).unwrap();
+                let read = template.read(&name).unwrap_or_else(|| panic!("{spec}: {name}"));
+                assert_eq!(read.epoch, Some(7), "{spec}: {name}");
+            }
+        }
+    }
+
+    #[test]
     fn other_names_are_not_read() {
+        assert_eq!(epoch_of("m{loss:.2f}.keras", "m0.5.keras"), None);
+        assert_eq!(epoch_of("m{loss}.keras", "m00.5.keras"), None);
         assert_eq!(epoch_of("m{epoch:02d}.keras", "m3.keras"), None);
         assert_eq!(epoch_of("m{epoch:02d}.keras", "m003.keras"), None);
         assert_eq!(epoch_of("m{epoch}.keras", "m3.keras~"), None);

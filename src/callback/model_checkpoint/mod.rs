@@ -64,6 +64,7 @@ pub enum SaveFreq {
 ///   may not be the best. Here it is not saved, and told once.
 /// - NaN is never better than anything. In Keras the first one is, and nothing is better than it.
 /// - Whether more or less is better matters only where something is compared.
+/// - A whole model in a file whose name ends in `.weights.h5` is refused.
 ///
 /// # Arguments of older versions
 /// - `period` of TensorFlow 2.3 is [`period`](Self::period).
@@ -73,7 +74,7 @@ pub enum SaveFreq {
 ///
 /// # After a restart
 /// The best value, the files and the count of batches are in every file that the training writes. A training that
-/// is resumed goes on with them, if the name is the same.
+/// is resumed goes on with them, if the name is the same, and with the best value, if that is of the same monitor.
 #[derive(Debug)]
 pub struct ModelCheckpoint {
     filepath: PathBuf,
@@ -183,8 +184,8 @@ impl ModelCheckpoint {
         self
     }
 
-    /// What the first value has to be better than. Default: nothing. A best value that comes from the file that
-    /// the training is resumed from goes before it.
+    /// What the first value has to be better than. Default: nothing. When a training is resumed, the best value
+    /// until then counts as well.
     #[must_use]
     pub fn initial_value_threshold(mut self, best: f64) -> Self {
         self.initial_value_threshold = Some(best);

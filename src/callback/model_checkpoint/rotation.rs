@@ -110,12 +110,13 @@ impl Shelf {
         all.filter(is_kept).map(|it| json!({"path": it.path, "value": number(it.value)})).collect()
     }
 
-    /// Takes the files of an earlier training back, if `is_ours` says so.
-    pub fn recall(&mut self, files: &Json, is_ours: impl Fn(&str) -> bool) {
+    /// Takes the files of an earlier training back, if `is_ours` says so; their values, if they are of the same kind.
+    pub fn recall(&mut self, files: &Json, same_kind: bool, is_ours: impl Fn(&str) -> bool) {
         let files = files.as_array().into_iter().flatten();
         let entries = files.filter_map(|it| {
             let path = it.get("path")?.as_str().filter(|path| is_ours(path))?;
-            Some(Entry { path: path.to_owned(), value: it.get("value").and_then(read_number) })
+            let value = it.get("value").and_then(read_number).filter(|_| same_kind);
+            Some(Entry { path: path.to_owned(), value })
         });
         for entry in entries {
             self.written.retain(|it| it.path != entry.path);
@@ -233,7 +234,7 @@ mod tests {
         before.start(entry("c", 0.25));
         let json = before.remembered();
         let mut after = shelf(Some(2), None);
-        after.recall(&json, |path| path != "a");
+        after.recall(&json, true, |path| path != "a");
         assert_eq!(after.written, [entry("b", f64::NEG_INFINITY), entry("c", 0.25)]);
         // Nothing is deleted: the list does not grow.
         let mut all = shelf(None, None);
@@ -241,8 +242,8 @@ mod tests {
             all.complete(entry(path, value));
         }
         assert_eq!(all.remembered().as_array().unwrap().len(), 2);
-        all.recall(&json!({"path": 3}), |_| true);
-        all.recall(&json!([3, {"path": 3}, {"value": 1}]), |_| true);
+        all.recall(&json!({"path": 3}), true, |_| true);
+        all.recall(&json!([3, {"path": 3}, {"value": 1}]), true, |_| true);
         assert_eq!(all.written.len(), 4);
     }
 }

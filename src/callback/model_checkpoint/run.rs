@@ -31,7 +31,12 @@ pub(super) struct Run {
 }
 
 impl Callback for ModelCheckpoint {
+    fn comes_last(&self) -> bool {
+        true
+    }
+
     fn on_train_begin(&mut self, training: &mut dyn Training) -> Result<()> {
+        self.run = None;
         let template = self.check(training)?;
         if let Some(name) = &self.unknown_mode {
             training.say(&format!("ModelCheckpoint mode '{name}' is unknown, fallback to auto mode."));
@@ -76,7 +81,7 @@ impl Callback for ModelCheckpoint {
     fn on_epoch_end(&mut self, training: &mut dyn Training) -> Result<()> {
         self.with_run(|this, run| {
             tell(run.writer.outcomes(), training)?;
-            let epochs = training.epoch() as u64 + 1;
+            let epochs = training.epoch().saturating_add(1) as u64;
             let is_time = epochs.saturating_sub(run.looked.0) >= this.period as u64;
             let saves = this.save_freq == SaveFreq::Epoch && is_time;
             if saves { this.look(run, epochs, None, training) } else { Ok(()) }
@@ -84,6 +89,10 @@ impl Callback for ModelCheckpoint {
     }
 
     fn on_train_end(&mut self, end: End, training: &mut dyn Training) -> Result<()> {
+        if self.run.is_none() {
+            // It was refused before it began, or another callback was.
+            return Ok(());
+        }
         self.with_run(|this, run| {
             let written = tell(run.writer.finish(), training);
             let is_cut = end != End::Complete && this.save_on_interrupt;
@@ -133,7 +142,7 @@ impl ModelCheckpoint {
             return self.remember(run, training);
         }
 
-        let epoch = training.epoch() + 1;
+        let epoch = training.epoch().saturating_add(1);
         let path = run.path(epoch, batch, &logs, None)?;
         let entry = Entry { path, value: value.filter(|value| !value.is_nan()) };
         let comparable = entry.value.filter(|_| self.monitor.direction.is_some());
@@ -166,7 +175,7 @@ impl ModelCheckpoint {
                 (false, format!("{name} did not improve from {}", told(best)))
             }
             (_, Some(k)) if !self.results.shelf().admits(entry) => {
-                (false, format!("{name} is not among the best {k}: {}", told(entry.value)))
+                (false, format!("{name} is not among the best {k}"))
             }
             _ => (true, format!("saving model to {path}")),
         }
@@ -180,7 +189,7 @@ impl ModelCheckpoint {
         if is_best && self.restore_best_weights {
             run.best_snapshot = Some(snapshot.clone());
         }
-        let (epoch, path) = (training.epoch() + 1, &entry.path);
+        let (epoch, path) = (training.epoch().saturating_add(1), &entry.path);
         let done = (self.verbose > 0).then(|| format!("Epoch {epoch}: finished saving model to {path}"));
         let job = Job { entry, snapshot, what: self.what(), done };
         tell(run.writer.submit(job), training)?;
@@ -195,7 +204,7 @@ impl ModelCheckpoint {
         }
         // What failed may be the metrics.
         let logs = training.logs().unwrap_or_default();
-        let epoch = training.epoch() + 1;
+        let epoch = training.epoch().saturating_add(1);
         let batch = (self.save_freq != SaveFreq::Epoch).then_some(run.batch);
         let path = run.path(epoch, batch, &logs, Some(f64::NAN))?;
         if self.verbose > 0 {
@@ -219,8 +228,8 @@ impl ModelCheckpoint {
     /// Keeps what a training that is resumed has to know, in all files from now on.
     fn remember(&self, run: &Run, training: &mut dyn Training) -> Result<()> {
         let files = self.results.shelf().remembered();
-        let (monitor, best, looked) = (&self.monitor.name, number(run.best), run.looked.0);
-        let fact = json!({"monitor": monitor, "best": best, (self.unit()): looked, "files": files});
+        let (best, looked) = (number(run.best), run.looked.0);
+        let fact = json!({"monitor": self.compared(), "best": best, (self.unit()): looked, "files": files});
         training.remember(&key(&run.template), fact);
         Ok(())
     }
@@ -229,14 +238,20 @@ impl ModelCheckpoint {
     fn recall(&self, fact: &Json, run: &mut Run) {
         let is_file = |path: &str| std::fs::symlink_metadata(path).is_ok_and(|about| about.is_file());
         let is_ours = |path: &str| run.template.read(path).is_some() && is_file(path);
-        self.results.shelf().recall(&fact["files"], is_ours);
-        let is_same = fact["monitor"] == self.monitor.name.as_str();
-        if let Some(best) = read_number(&fact["best"]).filter(|best| is_same && !best.is_nan()) {
+        let is_same = fact["monitor"] == self.compared();
+        self.results.shelf().recall(&fact["files"], is_same, is_ours);
+        let is_best = |best: &f64| is_same && self.monitor.is_better(*best, run.best, 0.0) && !best.is_nan();
+        if let Some(best) = read_number(&fact["best"]).filter(is_best) {
             (run.best, run.best_is_older) = (Some(best), true);
         }
         if let Some(looked) = fact[self.unit()].as_u64() {
             run.looked.0 = looked.min(run.looked.0);
         }
+    }
+
+    /// What values can be compared with each other.
+    fn compared(&self) -> Json {
+        json!([self.monitor.name, self.monitor.direction.map(|direction| format!("{direction:?}"))])
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Mutex;
+
 use bytes::Bytes;
 
 use super::*;
@@ -16,7 +18,11 @@ fn strings(values: &[&str]) -> Attribute {
 fn write(builder: H5Builder, data: &BTreeMap<String, Vec<u8>>) -> Bytes {
     let layout = builder.finish().unwrap();
     let mut out = Vec::new();
-    layout.write(&mut out, &mut |path, sink| data[path].chunks(5).try_for_each(&mut *sink)).unwrap();
+    layout
+        .write(&mut out, |path, sink| {
+            data[path].chunks(5).try_for_each(|piece| sink(Bytes::copy_from_slice(piece)))
+        })
+        .unwrap();
     assert_eq!(out.len() as u64, layout.len());
     out.into()
 }
@@ -185,18 +191,18 @@ fn data_is_asked_for_in_the_order_of_declaration() {
     for path in ["z", "a", "m/b"] {
         builder.dataset(path, &[1], ElementType::U8, none()).unwrap();
     }
-    let mut asked = Vec::new();
+    let asked = Mutex::new(Vec::new());
     let layout = builder.finish().unwrap();
     layout
-        .write(&mut Vec::new(), &mut |path, sink| {
-            asked.push(path.to_owned());
-            sink(&[1])
+        .write(&mut Vec::new(), |path, sink| {
+            asked.lock().unwrap().push(path.to_owned());
+            sink(Bytes::from_static(&[1]))
         })
         .unwrap();
-    assert_eq!(asked, ["z", "a", "m/b"]);
-    let error = layout.write(&mut Vec::new(), &mut |_, sink| sink(&[1, 2])).unwrap_err();
+    assert_eq!(asked.into_inner().unwrap(), ["z", "a", "m/b"]);
+    let error = layout.write(&mut Vec::new(), |_, sink| sink(Bytes::from_static(&[1, 2]))).unwrap_err();
     assert_eq!(error.to_string(), "\"z\": expected 1 bytes, got 2");
-    let error = layout.write(&mut Vec::new(), &mut |_, _| Err(Error::weights("no"))).unwrap_err();
+    let error = layout.write(&mut Vec::new(), |_, _| Err(Error::weights("no"))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Weights);
 }
 
@@ -227,4 +233,29 @@ fn attributes_that_do_not_fit_are_refused_by_name() {
         assert_eq!(error.kind(), ErrorKind::Input);
         assert!(error.to_string().starts_with("\"g\".attribute \"big\": "), "{error}");
     }
+}
+
+/// Objects of several names, groups with all that is in them, are read under each; their headers count them.
+#[test]
+fn hard_links_are_other_names() {
+    let mut builder = H5Builder::default();
+    builder.dataset("layers/a/vars/0", &[2], ElementType::U8, none()).unwrap();
+    builder.group("layers/a/vars", Attributes::from([("name".to_owned(), strings(&["x"]))])).unwrap();
+    for path in ["_one/a/vars", "_one/b/vars", "_two"] {
+        builder.link(path, "layers/a/vars").unwrap();
+    }
+    for (path, object) in [("_two", "layers"), ("_two/inside", "layers"), ("layers/z", "layers/a"), ("", "x")]
+    {
+        assert!(builder.link(path, object).is_err(), "{path}");
+    }
+    let bytes = write(builder, &BTreeMap::from([("layers/a/vars/0".to_owned(), vec![7, 9])]));
+    let file = H5File::open(bytes.clone(), &Limits::default()).unwrap();
+    for path in ["layers/a/vars", "_one/a/vars", "_one/b/vars", "_two"] {
+        assert_eq!(&file.read(&format!("{path}/0")).unwrap()[..], [7, 9], "{path}");
+        assert_eq!(file.groups()[path]["name"], strings(&["x"]));
+    }
+    assert_eq!(bytes.windows(8).filter(|header| **header == [1, 0, 2, 0, 4, 0, 0, 0]).count(), 1);
+    let mut builder = H5Builder::default();
+    builder.link("a", "b").unwrap();
+    assert!(builder.finish().is_err());
 }

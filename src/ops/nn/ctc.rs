@@ -105,9 +105,10 @@ pub(crate) fn ctc_loss(
     let emit = emit.mask_fill(outside.reshape([batch, 1, labels]).expand([batch, steps, labels]), 0.0);
 
     let device = emit.device();
-    let repeats = target.clone().narrow(1, 0, labels - 1).equal(target.narrow(1, 1, labels - 1));
-    let last = Tensor::<2>::zeros([batch, 1], &device);
-    let repeats = Tensor::cat(vec![repeats.float(), last], 1);
+    // Burn has no parts without entries, so the last label is compared with one that none is.
+    let after = Tensor::<2, Int>::full([batch, 1], -1, &device).cast(target.dtype());
+    let after = Tensor::cat(vec![target.clone(), after], 1).narrow(1, 1, labels);
+    let repeats = (target.clone().equal(after).bool_and(target.greater_equal_elem(0))).float();
     let counted = within(output_length, steps);
     let nothing = |width: usize| Tensor::<2>::full([batch, width], NOTHING, &device);
     let start = Tensor::<2>::zeros([batch, 1], &device);
