@@ -137,7 +137,8 @@ kept! {
     /// 1: shows the progress of every epoch in a line that changes; 2: in one that is written at its end. Default: 0,
     /// nothing.
     verbose(verbose: u8) => verbose = verbose;
-    /// Where to train: each device has its part of every batch. Default: where the model is.
+    /// Where to train: each device has its part of every batch, and the mean of the losses of the parts is that of
+    /// the batch. Moving statistics are the means of those of the devices. Default: where the model is.
     devices(devices: Vec<Device>) => devices = devices;
     /// What stops the training from outside, such as after Ctrl-C.
     interrupter(interrupter: Interrupter) => interrupter = interrupter;
@@ -224,7 +225,8 @@ impl KerasModel {
     /// [`compile`](Self::compile), and from where its optimizer was.
     ///
     /// Whatever becomes of it, the model has then the weights and the state of the optimizer of the last batch, and
-    /// saves as Keras would save it. On Burn's CPU backend, the same seed gives the same weights.
+    /// saves as Keras would save it. On Burn's CPU backend, the same seed gives the same weights; the random numbers
+    /// of a device are those of all trainings on it, so this holds for one training at a time.
     ///
     /// ```no_run
     /// # use burn::tensor::{Device, Int, Tensor};

@@ -53,7 +53,7 @@ impl Default for Feed {
 
 /// A training that goes on.
 pub(crate) struct Run {
-    components: Parts,
+    components: TrainingComponents<Trainable>,
     learner: Learner<Trainable>,
     plan: Arc<Plan>,
     session: Arc<Mutex<Session>>,
@@ -69,11 +69,6 @@ pub(crate) struct Run {
     logs: Option<Logs>,
     adds: Vec<Watched>,
     stops: bool,
-}
-
-/// What burn-train gives a strategy.
-struct Parts {
-    rest: TrainingComponents<Trainable>,
 }
 
 type Batches<'a> = Box<dyn DataLoaderIterator<Batch> + 'a>;
@@ -98,7 +93,7 @@ impl Run {
             running: Running::new(&plan),
             plan,
             session,
-            components: Parts { rest: components },
+            components,
             learner,
             workers,
             feed,
@@ -113,11 +108,11 @@ impl Run {
     }
 
     pub fn interrupter(&self) -> &Interrupter {
-        &self.components.rest.interrupter
+        &self.components.interrupter
     }
 
     pub fn done(self) -> (Learner<Trainable>, SupervisedTrainingEventProcessor<Trainable>, History) {
-        (self.learner, self.components.rest.event_processor, self.history)
+        (self.learner, self.components.event_processor, self.history)
     }
 
     /// Trains all epochs.
@@ -128,7 +123,7 @@ impl Run {
         valid: &dyn DataLoader<Batch>,
     ) -> Result<End> {
         self.adds = callbacks.adds();
-        if self.components.rest.grad_accumulation.is_some_and(|batches| batches > 1) {
+        if self.components.grad_accumulation.is_some_and(|batches| batches > 1) {
             let message = "gradients are accumulated by the optimizer: gradient_accumulation_steps";
             return Err(Error::unsupported(message));
         }
@@ -137,7 +132,7 @@ impl Run {
         }
         callbacks.on_train_begin(self)?;
         let mut batches = self.skipped(train)?;
-        let epochs = self.components.rest.num_epochs;
+        let epochs = self.components.num_epochs;
         while self.at.epoch < epochs && !self.stops && !self.interrupter().should_stop() {
             self.epoch = self.at.epoch;
             self.running.reset();
@@ -173,7 +168,7 @@ impl Run {
 
     /// What burn-train does at the end of an epoch.
     fn end_epoch(&mut self) -> Result<()> {
-        let rest = &mut self.components.rest;
+        let rest = &mut self.components;
         if rest.checkpointer.is_none() && rest.early_stopping.is_none() {
             return Ok(());
         }
@@ -196,7 +191,7 @@ impl Run {
     }
 
     fn tell(&mut self, event: LearnerEvent<Step>, is_validation: bool) -> Result<()> {
-        let rest = &mut self.components.rest;
+        let rest = &mut self.components;
         let told = match is_validation {
             true => rest.event_processor.process_valid(event),
             false => rest.event_processor.process_train(event),
@@ -206,7 +201,7 @@ impl Run {
 
     /// The batches after those that are done.
     fn skipped<'a>(&self, train: &'a dyn DataLoader<Batch>) -> Result<Option<Batches<'a>>> {
-        if self.at.epoch >= self.components.rest.num_epochs {
+        if self.at.epoch >= self.components.num_epochs {
             return Ok(None);
         }
         let done = match self.feed.steps_per_epoch {

@@ -25,6 +25,8 @@ use crate::value::{Binary, Inputs, Value};
 
 /// A compiled [`KerasModel`] for burn-train: with its loss, its optimizer and its metrics.
 ///
+/// Burn's own strategies for several devices give each a batch of its own, and add the gradients.
+///
 /// [`KerasModel::fit`] does all this by itself. Any `SupervisedTraining` does with a `Trainable` what it does
 /// with other models, on one device or several, with Burn's dashboard and Burn's metrics:
 ///
