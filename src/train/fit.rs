@@ -108,7 +108,8 @@ macro_rules! kept {
             pub fn $name(mut self, $value: $ty) -> Self {
                 self.$($field).+ = $set;
                 self
-            })*
+            }
+            )*
         }
     };
 }
