@@ -116,6 +116,7 @@ fn values_and_gradients_are_those_of_keras() {
 }
 
 #[test]
+#[allow(deprecated, reason = "Burn 0.22 still has its ndarray backend, so it has to work")]
 fn they_are_on_another_backend() {
     compare(&Fixture::on(Device::ndarray()));
 }
@@ -295,6 +296,14 @@ fn everything_wrong_with_settings_is_told_at_once() {
         (json!({"class_name": "function", "config": "Mine>loss"}), "Mine>loss"),
         (json!(["mse", [["mae", {"first": "mse"}]]]), "a dict inside"),
         (json!(["mse", "mae", "mse"]), "3 losses for 2 outputs"),
+        (json!(5), "the loss 5"),
+        (json!(["mse", ""]), "unknown loss \"\""),
+        (json!({"class_name": 5}), "the loss"),
+        (json!({"class_name": "function", "config": {}}), "unknown loss \"function\""),
+        (json!({"class_name": "MeanSquaredError", "config": {"reduction": "auto"}}), "sum_over_batch_size"),
+        (json!({"class_name": "Dice", "config": {"axis": "x"}}), "axis"),
+        (json!({"class_name": "LossFunctionWrapper", "config": {"fn": "huber", "width": 3}}), "width"),
+        ((0..40).fold(json!("mse"), |inner, _| json!([inner])), "too deep"),
     ] {
         let error = CompileLoss::new(&loss, &Json::Null, &two_outputs(), &Custom::default()).unwrap_err();
         assert!(error.to_string().contains(part), "{error}");
@@ -325,7 +334,7 @@ fn losses_of_somebody_s_own_are_found_by_their_names() {
     let y_pred = Value::from(Tensor::<2>::from_floats([[2.0], [2.0]], &device));
     for (loss, expected) in [(json!("difference"), 1.5), (function, 1.5), (wrapped, 3.0)] {
         let loss = CompileLoss::new(&loss, &Json::Null, &["y".into()], &custom).unwrap();
-        let losses = loss.call(&[Some(y_true.clone())], &[y_pred.clone()], &[]).unwrap();
+        let losses = loss.call(&[Some(y_true.clone())], std::slice::from_ref(&y_pred), &[]).unwrap();
         assert_eq!((losses.total.into_scalar::<f32>(), losses.each.len()), (expected, 0));
     }
     // A class brings ranks together by itself: here all pairs.

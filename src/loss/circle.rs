@@ -10,7 +10,8 @@ use crate::ops::nn::loss::at_least;
 use crate::value::Value;
 
 loss! {
-    /// Draws embeddings `[batch, features]` of length 1 together that have one label `[batch]`, and others apart.
+    /// Draws embeddings `[batch, features]` of length 1 together that have one label `[batch]`, and others
+    /// apart.
     pub struct Circle = "circle" {
         /// How sharply.
         gamma: f64 = 80.0,

@@ -53,15 +53,6 @@ use kit::{as_float, as_float_beside, squeeze_or_expand};
 /// All that a saved file may have in its place is read: a class, a function, or one of Keras' short names.
 pub type Loss = Described<AnyLoss>;
 
-/// What a class of losses computes.
-trait Objective {
-    /// The losses of examples, and perhaps a mask of those that count.
-    ///
-    /// `y_true` and `y_pred` are floats in the order of their shapes, and have values; where their ranks differ
-    /// by one, Keras' rule of the last axis has been applied.
-    fn values(&self, y_true: Value, y_pred: Value) -> Result<Value>;
-}
-
 /// Declares a loss: a [`config!`](crate::config!) with the settings that all have, and Keras' name for it.
 macro_rules! loss {
     ($(#[$meta:meta])* pub struct $class:ident = $called:literal { $($fields:tt)* }) => {
@@ -169,6 +160,15 @@ fn narrow_dtype(loss: &Json) -> Option<String> {
     let dtype = loss.pointer("/config/dtype").filter(|dtype| !dtype.is_null())?;
     let name = dtype.as_str().or_else(|| dtype.pointer("/config/name")?.as_str());
     (!name.is_some_and(|name| ["float32", "float64"].contains(&name))).then(|| brief(dtype))
+}
+
+/// What a class of losses computes.
+trait Objective {
+    /// The losses of examples, and perhaps a mask of those that count.
+    ///
+    /// `y_true` and `y_pred` are floats in the order of their shapes, and have values; where their ranks differ
+    /// by one, Keras' rule of the last axis has been applied.
+    fn values(&self, y_true: Value, y_pred: Value) -> Result<Value>;
 }
 
 impl AnyLoss {

@@ -40,8 +40,8 @@ impl CompileLoss {
     /// Weights of examples by output: one array for all, or one for each, in order or by name.
     ///
     /// # Errors
-    /// When there is another number of them, a name is not that of an output, or one array for several outputs has
-    /// more than one number for each example.
+    /// When there is another number of them, a name is not that of an output, or one array for several outputs
+    /// has more than one number for each example.
     pub fn sample_weights(&self, weights: Inputs) -> Result<Vec<Option<Value>>> {
         let outputs: Vec<&str> = self.outputs().collect();
         match weights {
@@ -92,8 +92,8 @@ fn by_name(values: Vec<(String, Value)>, outputs: &[&str]) -> Result<Vec<Option<
     Ok(found)
 }
 
-/// The weight of every example `[batch]`, that of its class, or 1 where its class has none. Targets are the numbers
-/// of classes, `[batch]` or `[batch, 1]`, or a number for each class `[batch, classes]`.
+/// The weight of every example `[batch]`, that of its class, or 1 where its class has none. Targets are the
+/// numbers of classes, `[batch]` or `[batch, 1]`, or a number for each class `[batch, classes]`.
 ///
 /// # Errors
 /// When targets have more axes.

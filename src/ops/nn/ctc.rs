@@ -86,8 +86,8 @@ impl Function for CTCLoss {
     }
 }
 
-/// The loss of every example, of targets `[batch, labels]` and logits `[batch, time, classes]`, and how many labels
-/// and steps of each example count.
+/// The loss of every example, of targets `[batch, labels]` and logits `[batch, time, classes]`, and how many
+/// labels and steps of each example count.
 pub(crate) fn ctc_loss(
     target: Tensor<2, Int>,
     output: Tensor<3>,
