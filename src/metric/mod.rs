@@ -23,6 +23,7 @@ mod compile;
 mod confusion;
 mod correlation;
 mod custom;
+mod dashboard;
 mod f_score;
 mod function;
 mod iou;
@@ -44,6 +45,7 @@ pub use confusion::{
 };
 pub use correlation::{ConcordanceCorrelation, PearsonCorrelation};
 pub use custom::CustomMetrics;
+pub use dashboard::{KerasMetric, KerasMetricInput};
 pub use f_score::{Average, F1Score, FBetaScore};
 pub use iou::{BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU};
 pub use mean::{Mean, MeanMetricWrapper, Sum};
