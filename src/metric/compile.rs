@@ -41,7 +41,7 @@ pub(super) struct Entry {
 
 #[derive(Clone, Debug)]
 enum State {
-    Running(RunningMetric),
+    Running(Box<RunningMetric>),
     /// The first batch decides.
     Suiting(Suiting),
 }
@@ -274,7 +274,7 @@ impl Entry {
             }
             _ => return Err(Error::config(format_args!("expected a metric, got {}", brief(json)))),
         };
-        Ok(Self { name, direction, state: State::Running(metric) })
+        Ok(Self { name, direction, state: State::Running(Box::new(metric)) })
     }
 
     pub(super) fn reset(&mut self) {
@@ -298,7 +298,7 @@ impl Entry {
     ) -> Result<()> {
         if let State::Suiting(suiting) = self.state {
             let metric = suiting.metric(y_true, y_pred).start(&CustomMetrics::default())?;
-            self.state = State::Running(metric);
+            self.state = State::Running(Box::new(metric));
         }
         match &mut self.state {
             State::Running(metric) => metric.update(y_true, y_pred, sample_weight),
