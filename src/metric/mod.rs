@@ -76,21 +76,6 @@ use crate::error::{Error, Result};
 /// ```
 pub type Metric = Described<AnyMetric>;
 
-/// What every class of metrics can say of itself. `metric!` writes the first half.
-trait Settings {
-    /// The name that it was given.
-    fn given_name(&self) -> Option<&str>;
-
-    /// The type that it was given.
-    fn given_dtype(&self) -> Option<Dtype>;
-
-    /// What is better, where Keras knows it.
-    fn direction(&self) -> Option<Direction>;
-
-    /// What it counts, if its settings are those of a metric.
-    fn tally(&self, custom: &CustomMetrics) -> Result<Arc<dyn Tally>>;
-}
-
 /// Declares a metric like [`config!`](crate::config!): its name by default, what it counts in, what is
 /// better, and the keys that only it has. `tally` makes its [`Tally`].
 macro_rules! metric {
@@ -204,6 +189,21 @@ metrics! {
     MeanIoU,
     OneHotIoU,
     OneHotMeanIoU,
+}
+
+/// What every class of metrics can say of itself. `metric!` writes the first half.
+trait Settings {
+    /// The name that it was given.
+    fn given_name(&self) -> Option<&str>;
+
+    /// The type that it was given.
+    fn given_dtype(&self) -> Option<Dtype>;
+
+    /// What is better, where Keras knows it.
+    fn direction(&self) -> Option<Direction>;
+
+    /// What it counts, if its settings are those of a metric.
+    fn tally(&self, custom: &CustomMetrics) -> Result<Arc<dyn Tally>>;
 }
 
 impl AnyMetric {
