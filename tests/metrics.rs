@@ -9,7 +9,9 @@ use burn_keras::Value;
 use burn_keras::callback::Direction;
 use burn_keras::config::{Class, Json, json};
 use burn_keras::loss::{CompileLoss, Custom};
-use burn_keras::metric::{AnyMetric, CompileMetrics, CustomMetrics, LossTracker, Metric, Numbers, RunningMetric};
+use burn_keras::metric::{
+    AnyMetric, CompileMetrics, CustomMetrics, LossTracker, Metric, Numbers, RunningMetric,
+};
 
 static KERAS: LazyLock<Json> = LazyLock::new(|| {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/metrics/metrics.json");
@@ -31,7 +33,8 @@ fn number(json: &Json) -> f64 {
 }
 
 fn value(json: &Json) -> Value {
-    let shape: Vec<usize> = items(&json["shape"]).iter().map(|size| size.as_u64().unwrap() as usize).collect();
+    let shape: Vec<usize> =
+        items(&json["shape"]).iter().map(|size| size.as_u64().unwrap() as usize).collect();
     let numbers = items(&json["numbers"]);
     let device = Device::flex();
     let count = numbers.len();
@@ -67,8 +70,11 @@ fn apart(found: &Numbers, expected: &Json) -> Option<String> {
         Numbers::Many(numbers) if expected.is_array() => numbers.clone(),
         other => return Some(format!("{other:?} for {expected}")),
     };
-    let expected: Vec<f64> =
-        if expected.is_array() { items(expected).iter().map(number).collect() } else { vec![number(expected)] };
+    let expected: Vec<f64> = if expected.is_array() {
+        items(expected).iter().map(number).collect()
+    } else {
+        vec![number(expected)]
+    };
     let is_same = found.len() == expected.len() && found.iter().zip(&expected).all(|(a, b)| close(*a, *b));
     (!is_same).then(|| format!("{found:?} for {expected:?}"))
 }
@@ -145,7 +151,8 @@ fn every_class_of_keras_is_known_and_counted() {
         let class = text(&of_keras["class"]).unwrap();
         let arguments = of_keras["arguments"].as_object().unwrap();
         let by_name = Metric::of(&Json::from(name.as_str()));
-        let by_class = serde_json::json!({"module": "keras.metrics", "class_name": class, "config": arguments});
+        let by_class =
+            serde_json::json!({"module": "keras.metrics", "class_name": class, "config": arguments});
         let metric = Metric::of(&by_class);
         let metric = metric.get().unwrap().unwrap();
         assert_eq!(metric.class(), class);
@@ -208,14 +215,16 @@ fn evaluate(case: &Json) -> Result<(), String> {
     let told = |error: burn_keras::Error| error.to_string();
     let none = CustomMetrics::default();
     let mut metrics =
-        CompileMetrics::new(&settings["metrics"], &settings["weighted_metrics"], &outputs, &none).map_err(told)?;
-    let losses =
-        CompileLoss::new(&settings["loss"], &settings["loss_weights"], &outputs, &Custom::default()).map_err(told)?;
+        CompileMetrics::new(&settings["metrics"], &settings["weighted_metrics"], &outputs, &none)
+            .map_err(told)?;
+    let losses = CompileLoss::new(&settings["loss"], &settings["loss_weights"], &outputs, &Custom::default())
+        .map_err(told)?;
     let mut total = LossTracker::default();
     let mut each = vec![LossTracker::default(); losses.names().len()];
     let names = metrics.names();
     let rows = case["rows"].as_u64().unwrap() as usize;
-    let [y_true, y_pred, weights, masks] = ["y_true", "y_pred", "weights", "masks"].map(|key| items(&case[key]));
+    let [y_true, y_pred, weights, masks] =
+        ["y_true", "y_pred", "weights", "masks"].map(|key| items(&case[key]));
     // Epochs of which the first is forgotten.
     for _ in 0..2 {
         metrics.reset();
@@ -271,4 +280,170 @@ fn models_log_what_keras_logs() {
         .filter_map(|case| evaluate(case).err().map(|message| format!("{}: {message}", case["compile"])))
         .collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+fn settings(metrics: Json, weighted: Json, outputs: &[&str]) -> burn_keras::Result<CompileMetrics> {
+    let outputs: Vec<String> = outputs.iter().map(|name| (*name).to_owned()).collect();
+    CompileMetrics::new(&metrics, &weighted, &outputs, &CustomMetrics::default())
+}
+
+#[test]
+fn all_that_cannot_be_counted_is_told_at_once() {
+    let own = serde_json::json!({
+        "module": "somewhere", "class_name": "Bias", "config": {"name": "bias"}, "registered_name": "shop>Bias"
+    });
+    let function = serde_json::json!({
+        "module": "builtins", "class_name": "function", "config": "shop>tilt", "registered_name": "function"
+    });
+    let wrong = serde_json::json!([
+        own, function, "accurracy", "mean", null, 3,
+        {"module": "keras.metrics", "class_name": "AUC", "config": {"num_thresholds": 1}},
+        {"module": "keras.metrics", "class_name": "MeanIoU", "config": {"num_classes": 2_000_000}},
+        {"module": "keras.metrics", "class_name": "Precision", "config": {"thresholds": [0.5, 1.5]}},
+        {"module": "keras.metrics", "class_name": "Recall", "config": {"dtype": "float16"}},
+        {"module": "keras.metrics", "class_name": "FBetaScore", "config": {"beta": 0.0}},
+    ]);
+    let error = settings(wrong, serde_json::json!("mae"), &["y"]).unwrap_err().to_string();
+    for part in [
+        "Bias",
+        "shop>tilt",
+        "accurracy",
+        "Mean: is of numbers",
+        "expected a metric, got null",
+        "got 3",
+        "AUC.num_thresholds",
+        "MeanIoU: cells",
+        "Precision.thresholds: expected numbers from 0 to 1, got 1.5",
+        "Recall.dtype: counting in float16",
+        "FBetaScore.beta",
+        "weighted_metrics: expected a list or a dict",
+    ] {
+        assert!(error.contains(part), "no {part:?} in {error}");
+    }
+    for (metrics, part) in [
+        (serde_json::json!(["mae", "mse", "mae"]), "3 entries for the 2 outputs"),
+        (serde_json::json!({"first": "mae", "secnd": "mse"}), "no output \"secnd\""),
+        (serde_json::json!({"first": [["mae"]]}), "expected a metric"),
+    ] {
+        let error = settings(metrics, Json::Null, &["first", "second"]).unwrap_err().to_string();
+        assert!(error.contains(part), "no {part:?} in {error}");
+    }
+}
+
+#[test]
+fn what_is_watched_has_a_direction_and_is_one_number() {
+    let precision = serde_json::json!({
+        "module": "keras.metrics", "class_name": "Precision", "config": {"thresholds": [0.25, 0.5]}
+    });
+    let metrics = serde_json::json!({"a": ["acc", "false_positives", precision], "b": ["mae", "mae"]});
+    let metrics = settings(metrics, serde_json::json!({"b": ["mae"]}), &["a", "b"]).unwrap();
+    let watched: Vec<_> =
+        metrics.watched().into_iter().map(|watched| (watched.name, watched.direction)).collect();
+    let expected = [
+        ("a_acc", Some(Direction::Up)),
+        ("a_false_positives", None),
+        ("b_mae", Some(Direction::Down)),
+        ("b_mae_1", Some(Direction::Down)),
+        ("b_weighted_mae", Some(Direction::Down)),
+    ];
+    assert_eq!(watched, expected.map(|(name, direction)| (name.to_owned(), direction)));
+    assert!(metrics.result().unwrap_err().to_string().contains("a_acc"));
+}
+
+#[test]
+fn metrics_of_ones_own_count() {
+    let function = serde_json::json!([
+        {"module": "builtins", "class_name": "function", "config": "shop>tilt", "registered_name": "function"},
+        {"module": null, "class_name": "Scaled", "config": {"name": "twice", "by": 2.0}, "registered_name": "shop>Scaled"},
+        {"module": "keras.metrics", "class_name": "MeanMetricWrapper", "config": {
+            "name": "tilted", "dtype": "float32",
+            "fn": {"module": "builtins", "class_name": "function", "config": "shop>tilt", "registered_name": "function"}
+        }}
+    ]);
+    let difference =
+        |y_true: Value, y_pred: Value| y_pred.binary(burn_keras::value::Binary::Subtract, y_true);
+    let custom = CustomMetrics::default().function("shop>tilt", difference).class("shop>Scaled", |config| {
+        let by = config["by"].as_f64().unwrap();
+        CustomMetrics::mean_of(move |y_true, y_pred| {
+            let y_pred = y_pred.binary(burn_keras::value::Binary::Subtract, y_true)?;
+            burn_keras::map_float!(y_pred, x => x * by)
+        })
+    });
+    let mut metrics = CompileMetrics::new(&function, &Json::Null, &["y".to_owned()], &custom).unwrap();
+    let device = Device::flex();
+    let y_true = Value::from(Tensor::<2>::zeros([4, 2], &device));
+    let y_pred = Value::from(Tensor::<2>::ones([4, 2], &device));
+    metrics.update(&[Some(y_true)], &[y_pred], &[]).unwrap();
+    let logs = metrics.result().unwrap();
+    assert_eq!(logs.iter().collect::<Vec<_>>(), [("tilt", 1.0), ("twice", 2.0), ("tilted", 1.0)]);
+}
+
+/// Every metric is given everything that could be a batch; none may panic, and each has a result afterwards or
+/// says why not.
+#[test]
+fn odd_shapes_are_errors() {
+    let device = Device::flex();
+    let shapes: [&[usize]; 8] = [&[], &[3], &[3, 1], &[3, 2], &[2, 3], &[3, 2, 2], &[1, 1, 1, 1], &[0, 2]];
+    let values: Vec<Value> = shapes
+        .iter()
+        .map(|shape| {
+            let data = TensorData::new(vec![0.5_f32; shape.iter().product()], shape.to_vec());
+            Value::from_data(data, &device).unwrap()
+        })
+        .collect();
+    let mut seen = BTreeSet::new();
+    for case in items(&KERAS["cases"]) {
+        if !seen.insert(case["metric"]["config"].to_string()) {
+            continue;
+        }
+        let metric = Metric::of(&case["metric"]).start().unwrap();
+        for (y_true, y_pred) in values.iter().flat_map(|a| values.iter().map(move |b| (a, b))) {
+            for weight in values.iter().map(Some).chain([None]) {
+                let mut running = metric.clone();
+                if running.update(y_true, y_pred, weight).is_ok() {
+                    running.result().unwrap();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_left_alone() {
+    let device = Device::flex().autodiff();
+    let y_pred = Tensor::<2>::ones([4, 1], &device).require_grad();
+    let y_true = Tensor::<2>::zeros([4, 1], &Device::flex());
+    let mut metric = Metric::from("mse").start().unwrap();
+    metric.update(&y_true.into(), &(y_pred.clone() * 3.0).into(), None).unwrap();
+    assert_eq!(metric.result().unwrap(), Numbers::One(9.0));
+    let gradients = (y_pred.clone() * 2.0).sum().backward();
+    assert_eq!(y_pred.grad(&gradients).unwrap().into_data().iter::<f32>().sum::<f32>(), 8.0);
+}
+
+#[test]
+fn burn_shows_metrics_of_keras() {
+    use burn::data::dataloader::Progress;
+    use burn::train::metric::{Metric as _, MetricMetadata, Numeric, NumericEntry};
+    use burn_keras::metric::{KerasMetric, KerasMetricInput};
+
+    let progress = Progress { items_processed: 1, items_total: 1, unit: None };
+    let metadata = MetricMetadata { progress, iteration: Some(0), lr: None };
+    let mut metric = KerasMetric::new("accuracy").unwrap();
+    assert!(metric.value().is_none() && metric.compute().unwrap().is_not_available());
+    let device = Device::flex();
+    let input = |right: [f32; 2]| {
+        let y_true = Tensor::<1>::from_floats(right, &device).reshape([2, 1]);
+        let y_pred = Tensor::<2>::from_floats([[0.9], [0.2]], &device);
+        KerasMetricInput::new(y_true, y_pred)
+    };
+    metric.update(&input([1.0, 0.0]), &metadata).unwrap();
+    metric.update(&input([1.0, 1.0]), &metadata).unwrap();
+    assert_eq!(metric.value().unwrap().current(), 0.75);
+    assert_eq!(metric.compute().unwrap().serialized, NumericEntry::Final(0.75).serialize());
+    metric.clear();
+    assert!(metric.value().is_none());
+    let broken = KerasMetricInput::new(Tensor::<1>::ones([3], &device), Tensor::<2>::ones([2, 2], &device));
+    assert!(metric.update(&broken, &metadata).is_err());
+    assert!(KerasMetric::new("f1_score").unwrap_err().to_string().contains("several numbers"));
+    assert!(KerasMetric::new("nothing").is_err());
 }

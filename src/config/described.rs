@@ -220,10 +220,10 @@ macro_rules! classes {
 }
 pub(crate) use classes;
 
-/// Notes keys that a class does not have.
+/// Notes keys that a class does not have. One with the key `**` takes any, as in Python.
 pub fn check_keys<C: super::Config>(config: &Map<String, Json>, reader: &mut Reader<'_>) {
     // Keras 2 gave every initializer a dtype.
-    let known = |key: &str| key == "dtype" || C::KEYS.contains(&key);
+    let known = |key: &str| key == "dtype" || C::KEYS.contains(&key) || C::KEYS.contains(&"**");
     for (key, _) in config.iter().filter(|(key, value)| !known(key) && !value.is_null()) {
         let hint = crate::registry::nearest(key, C::KEYS.iter().copied());
         reader.push(Error::unsupported(format_args!("unknown key{hint}")).at(key));

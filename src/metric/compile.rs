@@ -31,16 +31,17 @@ pub struct CompileMetrics {
     weighted: Vec<Vec<Entry>>,
 }
 
+/// A metric under its name.
 #[derive(Clone, Debug)]
-struct Entry {
-    name: String,
-    direction: Option<Direction>,
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) direction: Option<Direction>,
     state: State,
 }
 
 #[derive(Clone, Debug)]
 enum State {
-    Running(RunningMetric),
+    Running(Box<RunningMetric>),
     /// The first batch decides.
     Suiting(Suiting),
 }
@@ -186,9 +187,7 @@ impl CompileMetrics {
     /// Forgets all batches.
     pub fn reset(&mut self) {
         for entry in self.metrics.iter_mut().chain(&mut self.weighted).flatten() {
-            if let State::Running(metric) = &mut entry.state {
-                metric.reset();
-            }
+            entry.reset();
         }
     }
 
@@ -242,7 +241,7 @@ impl Names {
 }
 
 impl Entry {
-    fn new(json: &Json, custom: &CustomMetrics) -> Result<Self> {
+    pub(super) fn new(json: &Json, custom: &CustomMetrics) -> Result<Self> {
         if let Some(suiting) = json.as_str().and_then(Suiting::of) {
             let direction = if suiting == Suiting::Accuracy { UP } else { DOWN };
             let name = json.as_str().unwrap_or_default().to_owned();
@@ -275,20 +274,31 @@ impl Entry {
             }
             _ => return Err(Error::config(format_args!("expected a metric, got {}", brief(json)))),
         };
-        Ok(Self { name, direction, state: State::Running(metric) })
+        Ok(Self { name, direction, state: State::Running(Box::new(metric)) })
     }
 
-    fn is_single(&self) -> bool {
+    pub(super) fn reset(&mut self) {
+        if let State::Running(metric) = &mut self.state {
+            metric.reset();
+        }
+    }
+
+    pub(super) fn is_single(&self) -> bool {
         match &self.state {
             State::Running(metric) => metric.is_single(),
             State::Suiting(_) => true,
         }
     }
 
-    fn update(&mut self, y_true: &Value, y_pred: &Value, sample_weight: Option<&Value>) -> Result<()> {
+    pub(super) fn update(
+        &mut self,
+        y_true: &Value,
+        y_pred: &Value,
+        sample_weight: Option<&Value>,
+    ) -> Result<()> {
         if let State::Suiting(suiting) = self.state {
             let metric = suiting.metric(y_true, y_pred).start(&CustomMetrics::default())?;
-            self.state = State::Running(metric);
+            self.state = State::Running(Box::new(metric));
         }
         match &mut self.state {
             State::Running(metric) => metric.update(y_true, y_pred, sample_weight),
@@ -296,7 +306,7 @@ impl Entry {
         }
     }
 
-    fn result(&self) -> Result<super::Numbers> {
+    pub(super) fn result(&self) -> Result<super::Numbers> {
         match &self.state {
             State::Running(metric) => metric.result(),
             State::Suiting(_) => Err(Error::input("no batch was counted yet")),

@@ -4,7 +4,7 @@ use super::kit::{EPSILON, same_rank};
 use super::mean::Averaged;
 use super::{UP, metric};
 use crate::config::resolve_axis;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::map_float;
 use crate::value::{Binary, Reduce, Value};
 
@@ -17,8 +17,7 @@ metric! {
     |metric| {
         let axis = metric.axis;
         Averaged::of(move |y_true, y_pred| {
-            let (y_true, y_pred) = same_rank(y_true.cast(y_pred.dtype())?, y_pred, true)?;
-            let axis = resolve_axis(axis, y_pred.rank())?;
+            let (y_true, y_pred, axis) = pair(y_true, y_pred, axis)?;
             let product = standard(y_true, axis)?.binary(Binary::Multiply, standard(y_pred, axis)?)?;
             mean(product, axis)?.squeeze(&[axis])
         })
@@ -34,8 +33,7 @@ metric! {
     |metric| {
         let axis = metric.axis;
         Averaged::of(move |y_true, y_pred| {
-            let (y_true, y_pred) = same_rank(y_true.cast(y_pred.dtype())?, y_pred, true)?;
-            let axis = resolve_axis(axis, y_pred.rank())?;
+            let (y_true, y_pred, axis) = pair(y_true, y_pred, axis)?;
             let (mean_true, mean_pred) = (mean(y_true.clone(), axis)?, mean(y_pred.clone(), axis)?);
             let (var_true, var_pred) = (variance(y_true.clone(), axis)?, variance(y_pred.clone(), axis)?);
             // The targets, too, are taken from the mean of the predictions: so does Keras.
@@ -48,6 +46,17 @@ metric! {
             mean(concordance, axis)?.squeeze(&[axis])
         })
     }
+}
+
+/// Targets and predictions of one rank, and the axis counted from the front.
+fn pair(y_true: Value, y_pred: Value, axis: i64) -> Result<(Value, Value, usize)> {
+    let (y_true, y_pred) = same_rank(y_true.cast(y_pred.dtype())?, y_pred, true)?;
+    if y_true.rank() != y_pred.rank() {
+        let (y_true, y_pred) = (y_true.shape(), y_pred.shape());
+        return Err(Error::input(format_args!("targets {y_true:?} for predictions {y_pred:?}")));
+    }
+    let axis = resolve_axis(axis, y_pred.rank())?;
+    Ok((y_true, y_pred, axis))
 }
 
 fn mean(value: Value, axis: usize) -> Result<Value> {

@@ -40,8 +40,19 @@ impl CustomMetrics {
         let function = Arc::new(function);
         self.class(name, move |_| {
             let function = function.clone();
-            Averaged::of(move |y_true, y_pred| function(y_true, y_pred))
+            Self::mean_of(move |y_true, y_pred| function(y_true, y_pred))
         })
+    }
+
+    /// What counts the mean of a function of targets and predictions over all samples, as a
+    /// `MeanMetricWrapper` does: weights of samples and the mask of the predictions count.
+    ///
+    /// # Errors
+    /// None; it is a `Result` for [`class`](Self::class).
+    pub fn mean_of(
+        function: impl Fn(Value, Value) -> Result<Value> + Send + Sync + 'static,
+    ) -> Result<Arc<dyn Tally>> {
+        Averaged::of(function)
     }
 
     /// Adds a class; `make` is given its config.

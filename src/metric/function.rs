@@ -26,10 +26,13 @@ fn is_loss(name: &str) -> bool {
     AnyLoss::CLASSES.iter().any(|class| snake_case(class) == name)
 }
 
+/// A loss that Keras does not know to be one when it stands as a metric.
+const OVERLOOKED: &str = "categorical_generalized_cross_entropy";
+
 /// Less of a loss is better; of other functions, Keras does not know.
 pub(super) fn direction(json: &Json) -> Option<Direction> {
     match function(json) {
-        Some(name) => DOWN.filter(|_| is_loss(name)),
+        Some(name) => DOWN.filter(|_| is_loss(name) && name != OVERLOOKED),
         None => DOWN.filter(|_| Loss::of(json).get().is_ok_and(|loss| loss.is_some())),
     }
 }

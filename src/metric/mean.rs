@@ -72,7 +72,7 @@ pub struct MeanMetricWrapper {
 
 impl Config for MeanMetricWrapper {
     // Any other key is an argument of the function.
-    const KEYS: &'static [&'static str] = &["name", "dtype", "fn"];
+    const KEYS: &'static [&'static str] = &["name", "dtype", "fn", "**"];
 
     fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
         let function = json.get("fn").cloned();

@@ -23,6 +23,7 @@ mod compile;
 mod confusion;
 mod correlation;
 mod custom;
+mod dashboard;
 mod f_score;
 mod function;
 mod iou;
@@ -44,6 +45,7 @@ pub use confusion::{
 };
 pub use correlation::{ConcordanceCorrelation, PearsonCorrelation};
 pub use custom::CustomMetrics;
+pub use dashboard::{KerasMetric, KerasMetricInput};
 pub use f_score::{Average, F1Score, FBetaScore};
 pub use iou::{BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU};
 pub use mean::{Mean, MeanMetricWrapper, Sum};
@@ -73,21 +75,6 @@ use crate::error::{Error, Result};
 /// assert_eq!(metric, Metric::of(&burn_keras::config::Field::write(&metric)));
 /// ```
 pub type Metric = Described<AnyMetric>;
-
-/// What every class of metrics can say of itself. `metric!` writes the first half.
-trait Settings {
-    /// The name that it was given.
-    fn given_name(&self) -> Option<&str>;
-
-    /// The type that it was given.
-    fn given_dtype(&self) -> Option<Dtype>;
-
-    /// What is better, where Keras knows it.
-    fn direction(&self) -> Option<Direction>;
-
-    /// What it counts, if its settings are those of a metric.
-    fn tally(&self, custom: &CustomMetrics) -> Result<Arc<dyn Tally>>;
-}
 
 /// Declares a metric like [`config!`](crate::config!): its name by default, what it counts in, what is
 /// better, and the keys that only it has. `tally` makes its [`Tally`].
@@ -202,6 +189,21 @@ metrics! {
     MeanIoU,
     OneHotIoU,
     OneHotMeanIoU,
+}
+
+/// What every class of metrics can say of itself. `metric!` writes the first half.
+trait Settings {
+    /// The name that it was given.
+    fn given_name(&self) -> Option<&str>;
+
+    /// The type that it was given.
+    fn given_dtype(&self) -> Option<Dtype>;
+
+    /// What is better, where Keras knows it.
+    fn direction(&self) -> Option<Direction>;
+
+    /// What it counts, if its settings are those of a metric.
+    fn tally(&self, custom: &CustomMetrics) -> Result<Arc<dyn Tally>>;
 }
 
 impl AnyMetric {

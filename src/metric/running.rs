@@ -86,11 +86,13 @@ impl RunningMetric {
         let [y_true, y_pred] = [y_true, y_pred].map(|value| value.clone().without_autodiff());
         let sample_weight = sample_weight.map(|weight| weight.clone().without_autodiff()).transpose()?;
         let (y_true, y_pred) = (y_true?, y_pred?);
-        if y_true.is_string() || y_pred.is_string() {
-            return Err(Error::unsupported("metrics of strings"));
-        }
-        if y_pred.shape().first() == Some(&0) {
-            return Err(Error::input("expected a batch with rows in it"));
+        for value in [Some(&y_true), Some(&y_pred), sample_weight.as_ref()].into_iter().flatten() {
+            if value.is_string() {
+                return Err(Error::unsupported("metrics of strings"));
+            }
+            if value.shape().contains(&0) {
+                return Err(Error::input(format_args!("no values in the shape {:?}", value.shape())));
+            }
         }
         let parts = self.tally.batch(y_true, y_pred, sample_weight)?;
         let parts = parts.into_iter().map(flat).collect::<Result<Vec<_>>>()?;

@@ -77,7 +77,7 @@ def everything():
     for data in ("numbers", "vector", "sequence"):
         yield metrics.MeanSquaredError(), data
         yield metrics.RootMeanSquaredError(), data
-        yield metrics.MeanAbsoluteError(), data
+    yield metrics.MeanAbsoluteError(), "numbers"
     for data in ("numbers", "sequence"):
         yield metrics.LogCoshError(), data
         yield metrics.CosineSimilarity(), data
@@ -98,7 +98,7 @@ def everything():
     yield metrics.R2Score(class_aggregation=None, num_regressors=1), "vector"
     for data in ("binary_float", "labels", "binary_sequence"):
         yield metrics.Hinge(), data
-        yield metrics.SquaredHinge(), data
+    yield metrics.SquaredHinge(), "labels"
     yield metrics.CategoricalHinge(), "classes"
     yield metrics.CategoricalHinge(), "class_sequence"
     for data in ("binary", "binary_float", "binary_vector", "labels", "binary_sequence"):
