@@ -298,6 +298,33 @@ fn steps_are_those_of_keras() {
     assert_eq!(wrong, 0);
 }
 
+/// Keras on JAX forgets the product of the momenta of a `Nadam` whose loss is scaled, and does not store it on any
+/// backend. It is that of a `Nadam` alone.
+#[test]
+fn the_momenta_of_a_scaled_nadam_are_kept() {
+    let manifest = manifest();
+    let (cases, start, gradients) = cases(&manifest);
+    let (_, case, expected) = cases.into_iter().find(|(name, ..)| *name == "nadam").unwrap();
+    let scaled = serde_json::json!({"class_name": "LossScaleOptimizer", "config": {
+        "inner_optimizer": case["optimizer"], "initial_scale": 1.0,
+    }});
+    let mut scaled_case = case.clone();
+    scaled_case["optimizer"] = scaled;
+    let shapes = case["shapes"].as_array().unwrap();
+    let none = serde_json::json!([]);
+    scaled_case["shapes"] = [&vec![none; 4], &shapes[..shapes.len() - 1]].concat().into();
+    let mut run = Run::new(&manifest, &scaled_case, &start);
+    (0..3).for_each(|step| run.step(step, &gradients));
+    let before: Vec<f32> = run.numbers().into_iter().flat_map(|(_, part)| part).collect();
+    let mut resumed = Run::resume(&manifest, &scaled_case, &before);
+    for run in [&mut run, &mut resumed] {
+        (3..gradients.len()).for_each(|step| run.step(step, &gradients));
+        let own = run.net.numbers();
+        let worst = own.iter().zip(&expected[1]).map(|(own, real)| (own - real).abs()).fold(0.0, f32::max);
+        assert!(worst <= TOLERANCE, "{worst}");
+    }
+}
+
 #[test]
 fn keras_goes_on() {
     let manifest = manifest();
