@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use burn_keras::Result;
 use burn_keras::callback::{
     BackupAndRestore, CSVLogger, Callback, EarlyStopping, End, LambdaCallback, LearningRateScheduler, Logs,
-    Mode, ReduceLROnPlateau, SaveFreq, TerminateOnNaN,
+    Mode, ReduceLROnPlateau, SaveFreq, TerminateOnNaN, Training,
 };
 use burn_keras::config::Json;
 
@@ -260,20 +261,28 @@ fn callbacks_watch_what_others_add() {
     assert_eq!(count, 4);
 }
 
+fn say(training: &mut dyn Training, text: &str) -> Result<()> {
+    training.say(text);
+    Ok(())
+}
+
 #[test]
 fn functions_are_called() {
     let mut callbacks: Vec<Box<dyn Callback>> = vec![Box::new(
         LambdaCallback::new()
-            .on_train_begin(|training| Ok(training.say("train")))
-            .on_epoch_begin(|training| Ok(training.say(&format!("epoch {}", training.epoch()))))
-            .on_train_batch_end(|batch, training| Ok(training.say(&format!("batch {batch}"))))
+            .on_train_begin(|training| say(training, "train"))
+            .on_epoch_begin(|training| {
+                let text = format!("epoch {}", training.epoch());
+                say(training, &text)
+            })
+            .on_train_batch_end(|batch, training| say(training, &format!("batch {batch}")))
             .on_epoch_end(|training| {
                 let loss = training.logs()?.get("loss");
                 training.say(&format!("loss {loss:?}"));
                 training.stop("enough");
                 Ok(())
             })
-            .on_train_end(|end, training| Ok(training.say(&format!("{:?}", end == End::Complete)))),
+            .on_train_end(|end, training| say(training, &format!("{:?}", end == End::Complete))),
     )];
     let epoch = Epoch { logs: Logs::from_iter([("loss", 1.0)]), batches: vec![0.5, 0.5] };
     let mut training = Fake::telling(["loss"]);
@@ -308,15 +317,14 @@ fn backups_are_those_of_keras() {
                 let read = |name: &str| std::fs::read_to_string(place.join(name)).ok();
                 let state = ["training_metadata.json", "training_metadata.json.bkp"].map(read);
                 seen.lock().unwrap().push(serde_json::json!(state));
+                Ok(())
             }
         };
         let (batch, epoch) = (look(&seen), look(&seen));
         let mut callbacks: Vec<Box<dyn Callback>> = vec![
             Box::new(backup(&scenario, &place)),
             Box::new(
-                LambdaCallback::new()
-                    .on_train_batch_end(move |_, _| Ok(batch()))
-                    .on_epoch_end(move |_| Ok(epoch())),
+                LambdaCallback::new().on_train_batch_end(move |_, _| batch()).on_epoch_end(move |_| epoch()),
             ),
         ];
         let told = Epoch { logs: Logs::default(), batches: vec![0.0; 4] };

@@ -225,7 +225,7 @@ fn adam() -> ModuleOptimizer {
 }
 
 fn decaying() -> ModuleLrScheduler {
-    ExponentialLrSchedulerConfig::new(0.05, 0.99).init().unwrap().into()
+    ExponentialLrSchedulerConfig::new(0.05, 0.99).init().unwrap()
 }
 
 /// All parameters, bit by bit.
@@ -266,22 +266,25 @@ type Events = Arc<Mutex<Vec<(String, ThreadId)>>>;
 fn witness(events: &Events) -> LambdaCallback {
     let note = |events: &Events| {
         let events = events.clone();
-        move |event: String| events.lock().unwrap().push((event, std::thread::current().id()))
+        move |event: String| {
+            events.lock().unwrap().push((event, std::thread::current().id()));
+            Ok(())
+        }
     };
     let [begin, epoch, batch, epoch_end, end] = std::array::from_fn(|_| note(events));
     LambdaCallback::new()
-        .on_train_begin(move |training| Ok(begin(format!("begin {}", training.step()))))
-        .on_epoch_begin(move |training| Ok(epoch(format!("epoch {}", training.epoch()))))
+        .on_train_begin(move |training| begin(format!("begin {}", training.step())))
+        .on_epoch_begin(move |training| epoch(format!("epoch {}", training.epoch())))
         .on_train_batch_end(move |number, training| {
             assert!(training.logs()?.get("loss").unwrap().is_finite());
-            Ok(batch(format!("batch {number} {}", training.step())))
+            batch(format!("batch {number} {}", training.step()))
         })
         .on_epoch_end(move |training| {
             let logs = training.logs()?;
             assert_eq!(logs.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["loss", "val_loss"]);
-            Ok(epoch_end(format!("end of {} after {:?}", training.epoch(), training.steps_per_epoch())))
+            epoch_end(format!("end of {} after {:?}", training.epoch(), training.steps_per_epoch()))
         })
-        .on_train_end(move |how, _| Ok(end(format!("{how:?}"))))
+        .on_train_end(move |how, _| end(format!("{how:?}")))
 }
 
 fn told(events: &Events) -> Vec<String> {
@@ -305,7 +308,8 @@ fn every_strategy_has_its_checkpoints() {
         };
         training.with_training_strategy(TrainingStrategy::Default(strategy))
     }
-    let strategies: [(&str, usize, fn(Ready) -> Ready); 5] = [
+    type Strategy = (&'static str, usize, fn(Ready) -> Ready);
+    let strategies: [Strategy; 5] = [
         ("plain", 5, |training| training),
         ("single", 5, |training| with(training, None)),
         ("main", 3, |training| with(training, Some(MultiDeviceOptim::OptimMainDevice))),
@@ -465,7 +469,8 @@ fn distributed_workers_do_the_same_at_the_same_time() {
                 let events = events.clone();
                 move |training| {
                     let event = (format!("{}", training.step()), std::thread::current().id());
-                    Ok(events.lock().unwrap().push(event))
+                    events.lock().unwrap().push(event);
+                    Ok(())
                 }
             }))
             .launch(training, start.clone(), adam(), 0.01)
@@ -601,7 +606,10 @@ fn callbacks_stop_a_training() {
                 }
                 Ok(())
             })
-            .on_epoch_end(move |training| Ok(training.stop("enough epochs")));
+            .on_epoch_end(move |training| {
+                training.stop("enough epochs");
+                Ok(())
+            });
         let result = hook().callback(stopping).callback(witness(&events)).launch(
             training(3),
             Recurrent::new(&device()),

@@ -37,7 +37,8 @@ fn files_and_functions_are_short() {
         for (start, line) in lines.iter().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let head = line.trim_start().trim_start_matches("pub ").trim_start_matches("pub(crate) ");
-            if !head.starts_with("fn ") {
+            // What a trait only asks for has no lines of its own.
+            if !head.starts_with("fn ") || head.ends_with(';') {
                 continue;
             }
             let end = format!("{}}}", " ".repeat(indent));

@@ -30,6 +30,8 @@ pub(super) use crate::train::document::Document;
 
 /// Where the bytes of Burn's record of the optimizer lie.
 const OPTIMIZER: &str = "burn/optimizer";
+/// What Burn calls the rank of a parameter there.
+const RANK: &str = "__rank";
 /// The attribute that says what a dataset is.
 const NAME: &str = "name";
 
@@ -283,8 +285,8 @@ fn with_params<M: Module>(values: &Store, module: M) -> Result<M> {
     }
     problems.finish()?;
     let bytes = pack::to_bytes(&store, &pack::Extra::default())?;
-    let record = ModuleRecord::from_bytes(shared(bytes)).map_err(|error| Error::damaged(error))?;
-    module.try_load_record(record).map_err(|error| Error::weights(error))
+    let record = ModuleRecord::from_bytes(shared(bytes)).map_err(Error::damaged)?;
+    module.try_load_record(record).map_err(Error::weights)
 }
 
 /// What stands before the paths of a template in a module: nothing, or the path of the field that it is in.
@@ -355,13 +357,20 @@ fn optimizer(bytes: &Bytes, module: &[Parameter], limits: &Limits) -> Result<Opt
     let (mut renamed, mut others) = (Store::default(), pack::Extra::default());
     for (name, mut tensor) in store.tensors {
         if let Some((param, rest)) = problems.note(find(&name)) {
+            // Whatever Burn's optimizers keep has the shape of the parameter, or is reduced along some axes.
+            let fits = |(size, own): (&usize, &usize)| *size == 1 || size == own;
+            if tensor.shape.len() != param.shape.len() || !tensor.shape.iter().zip(&param.shape).all(fits) {
+                let (found, own) = (&tensor.shape, &param.shape);
+                let message = format_args!("a state of the shape {found:?} for a parameter of {own:?}");
+                problems.push(Error::weights(message).at(&param.path));
+            }
             tensor.attributes = pack::id(param.id);
             renamed.tensors.insert(format!("{}.{rest}", param.id), tensor);
         }
     }
     for (name, scalar) in &extra.scalars {
         let Some((param, rest)) = problems.note(find(name)) else { continue };
-        if rest == "__rank" && usize::try_from(*scalar).ok() != Some(param.shape.len()) {
+        if rest == RANK && usize::try_from(*scalar).ok() != Some(param.shape.len()) {
             problems.push(Error::weights("a state of another rank").at(&param.path));
         }
         others.scalars.insert(format!("{}.{rest}", param.id), *scalar);
@@ -373,5 +382,5 @@ fn optimizer(bytes: &Bytes, module: &[Parameter], limits: &Limits) -> Result<Opt
     }
     problems.finish()?;
     let bytes = pack::to_bytes(&renamed, &others)?;
-    OptimizerRecord::from_bytes(shared(bytes)).map_err(|error| Error::damaged(error))
+    OptimizerRecord::from_bytes(shared(bytes)).map_err(Error::damaged)
 }

@@ -269,7 +269,7 @@ impl<M: LearnerModel> Training for Run<M> {
         let moment = moment.ok_or_else(|| Error::input("a snapshot of another training"))?;
         if let Some((model, _)) = &mut self.state {
             let record = moment.model().into_record();
-            *model = model.clone().try_load_record(record).map_err(|error| Error::input(error))?;
+            *model = model.clone().try_load_record(record).map_err(Error::input)?;
         }
         let times = self.restored.as_ref().map_or(0, |restored| restored.times).saturating_add(1);
         self.restored = Some(Restored { model: moment.model(), step: self.steps, times });

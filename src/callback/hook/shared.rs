@@ -113,8 +113,10 @@ impl<M: LearnerModel> Shared<M> {
                 state.run.begin_epoch(model, optimizer);
                 state.tell(|callbacks, run| callbacks.on_epoch_begin(run));
             }
-            // Nobody else holds what is about to change.
-            state.run.state = None;
+            if !state.run.has_failed {
+                // Nobody else holds what is about to change.
+                state.run.state = None;
+            }
         } else {
             drop(state);
             state = self.wait(|leader| leader.steps > steps || leader.epochs > epochs);
