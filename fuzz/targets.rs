@@ -82,7 +82,7 @@ pub fn shards(bytes: &[u8]) {
     }
 }
 
-/// Reads all that the first file leads to, and writes it again.
+/// Reads all that the first file leads to.
 fn weights_alone(members: &[(String, Vec<u8>)]) {
     let folder = spread(members);
     let path = |(name, _): &(String, Vec<u8>)| folder.path().join(name);
@@ -90,7 +90,6 @@ fn weights_alone(members: &[(String, Vec<u8>)]) {
     let _ = KerasFile::open(&path, &limits());
     if let Ok(weights) = KerasWeights::open(&path, &limits()) {
         weights.datasets().for_each(|tensor| drop(weights.read(&tensor.path)));
-        let _ = weights.save(&path);
     }
 }
 
