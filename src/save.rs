@@ -136,6 +136,10 @@ impl KerasModel {
     /// was: config, compile settings, optimizer state, assets. The new file takes its place whole, or not
     /// at all.
     ///
+    /// The state of an optimizer is in an `.h5` as Keras 3 writes it, but Keras 3.15 reads none there: its `fit`
+    /// fails on a model with such a state, also on one of its own, until that is compiled anew. Leave the state
+    /// out (see [`SaveOptions::include_optimizer`]) or take a `.keras` to go on training.
+    ///
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
@@ -233,7 +237,12 @@ impl KerasModel {
         if let Some(settings) = settings {
             config["compile_config"] = settings;
         }
-        *store = renamed::to_keras2(store);
+        let description = &self.origin().description;
+        let (tensors, is_for_all) = renamed::to_keras2(store, description);
+        *store = tensors;
+        if !is_for_all {
+            changes.push(renamed::not_for_2_13());
+        }
         let documents = [(METADATA, metadata(KERAS_2_VERSION)), (CONFIG, config)];
         Ok(documents.map(|(name, json)| (name, json::print(&json).into())))
     }
@@ -262,7 +271,8 @@ impl KerasModel {
     /// The members of the archive that the model came from, but those that are made anew.
     fn others(&self) -> impl Iterator<Item = &str> {
         let made = [METADATA, CONFIG, WEIGHTS, TRAINING];
-        self.file().archive.names().filter(move |name| !made.contains(name))
+        let is_made = move |name: &str| made.contains(&name) || renamed::is_former_asset(name);
+        self.file().archive.names().filter(move |name| !is_made(name))
     }
 
     /// Assembles the members of the archive and hands them to `write`.
@@ -287,7 +297,13 @@ impl KerasModel {
             members.push(member(TRAINING, Content::Bytes(text.clone().into())));
         }
         for name in self.others() {
-            members.push(member(name, Content::Bytes(file.archive.read(name)?.unwrap_or_default())));
+            let bytes = file.archive.read(name)?.unwrap_or_default();
+            if options.target == Target::Keras2
+                && let Some(former) = renamed::former_asset(name)
+            {
+                members.push(member(&former, Content::Bytes(bytes.clone())));
+            }
+            members.push(member(name, Content::Bytes(bytes)));
         }
         write(&mut members)
     }
@@ -338,6 +354,9 @@ fn layout(store: &Store) -> Result<H5Layout> {
     let mut builder = H5Builder::default();
     for (path, attributes) in &store.groups {
         builder.group(path, attributes.clone())?;
+    }
+    for (path, object) in &store.links {
+        builder.link(path, object)?;
     }
     for (path, tensor) in &store.tensors {
         builder.dataset(path, &tensor.shape, tensor.element.clone(), tensor.attributes.clone())?;

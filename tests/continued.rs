@@ -26,9 +26,13 @@ fn of_keras2() -> PathBuf {
     root().join("tests/fixtures/keras2_training")
 }
 
-fn of_keras3(name: &str) -> PathBuf {
-    let folder = empty(name);
-    let archive = File::open(root().join("tests/fixtures/keras3_training.zip")).unwrap();
+fn of_keras3(folder: &str) -> PathBuf {
+    unpacked("keras3_training.zip", folder)
+}
+
+fn unpacked(archive: &str, folder: &str) -> PathBuf {
+    let folder = empty(folder);
+    let archive = File::open(root().join("tests/fixtures").join(archive)).unwrap();
     ZipArchive::new(archive).unwrap().extract(&folder).unwrap();
     folder
 }
@@ -37,7 +41,7 @@ fn of_keras3(name: &str) -> PathBuf {
 fn models(folder: &Path) -> Vec<(String, KerasModel)> {
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> =
-        paths.filter(|path| path.extension().is_some_and(|ending| ending != "npz")).collect();
+        paths.filter(|path| path.extension().is_none_or(|ending| ending != "npz")).collect();
     paths.sort();
     let model = |path: PathBuf| {
         let model = KerasModel::load(&path, &Device::flex()).unwrap();
@@ -55,15 +59,19 @@ fn judge(library: &str, made: &Path, written: &Path) {
     assert!(judge.status().unwrap().success(), "{library} found other weights after the next steps");
 }
 
+/// In files, and in the checkpoints of SavedModels with the optimizers before Keras 2.11.
 #[test]
 fn keras_3_goes_on_where_keras_2_was() {
-    let (made, written) = (of_keras2(), empty("keras3"));
-    let models = models(&made);
-    assert!(models.len() > 4);
-    for (name, model) in models {
-        model.save(written.join(name + ".keras")).unwrap();
+    let old = unpacked("keras2_old_training.zip", "old");
+    for (made, count) in [(of_keras2(), 6), (old, 8)] {
+        let written = empty("keras3");
+        let models = models(&made);
+        assert_eq!(models.len(), count);
+        for (name, model) in models {
+            model.save(written.join(name + ".keras")).unwrap();
+        }
+        judge("keras", &made, &written);
     }
-    judge("keras", &made, &written);
 }
 
 /// What Keras 2 does not go on with from Keras 3 though all is stored that it stores: it starts the product of
@@ -139,9 +147,11 @@ fn saving_tells_what_it_leaves_out() {
         }
         assert!(told.is_empty(), "{told:?}");
     }
-    let folder = of_keras3("told_keras3");
     for ending in [".keras", ".h5", "/"] {
+        let folder = of_keras3("told_keras3");
         assert!(told(&folder, ending, Target::Keras3).is_empty(), "{ending}");
+        // Nor do we lose anything of it.
+        assert_eq!(models(&folder).len(), 2 * 17);
     }
     assert_eq!(SaveReport::default().to_string(), "");
 }

@@ -767,7 +767,7 @@ fn a_template_makes_whole_models() {
     assert_eq!(weights(&Wrapped { model: file }), weights(&whole));
     let x = Tensor::<3>::ones([2, 4, 3], &Device::flex()) * 0.3;
     let y = whole.model.predict(x.clone()).unwrap().tensor::<2>().unwrap();
-    let rows = |data: TensorData| data.convert_dtype(DType::F64).into_vec::<f64>().unwrap();
+    let rows = |data: TensorData| data.convert_dtype(DType::F64).try_into_vec::<f64>().unwrap();
     let inputs: Vec<Vec<Vec<f64>>> = vec![vec![vec![f64::from(0.3f32); 3]; 4]; 2];
     assert_eq!(rows(x.into_data()), inputs.concat().concat());
     let outputs: Vec<Vec<f64>> = rows(y.into_data()).chunks(2).map(<[f64]>::to_vec).collect();

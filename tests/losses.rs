@@ -26,6 +26,10 @@ struct Fixture {
 
 impl Fixture {
     fn load() -> Self {
+        Self::on(Device::flex())
+    }
+
+    fn on(device: Device) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/losses");
         let manifest = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
         let arrays = npz::read(&folder.join("numbers.npz")).unwrap();
@@ -33,7 +37,7 @@ impl Fixture {
         Self {
             manifest: serde_json::from_str(&manifest).unwrap(),
             numbers: numbers.numbers().unwrap().iter().collect(),
-            device: Device::flex(),
+            device,
         }
     }
 
@@ -96,10 +100,9 @@ fn run(fixture: &Fixture, case: &Json) -> Result<(Value, Vec<f32>)> {
     if dtype == "float16" {
         y_pred = y_pred.cast(DType::F16)?;
     }
-    let on_device = |value: Value| value.to_device(&leaf.device());
-    let y_true = on_device(fixture.value(given(0)).unwrap())?;
-    let weight = fixture.value(given(2)).map(on_device).transpose()?;
-    let y_pred = y_pred.with_mask(fixture.value(given(3)).map(on_device).transpose()?);
+    let y_true = fixture.value(given(0)).unwrap();
+    let weight = fixture.value(given(2));
+    let y_pred = y_pred.with_mask(fixture.value(given(3)));
     let value = loss.call(&y_true, &y_pred, weight.as_ref())?;
     let count = value.shape().iter().product();
     let gradients = value.clone().reshape(&[count])?.float::<1>()?.sum().backward();
@@ -109,11 +112,19 @@ fn run(fixture: &Fixture, case: &Json) -> Result<(Value, Vec<f32>)> {
 
 #[test]
 fn values_and_gradients_are_those_of_keras() {
-    let fixture = Fixture::load();
+    compare(&Fixture::on(Device::flex()));
+}
+
+#[test]
+fn they_are_on_another_backend() {
+    compare(&Fixture::on(Device::ndarray()));
+}
+
+fn compare(fixture: &Fixture) {
     let mut wrong = Vec::new();
     for (number, case) in fixture.list("cases").iter().enumerate() {
         let (expected, shape, _) = fixture.array(&case["arrays"][4]).unwrap();
-        let problem = match run(&fixture, case) {
+        let problem = match run(fixture, case) {
             Err(error) => Some(error.to_string()),
             Ok((value, _)) if value.shape() != shape => Some(format!("shape {:?}", value.shape())),
             Ok((value, gradient)) => apart(&numbers(value), expected).or_else(|| {
@@ -161,11 +172,13 @@ fn configs_are_those_of_keras() {
         if case.get("wrapper").is_some() {
             continue;
         }
-        // What is read and written again: the word for no reduction is the only one of two.
         let written = Loss::from(loss.known().unwrap().class()).write();
         let known = Described::from(loss.known().unwrap().clone()).write();
         let mut expected = json["config"].as_object().unwrap().clone();
         for (key, value) in known["config"].as_object().unwrap() {
+            // Keras takes some settings that it does not write.
+            let class = loss.known().unwrap().class();
+            assert!(fixture.manifest["settings"][class].as_array().unwrap().contains(&key.as_str().into()));
             let default = expected.entry(key.clone()).or_insert_with(|| written["config"][key].clone());
             let same =
                 *default == *value || default.as_f64().is_some_and(|number| Some(number) == value.as_f64());

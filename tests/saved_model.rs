@@ -13,11 +13,20 @@ use npz::Array;
 mod common;
 
 #[path = "../src/bin/burn-keras/npz.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the program uses more of it")]
 mod npz;
 
-const FIXTURES: &[&str] =
-    &["dense_bn", "old_optimizer", "recurrent", "nested", "attention", "words", "learnt", "tabular"];
+const FIXTURES: &[&str] = &[
+    "dense_bn",
+    "old_optimizer",
+    "recurrent",
+    "nested",
+    "attention",
+    "words",
+    "learnt",
+    "tabular",
+    "ranges",
+];
 
 fn fixtures() -> PathBuf {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/saved_model");

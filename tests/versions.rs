@@ -9,7 +9,7 @@ mod common;
 #[path = "common/judged.rs"]
 mod judged;
 #[path = "../src/bin/burn-keras/npz.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the program uses more of it")]
 mod npz;
 #[path = "common/versions.rs"]
 mod versions;
@@ -103,18 +103,29 @@ const WAYS: &[Way] = &[
         takes: |_, fixture| !fixture.has_tensorflow(),
     },
     Way {
+        label: "`.keras` for Keras 2",
+        name: "keras_for_keras2",
+        ending: ".keras",
+        target: Target::Keras2,
+        state: true,
+        readers: KERAS_2,
+        takes: |_, fixture| !REFUSED.contains(&fixture.model()),
+    },
+    Way {
         label: "`.h5` for Keras 2",
         name: "h5_for_keras2",
         ending: ".h5",
         target: Target::Keras2,
         state: true,
-        readers: &["2.15.0", "2.21.0"],
+        readers: KERAS_2,
         takes: |_, fixture| !REFUSED.contains(&fixture.model()),
     },
 ];
 
-/// What does not go back to the version that it came from: `Nadam` has the order of today, Keras 3.0 does not
-/// open slices of its own either, and it does not find the layers of a `Bidirectional` that was written here.
+const KERAS_2: &[&str] = &["2.13.1", "2.14.0", "2.15.0", "2.21.0"];
+
+/// What does not go back to the version that it came from: `Nadam` has the order of today, and Keras 3.0 opens no
+/// slices and no `Bidirectional`, not even in the files that it wrote itself.
 const NOT_BACK: &[(&str, &str)] = &[
     ("3.0.5", "nadam"),
     ("3.3.3", "nadam"),
@@ -123,12 +134,12 @@ const NOT_BACK: &[(&str, &str)] = &[
     ("3.0.5", "recurrent"),
 ];
 
-/// Models that Keras 2 would run in another way, or cannot describe: a masked `TimeDistributed`, slices.
-const REFUSED: &[&str] = &["operators", "recurrent", "attention"];
+/// Models that Keras 2 would run in another way: with masks in `TimeDistributed` and `MultiHeadAttention`.
+const REFUSED: &[&str] = &["recurrent", "attention"];
 
 /// Writes the fixtures that a version of Keras is to open, and lists them for it.
 fn write_for(reader: &str, folder: &Path) -> PathBuf {
-    let (mut written, mut refused) = (Vec::new(), Vec::new());
+    let (mut written, mut refused, mut told) = (Vec::new(), Vec::new(), 0);
     let ways = WAYS.iter().filter(|way| way.readers.contains(&reader));
     for fixture in versions::all().iter().filter(|fixture| matches!(fixture.kind(), "keras" | "h5")) {
         for way in ways.clone().filter(|way| (way.takes)(reader, fixture)) {
@@ -136,9 +147,18 @@ fn write_for(reader: &str, folder: &Path) -> PathBuf {
             std::fs::create_dir_all(&file).unwrap();
             let file = file.join(format!("{}{}", fixture.model(), way.ending));
             let options = SaveOptions::new().target(way.target);
-            if let Err(error) = load(fixture).and_then(|model| model.save_with(&file, &options)) {
-                refused.push(error.to_string());
-                continue;
+            match load(fixture).and_then(|model| model.save_with(&file, &options)) {
+                Err(error) => {
+                    refused.push(error.to_string());
+                    continue;
+                }
+                Ok(report)
+                    if reader == "2.13.1" && report.changes.iter().any(|it| it.what.contains("2.13")) =>
+                {
+                    told += 1;
+                    continue;
+                }
+                Ok(_) => {}
             }
             written.push(json!({
                 "file": file,
@@ -148,6 +168,7 @@ fn write_for(reader: &str, folder: &Path) -> PathBuf {
             }));
         }
     }
+    assert_eq!(told > 0, reader == "2.13.1", "{told} are told not to be for 2.13");
     let list = folder.join("list.json");
     std::fs::write(&list, Json::from(written).to_string()).unwrap();
     assert!(refused.is_empty(), "{} could not be written:\n{}", refused.len(), refused.join("\n"));
@@ -158,7 +179,7 @@ fn write_for(reader: &str, folder: &Path) -> PathBuf {
 fn real_kerases_open_what_we_wrote() {
     let every = std::env::var_os("BURN_KERAS_EVERY_VERSION").is_some();
     let readers: &[&str] = match every {
-        true => &["2.15.0", "2.21.0", "3.0.5", "3.3.3", "3.6.0", "3.10.0", "3.15.1"],
+        true => &["2.13.1", "2.14.0", "2.15.0", "2.21.0", "3.0.5", "3.3.3", "3.6.0", "3.10.0", "3.15.1"],
         false => &["2.21.0", "3.15.1"],
     };
     let mut failed = Vec::new();

@@ -17,7 +17,7 @@ use burn_keras::{
 };
 
 use common::script;
-use damage::{Random, fixture, mutate, watched};
+use damage::fixture;
 
 /// Kernels with axes in another order, inner models, cells, two types, and optimizers.
 const MODELS: [&str; 6] = [
@@ -28,6 +28,9 @@ const MODELS: [&str; 6] = [
     "dtypes/bfloat16_dense.keras",
     "dtypes/float16_images.keras",
 ];
+
+/// What legacy HDF5 files are refused for.
+const HAS_NO_LEGACY: &str = "dtypes/bfloat16_dense.keras";
 
 /// The endings of all kinds, and whether the state of an optimizer goes into them.
 const KINDS: [(&str, bool); 5] =
@@ -87,6 +90,9 @@ fn every_kind_holds_all() {
         let expected = state(&model);
         for (ending, has_optimizer) in KINDS {
             let path = folder.path().join(format!("model.{ending}"));
+            if ending == "h5" && name == HAS_NO_LEGACY {
+                continue;
+            }
             model.save_weights(&path).unwrap();
             let mut other = fresh(&model);
             let report = other.load_weights(&path).unwrap();
@@ -100,7 +106,15 @@ fn every_kind_holds_all() {
         }
         for target in [Target::Keras2, Target::Keras3] {
             let path = folder.path().join("legacy.hdf5");
-            model.save_weights_with(&path, &SaveOptions::new().target(target)).unwrap();
+            let saved = model.save_weights_with(&path, &SaveOptions::new().target(target));
+            if name == HAS_NO_LEGACY {
+                let problems = saved.unwrap_err().problems().map(ToString::to_string).collect::<Vec<_>>();
+                let message = "kernel: no Keras reads variables of type bfloat16 in a legacy HDF5 file";
+                assert!(problems.len() > 1 && problems[0].ends_with(message), "{problems:?}");
+                assert!(!path.exists());
+                continue;
+            }
+            saved.unwrap();
             let mut other = fresh(&model);
             other.load_weights(&path).unwrap();
             assert_eq!(state(&other), variables(expected.clone()), "{name} {target:?}");
@@ -435,32 +449,6 @@ fn an_index_leads_only_to_its_own_files() {
     assert!(error.to_string().contains("layers/nothing/vars"), "{error}");
 }
 
-#[test]
-fn damaged_files_are_refused_in_peace() {
-    let (model, folder) = (load("graph/trained_conv.keras"), tempfile::tempdir().unwrap());
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    for ending in ["safetensors", "bpk", "weights.json"] {
-        let path = folder.path().join(format!("model.{ending}"));
-        model.save_weights(&path).unwrap();
-        let sound = std::fs::read(&path).unwrap();
-        for turn in 0..1_000 {
-            let mut bytes = sound.clone();
-            // Most of it is numbers, which are never wrong.
-            let rest = bytes.split_off(bytes.len().min(if turn % 4 == 0 { bytes.len() } else { 1_500 }));
-            mutate(&mut bytes, &sound, &mut random);
-            bytes.extend(rest);
-            std::fs::write(&path, &bytes).unwrap();
-            watched(&format!("{ending}: mutation {turn}"), 48.0, || {
-                let Ok(weights) = KerasWeights::open(&path, &Limits::default()) else { return };
-                for tensor in weights.datasets() {
-                    let _ = weights.read(&tensor.path);
-                }
-                let _ = KerasFile::open(&path, &Limits::default());
-            });
-        }
-    }
-}
-
 /// Keras opens what we wrote and finds the same numbers; what it then writes we open and find them, too.
 #[test]
 fn real_keras_opens_and_writes_the_same_files() {
@@ -472,7 +460,7 @@ fn real_keras_opens_and_writes_the_same_files() {
         let (model, folder) = (load(name), folder.join(Path::new(name).file_stem().unwrap()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::copy(fixture(name), folder.join("model.keras")).unwrap();
-        for (ending, _) in KINDS {
+        for (ending, _) in KINDS.iter().filter(|it| it.0 != "h5" || *name != HAS_NO_LEGACY) {
             model.save_weights(folder.join(format!("ours.{ending}"))).unwrap();
         }
         // As large as the largest, and saved twice, so that the names are not the first ones.

@@ -6,7 +6,7 @@
 
 mod encode;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use bytes::Bytes;
@@ -31,6 +31,8 @@ pub(crate) struct H5Builder {
 enum Object {
     Group(Attributes),
     Dataset(usize),
+    /// Another name of the object at this path.
+    Link(String),
 }
 
 struct Dataset {
@@ -65,7 +67,7 @@ impl H5Builder {
         self.parents(path)?;
         match self.objects.entry(path.into()).or_insert_with(|| Object::Group(Attributes::new())) {
             Object::Group(present) => present.extend(attributes),
-            Object::Dataset(_) => return Err(taken(path)),
+            Object::Dataset(_) | Object::Link(_) => return Err(taken(path)),
         }
         Ok(())
     }
@@ -109,6 +111,23 @@ impl H5Builder {
         Ok(())
     }
 
+    /// Adds another name of an object, and the groups above the name: a hard link. The object is one that
+    /// comes later by its path.
+    ///
+    /// # Errors
+    /// When there is something at the path already, or the object cannot come later.
+    pub(crate) fn link(&mut self, path: &str, object: &str) -> Result<()> {
+        self.parents(path)?;
+        if path.is_empty() || self.objects.contains_key(path) {
+            return Err(taken(path));
+        }
+        if object <= path {
+            return Err(Error::input(format_args!("{path:?} cannot be another name of {object:?}")));
+        }
+        self.objects.insert(path.into(), Object::Link(object.into()));
+        Ok(())
+    }
+
     fn parents(&mut self, path: &str) -> Result<()> {
         if path.is_empty() {
             return Ok(());
@@ -120,7 +139,7 @@ impl H5Builder {
             let parent = path.get(..end).unwrap_or_default();
             match self.objects.get(parent) {
                 Some(Object::Group(_)) => {}
-                Some(Object::Dataset(_)) => return Err(taken(parent)),
+                Some(Object::Dataset(_) | Object::Link(_)) => return Err(taken(parent)),
                 None => drop(self.objects.insert(parent.into(), Object::Group(Attributes::new()))),
             }
         }
@@ -136,6 +155,12 @@ impl H5Builder {
         let mut encoder = Encoder::new();
         let mut members: BTreeMap<&str, Vec<(&str, Entry)>> = BTreeMap::new();
         let mut root = None;
+        let linked = self.objects.values().filter_map(|object| match object {
+            Object::Link(object) => Some(object.as_str()),
+            _ => None,
+        });
+        let linked: BTreeSet<&str> = linked.collect();
+        let mut known: BTreeMap<&str, Entry> = BTreeMap::new();
         // Backwards, every object comes before the group that it is in.
         for (path, object) in self.objects.iter().rev() {
             let entry = match object {
@@ -154,8 +179,15 @@ impl H5Builder {
                     ),
                     None => continue,
                 },
+                Object::Link(object) => match known.get(object.as_str()) {
+                    Some(entry) => Ok(encoder.link(*entry)),
+                    None => Err(Error::input(format_args!("another name of {object:?}, which is not there"))),
+                },
             };
             let entry = entry.map_err(|error| error.at(format_args!("{path:?}")))?;
+            if linked.contains(path.as_str()) {
+                known.insert(path, entry);
+            }
             if path.is_empty() {
                 root = Some(entry);
             } else {

@@ -152,6 +152,8 @@ pub(crate) struct Store {
     /// The attributes of every group; the root is `""`.
     pub(crate) groups: BTreeMap<String, Attributes>,
     pub(crate) tensors: BTreeMap<String, Stored>,
+    /// Other names of groups, in a file that is to be written: an object for each that comes later by its path.
+    pub(crate) links: BTreeMap<String, String>,
 }
 
 impl Store {
@@ -177,6 +179,7 @@ impl From<H5File> for Store {
             tensor.attributes = dataset.attributes.clone();
             (path.clone(), tensor)
         };
-        Self { groups: file.groups().clone(), tensors: file.datasets().iter().map(tensor).collect() }
+        let tensors = file.datasets().iter().map(tensor).collect();
+        Self { groups: file.groups().clone(), tensors, ..Self::default() }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::kit::{as_float, squeeze_or_expand};
+use super::kit::{as_float, as_float_beside, squeeze_or_expand};
 use super::reduction::weighted;
 use super::{Custom, CustomLoss, Loss, Reduction};
 use crate::config::{Field, Json, Map, Object, Reader, function, wrapped};
@@ -230,7 +230,8 @@ impl Objective {
             Self::Keras(loss) => loss.call(y_true, y_pred, sample_weight),
             Self::Crossentropy => Loss::from(suiting(y_true, y_pred)).call(y_true, y_pred, sample_weight),
             Self::Custom { loss, reduction, is_function } => {
-                let (mut t, mut p) = (as_float(y_true, "y_true")?, as_float(y_pred, "y_pred")?);
+                let mut t = as_float_beside(y_pred, y_true, "y_true")?;
+                let mut p = as_float(y_pred, "y_pred")?;
                 if *is_function {
                     (t, p) = squeeze_or_expand(t, p)?;
                 }

@@ -32,6 +32,11 @@ pub(super) fn as_float(value: &Value, name: &str) -> Result<Value> {
     float.map_err(|error| error.at(name))
 }
 
+/// A value as floats where another one is: Burn mixes no devices.
+pub(super) fn as_float_beside(other: &Value, value: &Value, name: &str) -> Result<Value> {
+    as_float(value, name)?.to_device(&other.device())
+}
+
 /// Keras' rule for ranks that differ by one: an axis of 1 at the end goes, or is added to a vector.
 pub(super) fn squeeze_or_expand(a: Value, b: Value) -> Result<(Value, Value)> {
     if a.rank() == b.rank() + 1 {

@@ -46,7 +46,7 @@ pub use targets::class_weights;
 use crate::config::{Described, Field, Json, brief, classes};
 use crate::error::{Error, Result};
 use crate::value::Value;
-use kit::{as_float, squeeze_or_expand};
+use kit::{as_float, as_float_beside, squeeze_or_expand};
 
 /// A loss: an object of `keras.losses`, by name or with its settings, or none.
 ///
@@ -178,7 +178,8 @@ impl AnyLoss {
     /// # Errors
     /// When the loss is not for values of these shapes.
     pub fn values(&self, y_true: &Value, y_pred: &Value) -> Result<Value> {
-        let (y_true, y_pred) = squeeze_or_expand(as_float(y_true, "y_true")?, as_float(y_pred, "y_pred")?)?;
+        let y_true = as_float_beside(y_pred, y_true, "y_true")?;
+        let (y_true, y_pred) = squeeze_or_expand(y_true, as_float(y_pred, "y_pred")?)?;
         self.objective().values(y_true, y_pred)
     }
 }

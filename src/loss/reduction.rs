@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::kit::{as_float, squeeze_or_expand};
+use super::kit::{as_float_beside, squeeze_or_expand};
 use crate::config::{Field, Json, Reader, refuse};
 use crate::error::Result;
 use crate::map_float;
@@ -56,12 +56,13 @@ pub(super) fn weighted(
     sample_weight: Option<&Value>,
     reduction: Reduction,
 ) -> Result<Value> {
-    let mask = match (mask.cloned(), values.mask().cloned()) {
+    let mask = mask.map(|mask| mask.clone().to_device(&values.device())).transpose()?;
+    let mask = match (mask, values.mask().cloned()) {
         (Some(of_predictions), Some(of_losses)) => Some(of_predictions.and(of_losses)?),
         (one, other) => one.or(other),
     };
     let values = values.with_mask(None);
-    let weight = sample_weight.map(|weight| as_float(weight, "sample_weight")).transpose()?;
+    let weight = sample_weight.map(|weight| as_float_beside(&values, weight, "sample_weight")).transpose()?;
     let weight = match mask {
         Some(mask) => {
             let mask = mask_weights(mask, reduction)?;

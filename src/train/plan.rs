@@ -12,7 +12,7 @@ use crate::loss::CompileLoss;
 use crate::metric::CompileMetrics;
 use crate::model::KerasModel;
 use crate::optimizer::state::{Progress, from_keras, stored};
-use crate::optimizer::{Optimizer, parameters_of};
+use crate::optimizer::{AnyOptimizer, LossScaleOptimizer, Optimizer, parameters_of};
 
 /// What a compiled model is trained and measured with.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub loss: CompileLoss,
     pub metrics: CompileMetrics,
     pub steps_per_execution: usize,
+    /// Whether a loss of a batch is not the mean of those of its parts.
+    summed: bool,
     /// The paths of the variables that their layers update themselves.
     pub fixed: HashSet<String>,
 }
@@ -50,7 +52,8 @@ impl Plan {
         let variables = model.origin().description.variables.iter();
         let fixed = variables.filter(|variable| variable.is_fixed && variable.dtype.is_float());
         Ok(Self {
-            optimizer: settings.optimizer().clone(),
+            optimizer: scaled_if_stored_so(settings.optimizer().clone(), model)?,
+            summed: settings.is_summed(),
             loss,
             metrics,
             steps_per_execution: settings.steps(),
@@ -82,6 +85,12 @@ impl Plan {
         watched
     }
 
+    /// Whether the parts of a batch may be on several devices.
+    pub fn check_devices(&self) -> Result<()> {
+        let message = "a loss with the reduction \"sum\" or \"mean_with_sample_weight\" on several devices";
+        if self.summed { Err(Error::unsupported(message)) } else { Ok(()) }
+    }
+
     /// Whether the learning rate follows a schedule.
     pub fn has_schedule(&self) -> bool {
         self.optimizer
@@ -96,4 +105,16 @@ impl Plan {
     pub fn losses(&self, batch: &super::Batch, outputs: &[crate::Value]) -> Result<crate::loss::Losses> {
         self.loss.call(&batch.targets, outputs, &batch.sample_weight)
     }
+}
+
+/// The optimizer with the one around it that scales losses, where the file has the state of such a one: Keras puts
+/// it around by itself when the dtype policy is `mixed_float16`, and does not say so.
+fn scaled_if_stored_so(optimizer: Optimizer, model: &KerasModel) -> Result<Optimizer> {
+    let is_in = model.store().tensors.contains_key("optimizer/inner_optimizer/vars/0");
+    Ok(match optimizer.get()? {
+        Some(inner) if is_in && !matches!(inner, AnyOptimizer::LossScaleOptimizer(_)) => {
+            LossScaleOptimizer::new(inner.clone()).into()
+        }
+        _ => optimizer,
+    })
 }

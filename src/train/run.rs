@@ -1,7 +1,7 @@
 //! One training that goes on.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
@@ -18,10 +18,11 @@ use super::batch::Batch;
 use super::document::Document;
 use super::history::History;
 use super::looping::Sink;
+use super::plan::Plan;
 use super::rate::Rate;
 use super::running::Running;
 use super::state::State;
-use super::trainable::{Step, Trainable};
+use super::trainable::{Session, Step, Trainable, lock};
 use crate::callback::{Callback, Callbacks, End, Logs, Saved, Snapshot, Training, Watched};
 use crate::config::Json;
 use crate::error::{Error, Result};
@@ -53,6 +54,8 @@ impl Default for Feed {
 pub(crate) struct Run {
     components: Parts,
     learner: Learner<Trainable>,
+    plan: Arc<Plan>,
+    session: Arc<Mutex<Session>>,
     workers: Option<(MultiDevicesTrainStep<Trainable>, Vec<Device>)>,
     running: Running,
     feed: Feed,
@@ -83,15 +86,17 @@ impl Run {
         feed: Feed,
         sink: Sink,
     ) -> Self {
-        let model = learner.model();
+        let (plan, session) = learner.model().shared();
         {
-            let mut session = model.session();
+            let mut session = lock(&session);
             session.seed = Some(start.seed);
             session.step = start.step;
         }
         let workers = (devices.len() > 1).then(|| (MultiDevicesTrainStep::new(&devices), devices));
         Self {
-            running: Running::new(model.plan()),
+            running: Running::new(&plan),
+            plan,
+            session,
             components: Parts { rest: components },
             learner,
             workers,
@@ -125,6 +130,9 @@ impl Run {
         if self.components.rest.grad_accumulation.is_some_and(|batches| batches > 1) {
             let message = "gradients are accumulated by the optimizer: gradient_accumulation_steps";
             return Err(Error::unsupported(message));
+        }
+        if self.workers.is_some() {
+            self.plan.check_devices()?;
         }
         callbacks.on_train_begin(self)?;
         let mut batches = self.skipped(train)?;
@@ -228,7 +236,7 @@ impl Run {
         train: &'a dyn DataLoader<Batch>,
         batches: &mut Option<Batches<'a>>,
     ) -> Result<()> {
-        let group = self.learner.model().plan().steps_per_execution.max(1);
+        let group = self.plan.steps_per_execution.max(1);
         let mut told = self.at.batch;
         loop {
             let is_full = self.feed.steps_per_epoch.is_some_and(|steps| self.at.batch >= steps);
@@ -286,7 +294,7 @@ impl Run {
         }
         self.learner.lr_step();
         self.learner.optimizer_step(grads);
-        if let Some(error) = self.learner.model().session().error.take() {
+        if let Some(error) = lock(&self.session).error.take() {
             return Err(error);
         }
         let rate = self.learner.lr_current();
@@ -303,7 +311,7 @@ impl Run {
         let event = LearnerEvent::StartSplit { epoch_number: self.epoch + 1, total_items: valid.num_items() };
         self.tell(event, true)?;
         let model = self.learner.model().valid();
-        let mut running = Running::new(model.plan());
+        let mut running = Running::new(&self.plan);
         let mut batches = valid.iter();
         let mut count = 0;
         while self.feed.validation_steps.is_none_or(|steps| count < steps) {
@@ -327,11 +335,10 @@ impl Run {
     /// The present state.
     pub fn state(&mut self) -> Result<State> {
         let optimizer = Trainable::optimizer_of(&mut self.learner)?;
-        let model = self.learner.model();
-        let session = model.session();
+        let session = lock(&self.session);
         Ok(State {
-            model: model.model().valid(),
-            plan: model.shared_plan(),
+            model: self.learner.model().model().valid(),
+            plan: Arc::clone(&self.plan),
             optimizer,
             iterations: session.iterations,
             rate: session.rate,
@@ -405,7 +412,7 @@ impl Training for Run {
     }
 
     fn watched(&self) -> Vec<Watched> {
-        let mut watched = self.learner.model().plan().watched(self.feed.validates);
+        let mut watched = self.plan.watched(self.feed.validates);
         watched.extend(self.adds.iter().cloned());
         watched
     }
@@ -423,18 +430,15 @@ impl Training for Run {
     }
 
     fn learning_rate(&self) -> Result<f64> {
-        let model = self.learner.model();
-        let session = model.session();
-        Rate::next(model.plan(), &session)
+        Rate::next(&self.plan, &lock(&self.session))
     }
 
     fn set_learning_rate(&mut self, rate: f64) -> Result<()> {
-        let model = self.learner.model();
-        if model.plan().has_schedule() {
+        if self.plan.has_schedule() {
             let message = "the learning rate follows a schedule, and cannot be set";
             return Err(Error::input(message));
         }
-        model.session().rate = Some(f64::from(rate as f32));
+        lock(&self.session).rate = Some(f64::from(rate as f32));
         Ok(())
     }
 
@@ -451,8 +455,7 @@ impl Training for Run {
 
     fn restore(&mut self, snapshot: &dyn Snapshot) -> Result<()> {
         let state = snapshot.as_any().downcast_ref::<State>();
-        let own = self.learner.model().shared_plan();
-        let state = state.filter(|state| Arc::ptr_eq(&state.plan, &own));
+        let state = state.filter(|state| Arc::ptr_eq(&state.plan, &self.plan));
         let state = state.ok_or_else(|| Error::input("a snapshot of another training"))?;
         Trainable::replace(&mut self.learner, &state.model);
         Ok(())

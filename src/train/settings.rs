@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::plan::Plan;
 use crate::config::{Class, Described, Field};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{self, CompileLoss};
 use crate::metric::{CompileMetrics, CustomMetrics};
 use crate::model::KerasModel;
@@ -182,6 +183,21 @@ impl Compile {
         (loss, CompileMetrics::new(metrics, weighted, outputs, &custom.metrics))
     }
 
+    /// Whether a loss is reduced otherwise than to a mean over all examples.
+    pub(crate) fn is_summed(&self) -> bool {
+        fn any(json: &Json) -> bool {
+            match json {
+                Json::Array(items) => items.iter().any(any),
+                Json::Object(items) => items.iter().any(|(key, value)| match value.as_str() {
+                    Some(word) => key == "reduction" && ["sum", "mean_with_sample_weight"].contains(&word),
+                    None => any(value),
+                }),
+                _ => false,
+            }
+        }
+        any(&self.loss.0)
+    }
+
     pub(crate) fn steps(&self) -> usize {
         self.steps_per_execution.max(1)
     }
@@ -228,15 +244,42 @@ impl Compile {
     }
 }
 
+impl From<&Compile> for Compile {
+    fn from(settings: &Compile) -> Self {
+        settings.clone()
+    }
+}
+
 impl KerasModel {
     /// Sets what the model is trained with, as Keras' `compile`. The state of an earlier optimizer is gone.
     ///
+    /// What is not of Keras is kept, and asked for when the model is trained.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use burn_keras::build::{Dense, Input, Sequential};
+    /// use burn_keras::optimizer::Adam;
+    /// use burn_keras::train::Compile;
+    ///
+    /// let mut model = Sequential::new().with(Input::new([4])).with(Dense::new(1)).build(&Device::flex())?;
+    /// model.compile(Compile::new(Adam::new().learning_rate(0.01), "mse").metrics(["mae"]))?;
+    /// assert!(model.compile(Compile::new("adam", [("other", "mse")])).is_err());
+    /// # Ok::<(), burn_keras::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// When a setting is not one of Keras, all of them at once.
-    pub fn compile(&mut self, settings: &Compile) -> Result<()> {
+    /// When Keras would refuse a setting; all of them at once. The model is then as it was.
+    pub fn compile(&mut self, settings: impl Into<Compile>) -> Result<()> {
+        let settings = settings.into();
         let mut config = self.file().config().clone();
         config["compile_config"] = Json::Object(settings.json());
         let model = self.without_optimizer_state();
+        if let Err(error) = Plan::of(&settings, &model, &Custom::default()) {
+            // What is only unknown here may be known when it trains.
+            if error.problems().any(|problem| problem.kind() != ErrorKind::Unsupported) {
+                return Err(error);
+            }
+        }
         *self = model.with_file(model.file().with_config(config), model.store().clone());
         Ok(())
     }

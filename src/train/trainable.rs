@@ -89,7 +89,7 @@ impl fmt::Debug for Errand {
 
 type Updates = Arc<Mutex<Vec<(ThreadId, HashMap<String, Value>)>>>;
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -184,12 +184,9 @@ impl Trainable {
         &self.plan
     }
 
-    pub(crate) fn shared_plan(&self) -> Arc<Plan> {
-        Arc::clone(&self.plan)
-    }
-
-    pub(crate) fn session(&self) -> MutexGuard<'_, Session> {
-        lock(&self.session)
+    /// What all copies of it share.
+    pub(crate) fn shared(&self) -> (Arc<Plan>, Arc<Mutex<Session>>) {
+        (Arc::clone(&self.plan), Arc::clone(&self.session))
     }
 
     /// The same with another model of the same description.

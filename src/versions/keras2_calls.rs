@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::keras2_functions::function;
+use super::keras2_functions::{SLICED, function, slices};
 use super::keras2_masks::{ANOTHER_MASK, Both, Mask, Masks, Silence, silence, takes_mask};
 use super::keras2_refused::check_call;
 use super::portable::{freeze, is_model, layer_row, object, place};
@@ -251,13 +251,21 @@ impl<'a> Graph<'a> {
     }
 
     fn operation(&self, entry: &Entry<'a>) -> Result<Json> {
-        let function = function(&entry.object)?;
-        let nodes = entry.calls.iter().map(|call| function.call(call, &|tree| self.argument(tree)));
+        let calls = entry.calls.iter();
+        let (class, function, nodes) = if entry.object.class == SLICED {
+            let nodes =
+                calls.map(|call| slices(call, &|tree| self.argument(tree))).collect::<Result<Json>>()?;
+            ("SlicingOpLambda", "__operators__.getitem", nodes)
+        } else {
+            let function = function(&entry.object)?;
+            let nodes = calls.map(|call| function.call(call, &|tree| self.argument(tree)));
+            ("TFOpLambda", function.name, nodes.collect::<Result<Json>>()?)
+        };
         Ok(json!({
-            "class_name": "TFOpLambda",
-            "config": {"name": entry.name, "trainable": true, "dtype": "float32", "function": function.name},
+            "class_name": class,
+            "config": {"name": entry.name, "trainable": true, "dtype": "float32", "function": function},
             "name": entry.name,
-            "inbound_nodes": nodes.collect::<Result<Json>>()?,
+            "inbound_nodes": nodes,
         }))
     }
 

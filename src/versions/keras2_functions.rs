@@ -296,3 +296,40 @@ impl Function {
         }
     }
 }
+
+/// The operation of brackets behind a tensor, for which Keras 2 has a layer of its own.
+pub(super) const SLICED: &str = "GetItem";
+
+/// `[layer, call, output, arguments]` of such a layer.
+pub(super) fn slices(call: &Call, write: &dyn Fn(&Tree<Named>) -> Result<Json>) -> Result<Json> {
+    let [(_, tensor @ Tree::Leaf(_)), (_, key)] = call.arguments.as_slice() else {
+        return Err(Error::unsupported("brackets behind something that is no tensor"));
+    };
+    let key = slice(key).ok_or_else(|| {
+        Error::unsupported("Keras 2 takes nothing but whole numbers and slices in brackets")
+    })?;
+    let mut node = write(tensor)?;
+    if let Some(items) = node.as_array_mut() {
+        items.push(json!({"slice_spec": key}));
+    }
+    Ok(node)
+}
+
+fn slice(key: &Tree<Named>) -> Option<Json> {
+    match key {
+        Tree::Constant(json) => slice_of(json),
+        Tree::List(items) => items.iter().map(slice).collect(),
+        _ => None,
+    }
+}
+
+fn slice_of(json: &Json) -> Option<Json> {
+    match json {
+        Json::Array(items) => items.iter().map(slice_of).collect(),
+        Json::Object(fields) if fields.get("class_name")? == "__slice__" => {
+            let ends = fields.get("config")?.as_object()?;
+            ends.values().all(|end| end.is_null() || end.is_i64()).then(|| ends.clone().into())
+        }
+        number => number.is_i64().then(|| number.clone()),
+    }
+}

@@ -517,7 +517,9 @@ impl<'a> Optimizer<'a> {
         let is_keras2 = layout == Layout::Keras2;
         match role {
             Role::Scalar(name) if is_keras2 => format!("{name}:0"),
-            Role::Scalar(name) if SCALING.contains(name) => format!("loss_scale_optimizer/{name}"),
+            Role::Scalar(name) if SCALING.contains(name) => {
+                format!("loss_scale_optimizer/{}", name.trim_start_matches("outer_"))
+            }
             Role::Scalar(name) => format!("{own}/{name}"),
             Role::Slot(slot, variable) => {
                 let path = trainable.get(*variable).map_or("", |(path, _)| path.trim_end_matches(":0"));

@@ -26,8 +26,8 @@ pub enum Target {
     /// Keras 3, all of what it can say.
     #[default]
     Keras3,
-    /// Keras 2.15 and `tf_keras`; what they cannot say is refused by name. Keras 2.13 and 2.14 read the
-    /// description in such a `.keras` archive, but look for its weights elsewhere.
+    /// Keras 2.14, 2.15 and `tf_keras`; what they cannot say is refused by name. Keras 2.13 opens such a file, too,
+    /// but for `.keras` archives whose layers it counts otherwise, which saving tells.
     Keras2,
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Resolved, WeightsFile, optimizer, planned};
 use crate::config::{Json, Map, Object};
 use crate::error::{Error, Problems, Result};
-use crate::file::h5::{Attribute, Attributes};
+use crate::file::h5::{Attribute, Attributes, ElementType};
 use crate::file::store::{Store, is_below};
 use crate::keras_file::{Description, KERAS_VERSION};
 use crate::layer::Variable;
@@ -183,15 +183,24 @@ pub(super) fn set_names(attributes: &mut Attributes, key: &str, names: Vec<Strin
 }
 
 /// The tree of a legacy file below the group `root`, from tensors under the paths of Keras 3.
+///
+/// # Errors
+/// When variables are of a type that such a file cannot name: no Keras reads them there, not even those that it
+/// wrote itself.
 pub(crate) fn tree(store: &Store, description: &Description, root: &str, target: Target) -> Result<Store> {
     let mut tree = Store::default();
     let mut layers = Vec::new();
+    let mut problems = Problems::default();
     for layer in wanted(description) {
         let group = below(root, &layer.name);
         let mut weights = Vec::new();
         for LegacyVariable { variable, name, .. } in &layer.variables {
             let path = variable.dataset();
             let tensor = store.tensors.get(&path).ok_or_else(|| Error::weights("missing").at(path))?;
+            if tensor.element == ElementType::BF16 {
+                let message = "no Keras reads variables of type bfloat16 in a legacy HDF5 file";
+                problems.push(Error::unsupported(message).at(name));
+            }
             let name = match target {
                 Target::Keras3 => name.clone(),
                 // As TensorFlow names outputs.
@@ -208,7 +217,7 @@ pub(crate) fn tree(store: &Store, description: &Description, root: &str, target:
     let attributes = tree.groups.entry(root.to_owned()).or_default();
     attributes.extend(signature(target));
     set_names(attributes, "layer_names", layers);
-    Ok(tree)
+    problems.finish().map(|()| tree)
 }
 
 /// What a legacy file says of who wrote it.

@@ -138,7 +138,8 @@ impl WeightsFile {
     ) -> Result<Resolved> {
         match (&self.layout, matching) {
             (Layout::Keras3, None | Some(Matching::Path)) => {
-                let mut found = renamed::resolve(&self.store, description);
+                let version = self.origin.keras_version.as_deref();
+                let mut found = renamed::resolve(&self.store, description, version);
                 optimizer::modernize(self, description, config, &mut found);
                 Ok(found)
             }

@@ -75,20 +75,22 @@ pub(super) fn of_objects(
         let tensor = tensors.get(objects.variable(node)?)?.clone();
         Some((SlotName { name, shape: tensor.shape.clone() }, tensor))
     };
-    let (layout, stored) = match objects.find(node, &["_variables"]) {
+    let (layout, orders) = match objects.find(node, &["_variables"]) {
         Some(list) => {
             let numbered = (0_usize..).map_while(|number| objects.find(list, &[&number.to_string()]));
             let named = numbered.map(|node| tensor(objects.full_name(node)?.to_owned(), node));
-            (Layout::Keras2, named.collect::<Option<(Vec<_>, Vec<_>)>>())
+            (Layout::Keras2, vec![named.collect()])
         }
         None => {
-            let steps = objects.find(node, &["iter"]).into_iter().map(|node| ("iter", node));
-            let slots = slots(objects, node, description, found);
-            let named = steps.chain(slots).map(|(name, node)| tensor(name.to_owned(), node));
-            (Layout::Legacy, named.collect())
+            let orders = slots(objects, node, description, found).map(|slots| {
+                let steps = objects.find(node, &["iter"]).into_iter().map(|node| ("iter", node));
+                let named = steps.chain(slots).map(|(name, node)| tensor(name.to_owned(), node));
+                named.collect::<Option<(Vec<_>, Vec<_>)>>()
+            });
+            (Layout::Legacy, orders.into())
         }
     };
-    let taken = stored.and_then(|(names, tensors)| {
+    let taken = orders.into_iter().flatten().find_map(|(names, tensors)| {
         let slots = |optimizer: &Json| from_layout(optimizer, layout, &names, &trainable(description));
         put(optimizer, slots, &tensors, &mut found.store)
     });
@@ -98,13 +100,13 @@ pub(super) fn of_objects(
 }
 
 /// What an optimizer of the old kind keeps beside variables: one kind after the other, each in the order of
-/// the variables.
+/// the variables; and one variable after the other, with all kinds of each. Names tell which it is.
 fn slots<'a>(
     objects: &'a Objects,
     optimizer: usize,
     description: &Description,
     found: &Resolved,
-) -> Vec<(&'a str, usize)> {
+) -> [Vec<(&'a str, usize)>; 2] {
     let variables = wanted(description).into_iter().flat_map(|layer| layer.variables);
     let order = variables.map(|it| found.source(&it.variable.dataset())).enumerate();
     let order: HashMap<String, usize> = order.map(|(at, key)| (key, at)).collect();
@@ -119,7 +121,10 @@ fn slots<'a>(
         slots.push((at, variable.copied(), kind, node));
     }
     slots.sort_unstable();
-    slots.into_iter().map(|(_, _, kind, node)| (kind, node)).collect()
+    let nodes = |slots: &[(_, _, &'a str, usize)]| slots.iter().map(|slot| (slot.2, slot.3)).collect();
+    let by_kind = nodes(&slots);
+    slots.sort_by_key(|slot| slot.1);
+    [by_kind, nodes(&slots)]
 }
 
 /// Brings the state in a `.keras` file of Keras 2 into the order of Keras 3.

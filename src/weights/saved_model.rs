@@ -8,6 +8,7 @@ use super::{Layout, WeightsFile};
 use crate::config::{Json, Map, json};
 use crate::error::Result;
 use crate::file::bundle::{Bundle, Objects};
+use crate::file::h5::ElementType;
 use crate::file::saved_model::{Keys, Resources, SavedModel};
 use crate::file::store::Store;
 use crate::limits::Limits;
@@ -88,6 +89,8 @@ impl Tables<'_> {
                 self.fill(config, node)?;
             } else if config.get("vocabulary").is_some_and(|words| !words.is_array()) {
                 self.fill_layer(config, node)?;
+            } else if config.get("bin_boundaries").is_some_and(Json::is_null) {
+                self.fill_boundaries(config, node)?;
             }
         }
         Ok(())
@@ -125,4 +128,59 @@ impl Tables<'_> {
         }
         Ok(())
     }
+
+    /// The limits of bins, which follow from the values that were seen.
+    fn fill_boundaries(&self, config: &mut Map<String, Json>, node: usize) -> Result<()> {
+        let objects = &self.saved.objects;
+        let summary = objects.find(node, &["summary"]).and_then(|node| objects.variable(node));
+        let summary = summary.and_then(|key| self.saved.bundle.tensors().get(key));
+        let bins = config.get("num_bins").and_then(Json::as_u64).filter(|bins| *bins > 0);
+        let (Some(summary), Some(bins)) = (summary, bins) else { return Ok(()) };
+        if summary.element != ElementType::F32 || summary.shape.first() != Some(&2) {
+            return Ok(());
+        }
+        let bytes = summary.read()?;
+        let numbers: Vec<f32> =
+            bytes.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)).collect();
+        let limits = boundaries(&numbers, bins).into_iter().map(|limit| json::number(limit.into()));
+        config.insert("bin_boundaries".to_owned(), limits.collect());
+        config.insert("num_bins".to_owned(), Json::Null);
+        Ok(())
+    }
+}
+
+/// The limits of bins that hold equal shares of what was seen. `summary` has values in ascending order, and
+/// then how many were near each.
+fn boundaries(summary: &[f32], bins: u64) -> Vec<f32> {
+    let (values, counts) = summary.split_at(summary.len() / 2);
+    let share = 1.0 / bins as f64;
+    let mut limits = if (values.len() as f64) * share < 1.0 {
+        values.to_vec()
+    } else {
+        let sums: Vec<f32> = counts
+            .iter()
+            .scan(0.0_f32, |sum, count| {
+                *sum += count;
+                Some(*sum)
+            })
+            .collect();
+        let total = sums.last().copied().unwrap_or(1.0);
+        let shares: Vec<f64> = sums.iter().map(|sum| f64::from(sum / total)).collect();
+        // No more than there are values; one more than there are bins where a share is rounded down.
+        let wanted = (0..).map(|bin: u32| f64::from(bin) * share).take_while(|start| *start < 1.0);
+        wanted.map(|start| between(share + start, &shares, values)).collect()
+    };
+    limits.pop();
+    limits
+}
+
+/// The value at a share, on the straight line between those of its neighbours.
+fn between(share: f64, shares: &[f64], values: &[f32]) -> f32 {
+    let value = |at: usize| values.get(at).copied().map_or(0.0, f64::from);
+    let after = shares.partition_point(|other| *other <= share);
+    let (Some(before), Some(end)) = (after.checked_sub(1), shares.get(after)) else {
+        return value(after.min(shares.len().saturating_sub(1))) as f32;
+    };
+    let start = shares.get(before).copied().unwrap_or_default();
+    ((value(after) - value(before)) / (end - start) * (share - start) + value(before)) as f32
 }

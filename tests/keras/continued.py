@@ -1,12 +1,14 @@
 """Training that one Keras began and another one goes on with.
 
 Usage: continued.py make DIR                     with tf_keras: files of models in training, and their next weights
+       continued.py make_old FILE.zip            the same in SavedModels, with the optimizers before Keras 2.11
        continued.py make3 FILE.zip               the same with Keras 3, and models that Keras 2 lacks words for
        continued.py judge LIBRARY DIR WRITTEN    with that module: trains what WRITTEN has of the same names further
 
 DIR has for every model the weights after MORE more steps, WRITTEN has files of any kind.
 """
 
+import contextlib
 import importlib
 import os
 import sys
@@ -31,6 +33,18 @@ KERAS2 = {
     "sgd_decay": (True, "SGD", {"momentum": 0.9, "nesterov": True, "decay": 0.1}, "h5"),
     "rmsprop": (False, "RMSprop", {"momentum": 0.5, "centered": True}, "h5"),
     "scaled": (False, "LossScaleOptimizer", {}, "h5"),
+}
+
+# Its optimizers before 2.11: the class and its arguments.
+OLD = {
+    "sgd": ("SGD", {"momentum": 0.9, "nesterov": True}),
+    "plain_sgd": ("SGD", {}),
+    "rmsprop": ("RMSprop", {"momentum": 0.5, "centered": True}),
+    "adam": ("Adam", {"learning_rate": 0.02, "amsgrad": True}),
+    "adadelta": ("Adadelta", {"learning_rate": 1.0}),
+    "adagrad": ("Adagrad", {"learning_rate": 0.1}),
+    "adamax": ("Adamax", {"learning_rate": 0.02}),
+    "ftrl": ("Ftrl", {"learning_rate": 0.1}),
 }
 
 # Name: the class and its arguments.
@@ -74,10 +88,10 @@ def model(keras):
     return keras.Model(x, y)
 
 
-def record(net, path):
+def record(net, path, **how):
     """Saves a model in training, and what its weights are some steps later."""
     train(net, range(STEPS))
-    net.save(path)
+    net.save(path, **how)
     train(net, range(STEPS, STEPS + MORE))
     np.savez(path.with_suffix(".npz"), *net.get_weights())
 
@@ -100,6 +114,26 @@ def make(folder):
         record(net, folder / f"{name}.{kind}")
 
 
+def make_old(archive):
+    import tf_keras as keras
+
+    with packed(archive) as folder:
+        for name, (class_name, arguments) in OLD.items():
+            keras.utils.set_random_seed(1)
+            net = model(keras)
+            net.compile(optimizer=of_keras2(keras, True, class_name, arguments), loss="mse")
+            record(net, folder / name, save_format="tf", save_traces=False)
+
+
+@contextlib.contextmanager
+def packed(archive):
+    """A folder that becomes an archive."""
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        yield Path(folder)
+        for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+            out.write(path, path.relative_to(folder))
+
+
 def of_keras3(keras, name, arguments):
     if "schedule" in arguments.values():
         arguments = arguments | {"learning_rate": keras.optimizers.schedules.ExponentialDecay(0.02, 2, 0.5)}
@@ -111,15 +145,13 @@ def of_keras3(keras, name, arguments):
 def make3(archive):
     import keras
 
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+    with packed(archive) as folder:
         for name, (class_name, arguments) in KERAS3.items():
             keras.utils.set_random_seed(1)
             net = model(keras)
             loss = keras.losses.Dice() if name == "dice" else keras.losses.Huber()
             net.compile(optimizer=of_keras3(keras, class_name, arguments), loss=loss, metrics=["mae"])
-            record(net, Path(folder) / f"{name}.keras")
-        for path in sorted(Path(folder).iterdir()):
-            out.write(path, path.name)
+            record(net, folder / f"{name}.keras")
 
 
 def judge(library, folder, written):
@@ -141,4 +173,4 @@ def judge(library, folder, written):
 
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
-    sys.exit({"make": make, "make3": make3, "judge": judge}[command](*map(Path if command != "judge" else str, arguments)))
+    sys.exit({"make": make, "make_old": make_old, "make3": make3, "judge": judge}[command](*map(Path if command != "judge" else str, arguments)))

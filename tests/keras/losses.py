@@ -5,6 +5,7 @@ Usage: losses.py OUTPUT_FOLDER     with keras (on JAX) installed
 All numbers go into one flat array; the manifest says which of them, in what shape, are what.
 """
 
+import inspect
 import json
 import os
 import sys
@@ -400,9 +401,12 @@ folder = Path(sys.argv[1])
 folder.mkdir(parents=True, exist_ok=True)
 np.savez_compressed(folder / "numbers.npz", numbers=np.concatenate(arrays.numbers))
 is_class = lambda known: isinstance(known, type) and issubclass(known, keras.losses.Loss) and known is not keras.losses.Loss
+classes = sorted(name for name in dir(keras.losses) if is_class(getattr(keras.losses, name)))
 manifest = {
     "keras": keras.__version__,
-    "classes": sorted(name for name in dir(keras.losses) if is_class(getattr(keras.losses, name))),
+    "classes": classes,
+    # What Keras takes in a config, written or not.
+    "settings": {name: sorted(inspect.signature(getattr(keras.losses, name)).parameters) for name in classes},
     "names": names,
     "cases": cases,
     "compiled": compiled,

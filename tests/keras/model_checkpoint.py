@@ -375,8 +375,7 @@ def judge(folder):
         else:
             net = keras.saving.load_model(folder / name)
         iterations = int(net.optimizer.iterations)
-        is_legacy = name.endswith(".h5") and not name.endswith(".weights.h5")
-        assert is_legacy or iterations == right["iterations"], f"{name}: {iterations} iterations"
+        assert iterations == right["iterations"], f"{name}: {iterations} iterations"
         most = float(np.abs(net.predict(x, verbose=0).ravel() - np.array(right["y"])).max())
         assert most <= 1e-5, f"{name}: differs by {most}"
 

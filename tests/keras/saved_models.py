@@ -91,9 +91,21 @@ def tabular():
     return keras.Model(x, layers.PReLU()(y(x)))
 
 
+def ranges():
+    """Bins of what was seen: of less than there are bins, of some, and of many values."""
+    x = keras.Input((1,))
+    outputs = []
+    for count, bins, mode in ((2, 5, "int"), (40, 4, "int"), (2000, 49, "int"), (500, 7, "one_hot")):
+        layer = layers.Discretization(num_bins=bins, output_mode=mode)
+        layer.adapt(random.normal(size=(count, 1)).astype("float32"))
+        outputs.append(layer(x))
+    return keras.Model(x, outputs)
+
+
 def inputs_of(model):
     for spec in model.inputs:
-        shape = (2, *spec.shape[1:])
+        # Many where a wrong limit would show.
+        shape = (200 if len(model.weights) == 4 and not model.trainable_weights else 2, *spec.shape[1:])
         if spec.dtype == tf.string:
             yield np.array(["blue", "unknown"]).reshape(shape)
         elif spec.dtype == tf.int64:
@@ -119,7 +131,7 @@ def write(folder, make):
     if make is old_optimizer:
         trained(model, keras.optimizers.legacy.Adam(0.01))
     for variable in (weight for weight in model.weights if isinstance(weight, tf.Variable)):
-        if variable.dtype.is_floating and make not in (learnt, tabular) and "moving" not in variable.name:
+        if variable.dtype.is_floating and make not in (learnt, tabular, ranges) and "moving" not in variable.name:
             variable.assign(random.normal(scale=0.5, size=variable.shape))
     # The functions that TensorFlow traces are not needed to read a model again, and take megabytes.
     model.save(os.path.join(folder, name), save_format="tf", save_traces=make is dense_bn)
@@ -143,6 +155,6 @@ if __name__ == "__main__":
     shutil.rmtree(target, ignore_errors=True)
     os.makedirs(target)
     os.chdir(target)
-    for make in (dense_bn, old_optimizer, recurrent, nested, attention, words, learnt, tabular):
+    for make in (dense_bn, old_optimizer, recurrent, nested, attention, words, learnt, tabular, ranges):
         write(target, make)
     os.remove("vocabulary.txt")

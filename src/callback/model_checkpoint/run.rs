@@ -81,7 +81,7 @@ impl Callback for ModelCheckpoint {
     fn on_epoch_end(&mut self, training: &mut dyn Training) -> Result<()> {
         self.with_run(|this, run| {
             tell(run.writer.outcomes(), training)?;
-            let epochs = training.epoch() as u64 + 1;
+            let epochs = training.epoch().saturating_add(1) as u64;
             let is_time = epochs.saturating_sub(run.looked.0) >= this.period as u64;
             let saves = this.save_freq == SaveFreq::Epoch && is_time;
             if saves { this.look(run, epochs, None, training) } else { Ok(()) }
@@ -142,7 +142,7 @@ impl ModelCheckpoint {
             return self.remember(run, training);
         }
 
-        let epoch = training.epoch() + 1;
+        let epoch = training.epoch().saturating_add(1);
         let path = run.path(epoch, batch, &logs, None)?;
         let entry = Entry { path, value: value.filter(|value| !value.is_nan()) };
         let comparable = entry.value.filter(|_| self.monitor.direction.is_some());
@@ -175,7 +175,7 @@ impl ModelCheckpoint {
                 (false, format!("{name} did not improve from {}", told(best)))
             }
             (_, Some(k)) if !self.results.shelf().admits(entry) => {
-                (false, format!("{name} is not among the best {k}: {}", told(entry.value)))
+                (false, format!("{name} is not among the best {k}"))
             }
             _ => (true, format!("saving model to {path}")),
         }
@@ -189,7 +189,7 @@ impl ModelCheckpoint {
         if is_best && self.restore_best_weights {
             run.best_snapshot = Some(snapshot.clone());
         }
-        let (epoch, path) = (training.epoch() + 1, &entry.path);
+        let (epoch, path) = (training.epoch().saturating_add(1), &entry.path);
         let done = (self.verbose > 0).then(|| format!("Epoch {epoch}: finished saving model to {path}"));
         let job = Job { entry, snapshot, what: self.what(), done };
         tell(run.writer.submit(job), training)?;
@@ -204,7 +204,7 @@ impl ModelCheckpoint {
         }
         // What failed may be the metrics.
         let logs = training.logs().unwrap_or_default();
-        let epoch = training.epoch() + 1;
+        let epoch = training.epoch().saturating_add(1);
         let batch = (self.save_freq != SaveFreq::Epoch).then_some(run.batch);
         let path = run.path(epoch, batch, &logs, Some(f64::NAN))?;
         if self.verbose > 0 {

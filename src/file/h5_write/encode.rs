@@ -32,6 +32,7 @@ pub(super) enum Target {
 }
 
 /// How a group refers to an object in it.
+#[derive(Clone, Copy)]
 pub(super) struct Entry {
     header: u64,
     /// Addresses of the B-tree and the local heap, if the object is a group.
@@ -192,6 +193,17 @@ impl Encoder {
         self.references.extend(header.references.into_iter().map(|(at, target)| (start + at, target)));
         self.out.extend(header.messages);
         Ok(address)
+    }
+
+    /// Another name of an object, which counts its names.
+    pub(super) fn link(&mut self, object: Entry) -> Entry {
+        const COUNT: usize = 4;
+        let at = usize::try_from(object.header).unwrap_or(usize::MAX).saturating_add(COUNT);
+        let count = self.out.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<4>);
+        if let Some(count) = count {
+            *count = u32::from_le_bytes(*count).saturating_add(1).to_le_bytes();
+        }
+        object
     }
 
     fn attributes(&mut self, header: &mut Header, attributes: &Attributes) -> Result<()> {

@@ -234,3 +234,28 @@ fn attributes_that_do_not_fit_are_refused_by_name() {
         assert!(error.to_string().starts_with("\"g\".attribute \"big\": "), "{error}");
     }
 }
+
+/// Objects of several names, groups with all that is in them, are read under each; their headers count them.
+#[test]
+fn hard_links_are_other_names() {
+    let mut builder = H5Builder::default();
+    builder.dataset("layers/a/vars/0", &[2], ElementType::U8, none()).unwrap();
+    builder.group("layers/a/vars", Attributes::from([("name".to_owned(), strings(&["x"]))])).unwrap();
+    for path in ["_one/a/vars", "_one/b/vars", "_two"] {
+        builder.link(path, "layers/a/vars").unwrap();
+    }
+    for (path, object) in [("_two", "layers"), ("_two/inside", "layers"), ("layers/z", "layers/a"), ("", "x")]
+    {
+        assert!(builder.link(path, object).is_err(), "{path}");
+    }
+    let bytes = write(builder, &BTreeMap::from([("layers/a/vars/0".to_owned(), vec![7, 9])]));
+    let file = H5File::open(bytes.clone(), &Limits::default()).unwrap();
+    for path in ["layers/a/vars", "_one/a/vars", "_one/b/vars", "_two"] {
+        assert_eq!(&file.read(&format!("{path}/0")).unwrap()[..], [7, 9], "{path}");
+        assert_eq!(file.groups()[path]["name"], strings(&["x"]));
+    }
+    assert_eq!(bytes.windows(8).filter(|header| **header == [1, 0, 2, 0, 4, 0, 0, 0]).count(), 1);
+    let mut builder = H5Builder::default();
+    builder.link("a", "b").unwrap();
+    assert!(builder.finish().is_err());
+}
