@@ -96,11 +96,13 @@ macro_rules! optimizer {
                 Self::default()
             }
 
-            $($(#[$field_meta])*
-            #[must_use]
-            pub fn $field(self, $field: impl Into<$ty>) -> Self {
-                Self { $field: $field.into(), ..self }
-            })*
+            $(
+                $(#[$field_meta])*
+                #[must_use]
+                pub fn $field(self, $field: impl Into<$ty>) -> Self {
+                    Self { $field: $field.into(), ..self }
+                }
+            )*
         }
     };
 }

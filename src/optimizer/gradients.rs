@@ -103,7 +103,7 @@ impl Optimizer {
                 let norm = sum.sqrt() / factor;
                 // Not a number when the norm is none, or not finite.
                 let divisor = (norm.clone() / clip).clamp_min(1.0) + (norm.clone() - norm);
-                module.visit(&mut Divide { grads: &mut grads, divisor: Divisor::Tensor(divisor) });
+                module.visit(&mut Divide { grads: &mut grads, divisor: Divisor::Tensor(Box::new(divisor)) });
             }
         }
         Ok(Some(grads))
@@ -152,7 +152,7 @@ struct Divide<'a> {
 
 enum Divisor {
     Number(f64),
-    Tensor(Tensor<1>),
+    Tensor(Box<Tensor<1>>),
 }
 
 impl ModuleVisitor for Divide<'_> {
@@ -160,7 +160,7 @@ impl ModuleVisitor for Divide<'_> {
         let Some(grad) = self.grads.remove::<D>(param.id) else { return };
         let grad = match &self.divisor {
             Divisor::Number(number) => grad / *number,
-            Divisor::Tensor(tensor) => grad / tensor.clone().unsqueeze(),
+            Divisor::Tensor(tensor) => grad / tensor.as_ref().clone().unsqueeze(),
         };
         self.grads.register(param.id, grad);
     }

@@ -26,7 +26,8 @@
 //! [`prepare`](Optimizer::prepare).
 //!
 //! The rules are those of Keras 3.15, computed in `float32`. As in Keras on TensorFlow, a variable without a
-//! gradient stays as it is.
+//! gradient stays as it is. The steps are counted for each parameter, as in Burn: for one whose first gradient
+//! comes later than those of others, Keras has counted further.
 
 mod config;
 mod gradients;

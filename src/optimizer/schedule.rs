@@ -63,11 +63,13 @@ macro_rules! schedule {
                 Self::default()
             }
 
-            $($(#[$field_meta])*
-            #[must_use]
-            pub fn $field(self, $field: impl Into<$ty>) -> Self {
-                Self { $field: $field.into(), ..self }
-            })*
+            $(
+                $(#[$field_meta])*
+                #[must_use]
+                pub fn $field(self, $field: impl Into<$ty>) -> Self {
+                    Self { $field: $field.into(), ..self }
+                }
+            )*
         }
         impl From<$name> for super::LearningRate {
             fn from(schedule: $name) -> Self {

@@ -127,7 +127,7 @@ pub fn to_keras<M: Module>(
                 let order = parameter.order();
                 match record.slot(parameter, slot) {
                     Some(data) => {
-                        order.to_file(slot, data, &shape).map_err(|error| error.at(&parameter.path))?
+                        order.write(slot, data, &shape).map_err(|error| error.at(&parameter.path))?
                     }
                     None => match initial(optimizer, slot, iterations)? {
                         Initial::Number(number) => filled(number, &shape),
@@ -136,7 +136,7 @@ pub fn to_keras<M: Module>(
                             let value = values.get(&parameter.id.val()).cloned();
                             let value = value
                                 .ok_or_else(|| Error::input("the module lacks it").at(&parameter.path))?;
-                            order.to_file(slot, value, &shape)?
+                            order.write(slot, value, &shape)?
                         }
                     },
                 }
@@ -223,7 +223,7 @@ pub fn from_keras(optimizer: &Optimizer, parameters: &[Parameter], variables: Va
             Role::Slot(slot, at) => {
                 let parameter =
                     parameters.get(at).ok_or_else(|| Error::input("no such parameter").at(&path))?;
-                let data = parameter.order().from_file(slot, data).map_err(|error| error.at(path))?;
+                let data = parameter.order().read(slot, data).map_err(|error| error.at(path))?;
                 record.tensors.insert((parameter.id.val(), slot.to_owned()), data);
             }
         }
@@ -285,7 +285,7 @@ impl ModuleMapper for Averages {
 
 impl Order {
     /// A slot from the order of the parameter to that of Keras.
-    fn to_file(&self, slot: &str, data: TensorData, shape: &[usize]) -> Result<TensorData> {
+    fn write(&self, slot: &str, data: TensorData, shape: &[usize]) -> Result<TensorData> {
         let there = self.param(&self.slot(slot));
         if data.shape().to_vec() != there {
             let message = format_args!("expected the shape {there:?}, got {:?}", data.shape());
@@ -295,7 +295,7 @@ impl Order {
     }
 
     /// The other way round; the state is of 32 bits.
-    fn from_file(&self, slot: &str, data: TensorData) -> Result<TensorData> {
+    fn read(&self, slot: &str, data: TensorData) -> Result<TensorData> {
         let data = data.try_cast(DType::F32);
         let data = data.map_err(|error| Error::weights(format_args!("expected numbers: {error}")))?;
         let here = self.slot(slot);
