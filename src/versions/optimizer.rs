@@ -259,6 +259,12 @@ pub(crate) fn to_legacy(
     Some(names.zip(slots).collect())
 }
 
+/// Those of the variables of an optimizer that are of the one inside, where there is one.
+pub(crate) fn of_inner<'a>(optimizer: &Json, slots: &'a [Slot]) -> Option<&'a [Slot]> {
+    let has_inner = Optimizer::of(optimizer).is_some_and(|optimizer| optimizer.scale.is_some());
+    slots.get(SCALING.len()..).filter(|_| has_inner)
+}
+
 /// What of a state the files of that Keras do not hold, though they hold the rest.
 pub(crate) fn lost(optimizer: &Json, target: Target) -> Vec<&'static str> {
     let Some(optimizer) = Optimizer::of(optimizer).filter(|_| target == Target::Keras2) else {

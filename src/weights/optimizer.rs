@@ -13,7 +13,7 @@ use crate::file::h5::{Attributes, ElementType};
 use crate::file::store::{Store, Stored, is_below};
 use crate::keras_file::Description;
 use crate::versions::optimizer::{
-    Layout, Slot, SlotName, Trainable, from_layout, from_legacy, lost, momentum_product, to_legacy,
+    Layout, Slot, SlotName, Trainable, from_layout, from_legacy, lost, momentum_product, of_inner, to_legacy,
 };
 use crate::versions::{Change, Target};
 
@@ -248,13 +248,13 @@ fn put(
     stored: &[Stored],
     store: &mut Store,
 ) -> Option<()> {
-    let inner = optimizer.pointer("/config/inner_optimizer");
-    let groups = [(VARIABLES, Some(optimizer)), (INNER_VARIABLES, inner)];
+    let slots = slots(optimizer)?;
+    let groups = [(VARIABLES, Some(&slots[..])), (INNER_VARIABLES, of_inner(optimizer, &slots))];
     let mut tensors = Vec::new();
-    for (group, optimizer) in groups {
-        let Some(optimizer) = optimizer else { continue };
-        for (number, slot) in slots(optimizer)?.into_iter().enumerate() {
-            tensors.push((format!("{group}/{number}"), filled(slot, stored)?));
+    for (group, slots) in groups {
+        let Some(slots) = slots else { continue };
+        for (number, slot) in slots.iter().enumerate() {
+            tensors.push((format!("{group}/{number}"), filled(slot.clone(), stored)?));
         }
         store.groups.insert(group.to_owned(), Attributes::new());
     }
