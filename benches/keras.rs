@@ -7,14 +7,12 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, TensorData};
 use burn_keras::{KerasFile, KerasModel, Limits, PredictOptions, Value};
-use peak_alloc::PeakAlloc;
-
-#[global_allocator]
-static HEAP: PeakAlloc = PeakAlloc;
 
 const REPEATS: usize = 5;
 
@@ -57,15 +55,39 @@ fn main() {
 /// The shortest of several runs of both, in seconds: what is left when nothing disturbs them. And the
 /// most memory, in bytes, that the first of them takes beside what there was.
 fn measure(mut ours: impl FnMut(), mut copy: impl FnMut()) -> (f64, f64, usize) {
-    let (mut best, mut least, mut peak) = (f64::INFINITY, f64::INFINITY, 0);
+    let (mut best, mut least) = (f64::INFINITY, f64::INFINITY);
+    let peak = peak(&mut ours);
     for _ in 0..REPEATS {
-        HEAP.reset_peak_usage();
-        let before = HEAP.current_usage();
         best = best.min(seconds(&mut ours));
-        peak = HEAP.peak_usage().saturating_sub(before).max(peak);
         least = least.min(seconds(&mut copy));
     }
     (best, least, peak)
+}
+
+/// How much the memory of this process grows meanwhile, looked at every so often; without what of a file is
+/// mapped into it.
+fn peak(run: &mut impl FnMut()) -> usize {
+    let before = memory();
+    thread::scope(|scope| {
+        let (done, end) = channel::<()>();
+        let watch = scope.spawn(move || {
+            let mut most = before;
+            while end.recv_timeout(Duration::from_micros(500)) == Err(RecvTimeoutError::Timeout) {
+                most = most.max(memory());
+            }
+            most
+        });
+        run();
+        drop(done);
+        watch.join().expect("a number").saturating_sub(before)
+    })
+}
+
+/// The pages of this process that are no file's, in bytes.
+fn memory() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("a Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
+    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
 }
 
 fn seconds(run: &mut impl FnMut()) -> f64 {

@@ -1,14 +1,14 @@
 //! What is done with the bytes of a fuzzer: by `cargo fuzz` for as long as one likes, and by
 //! `tests/fuzz_targets.rs` for a fixed number of times. Nothing here may panic, whatever the bytes are.
 
-#![allow(dead_code)]
+#![allow(dead_code, reason = "every test uses another part of it")]
 
 use std::io::{Cursor, Read, Write};
 
 use burn::tensor::{Device, TensorData};
 use burn_keras::config::Dtype;
 use burn_keras::layer::Registry;
-use burn_keras::{KerasFile, KerasModel, Limits, LoadOptions, Value};
+use burn_keras::{KerasFile, KerasModel, KerasWeights, Limits, LoadOptions, Value};
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
@@ -65,8 +65,37 @@ pub fn load(bytes: &[u8]) {
     }
 }
 
+/// Weights in a `.safetensors` file.
+pub fn safetensors(bytes: &[u8]) {
+    weights_alone(&[("model.safetensors".to_owned(), bytes.to_vec())]);
+}
+
+/// Weights in a `.bpk` file of Burn's.
+pub fn burnpack(bytes: &[u8]) {
+    weights_alone(&[("model.bpk".to_owned(), bytes.to_vec())]);
+}
+
+/// Weights in several files. They come in an archive, their index first.
+pub fn shards(bytes: &[u8]) {
+    if let Some(members) = unpack(bytes) {
+        weights_alone(&members);
+    }
+}
+
+/// Reads all that the first file leads to, and writes it again.
+fn weights_alone(members: &[(String, Vec<u8>)]) {
+    let folder = spread(members);
+    let path = |(name, _): &(String, Vec<u8>)| folder.path().join(name);
+    let Some(path) = members.first().map(path).filter(|path| path.is_file()) else { return };
+    let _ = KerasFile::open(&path, &limits());
+    if let Ok(weights) = KerasWeights::open(&path, &limits()) {
+        weights.datasets().for_each(|tensor| drop(weights.read(&tensor.path)));
+        let _ = weights.save(&path);
+    }
+}
+
 /// The members as files of a folder.
-fn spread(members: &Members) -> TempDir {
+fn spread(members: &[(String, Vec<u8>)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let is_safe =
         |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));

@@ -131,6 +131,12 @@ impl KerasModel {
         &self.store
     }
 
+    /// The same model with something else to be saved beside its variables.
+    #[cfg(feature = "train")]
+    pub(crate) fn with_store(self, store: Store) -> Self {
+        Self { store: Arc::new(store), ..self }
+    }
+
     /// The file that the model came from.
     #[must_use]
     pub fn file(&self) -> &KerasFile {
@@ -274,9 +280,18 @@ impl KerasModel {
     /// # Errors
     /// When the inputs do not fit the model, or a regularizer is not one of Keras.
     pub fn forward_with_losses(&self, inputs: impl Into<Inputs>) -> Result<(Outputs, Option<Tensor<1>>)> {
-        let inputs = self.prepare(inputs.into(), None)?;
+        self.forward_with_losses_in(inputs.into(), &Context::default())
+    }
+
+    /// [`forward_with_losses`](Self::forward_with_losses), with a say in whether the layers behave as in training.
+    pub(crate) fn forward_with_losses_in(
+        &self,
+        inputs: Inputs,
+        cx: &Context,
+    ) -> Result<(Outputs, Option<Tensor<1>>)> {
+        let inputs = self.prepare(inputs, None)?;
         let mut losses: Vec<Tensor<1>> = self.regularization_loss()?.into_iter().collect();
-        let outputs = self.network.run_with_losses(inputs, &Context::default(), &mut losses)?.into_leaves();
+        let outputs = self.network.run_with_losses(inputs, cx, &mut losses)?.into_leaves();
         let outputs = Outputs::new(self.output_names().into_iter().zip(outputs).collect());
         Ok((outputs, losses.into_iter().reduce(|a, b| a + b)))
     }

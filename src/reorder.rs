@@ -1,7 +1,8 @@
 //! Moves tensors in memory, on all cores where it pays: to where they are aligned, or their axes into
 //! another order.
 
-use burn::tensor::{Bytes, TensorData};
+use burn::tensor::{AllocationProperty, Bytes, TensorData};
+use memmap2::MmapMut;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -12,6 +13,55 @@ const WIDE: usize = 8;
 /// Up to so many elements a thread does alone, rather than to wake another.
 const ALONE: usize = 1 << 17;
 
+/// From so many bytes on, memory comes from the system in its large pages.
+const LARGE: usize = 2 << 20;
+/// No element needs more.
+const ALIGNMENT: usize = 16;
+
+/// Fresh memory, all zeros. Most of the time of a copy goes into the pages that it is written to, so large
+/// ones are asked for.
+pub(crate) enum Memory {
+    Heap(Vec<u8>),
+    Pages(MmapMut),
+}
+
+impl Memory {
+    pub(crate) fn new(len: usize) -> Self {
+        Self::pages(len).unwrap_or_else(|| Self::Heap(vec![0; len]))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn pages(len: usize) -> Option<Self> {
+        let memory = MmapMut::map_anon(len).ok().filter(|_| len >= LARGE)?;
+        // A system without them has small ones.
+        let _ = memory.advise(memmap2::Advice::HugePage);
+        Some(Self::Pages(memory))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn pages(_: usize) -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn as_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Heap(bytes) => bytes,
+            Self::Pages(bytes) => bytes,
+        }
+    }
+
+    /// The memory as it is, aligned for all elements.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Heap(bytes) if bytes.as_ptr().align_offset(ALIGNMENT) == 0 => Bytes::from_elems(bytes),
+            Self::Heap(bytes) => Bytes::from_bytes_vec(bytes),
+            Self::Pages(bytes) => {
+                Bytes::from_shared(bytes::Bytes::from_owner(bytes), AllocationProperty::Other)
+            }
+        }
+    }
+}
+
 /// The same data, copied if it lies where its elements are not aligned, as in a mapped file: the first
 /// operation of Burn's would panic there.
 pub(crate) fn aligned(data: TensorData) -> TensorData {
@@ -20,13 +70,15 @@ pub(crate) fn aligned(data: TensorData) -> TensorData {
         return data;
     }
     let (bytes, shape, dtype) = data.into_parts();
-    let mut copy = vec![0; bytes.len()];
-    let pieces = copy.par_chunks_mut(ALONE).zip(bytes.par_chunks(ALONE));
+    let mut copy = Memory::new(bytes.len());
     match bytes.len() {
-        ..=ALONE => copy.copy_from_slice(&bytes),
-        _ => pieces.for_each(|(to, from)| to.copy_from_slice(from)),
+        ..=ALONE => copy.as_mut().copy_from_slice(&bytes),
+        _ => {
+            let pieces = copy.as_mut().par_chunks_mut(ALONE).zip(bytes.par_chunks(ALONE));
+            pieces.for_each(|(to, from)| to.copy_from_slice(from));
+        }
     }
-    TensorData::from_bytes(Bytes::from_elems(copy), shape, dtype)
+    TensorData::from_bytes(copy.into_bytes(), shape, dtype)
 }
 
 /// An axis of the result: how long it is, and how far apart its entries lie in the source.
@@ -58,7 +110,7 @@ pub(crate) fn reorder(
         1 => gather::<1>(&bytes, &axes),
         size => return Err(Error::unsupported(format_args!("elements of {size} bytes"))),
     };
-    Ok(TensorData::from_bytes_vec(out, result.to_vec(), dtype))
+    Ok(TensorData::from_bytes(out.into_bytes(), result.to_vec(), dtype))
 }
 
 /// The axes of the result, those that stay together as one: the fewer there are, the longer are they.
@@ -83,15 +135,16 @@ fn merged(shape: &[usize], axes: &[usize]) -> Vec<Axis> {
 ///
 /// Both sides of a transposition cannot be walked in order. The axis that is contiguous in the source
 /// makes the rows of one; all axes after it are its columns.
-fn gather<const N: usize>(bytes: &[u8], axes: &[Axis]) -> Vec<u8> {
+fn gather<const N: usize>(bytes: &[u8], axes: &[Axis]) -> Memory {
     let (elements, _) = bytes.as_chunks::<N>();
-    let mut out = vec![[0; N]; elements.len()];
+    let mut memory = Memory::new(bytes.len());
+    let (out, _) = memory.as_mut().as_chunks_mut::<N>();
     let at = axes.iter().position(|axis| axis.stride == 1).unwrap_or(0);
     let (before, after) = (offsets(&axes[..at]), offsets(&axes[at + 1..]));
     for (out, from) in out.chunks_exact_mut(axes[at].len * after.len()).zip(before) {
         transpose(&elements[from..], &after, out);
     }
-    out.into_flattened()
+    memory
 }
 
 /// Where the entries of some axes start, in row-major order.
@@ -186,6 +239,7 @@ mod tests {
         check(&[3, 3, 130, 257], &[3, 2, 0, 1]);
         check(&[257, 130, 3, 3], &[2, 3, 1, 0]);
         check(&[1, 1, 500, 700], &[3, 2, 0, 1]);
+        check(&[1, 1, 700, 800], &[3, 2, 0, 1]);
     }
 
     #[test]
@@ -201,7 +255,7 @@ mod tests {
 
     #[test]
     fn only_what_is_misaligned_is_copied() {
-        for len in [3, ALONE] {
+        for len in [3, ALONE, LARGE / 4 + 3] {
             let bytes = bytes::Bytes::from_owner(vec![[1_u8, 2, 3, 4]; len + 1].into_flattened());
             let start = bytes.as_ptr().align_offset(4);
             let data = |shift: usize| {

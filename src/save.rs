@@ -15,12 +15,17 @@ use crate::file::save::{Content, Member, save_directory, save_file, save_zip, zi
 use crate::file::store::Store;
 use crate::keras_file::{CONFIG, METADATA, WEIGHTS, metadata};
 use crate::model::KerasModel;
+use crate::variables::Asset;
 use crate::versions::compile::{compile_config_keras2, training_config};
 use crate::versions::portable::{to_keras2, to_legacy};
 use crate::versions::{Change, Target};
 use crate::weights::{self, MODEL_WEIGHTS, legacy, optimizer, present, renamed};
 
 pub use report::SaveReport;
+
+/// How far a training is, in a file that it goes on from: a member of an archive, or an attribute of the root of an
+/// HDF5 file.
+pub(crate) const TRAINING: &str = "training.json";
 
 /// The version of Keras 2 that files for it say they are of.
 const KERAS_2_VERSION: &str = "2.15.0";
@@ -41,11 +46,19 @@ pub struct SaveOptions {
     include_optimizer: bool,
     pub(crate) target: Target,
     pub(crate) max_shard_size: Option<u64>,
+    /// What goes into the file under a name of its own, for a training to go on from: `training.json`.
+    training: Option<String>,
 }
 
 impl Default for SaveOptions {
     fn default() -> Self {
-        Self { overwrite: true, include_optimizer: true, target: Target::default(), max_shard_size: None }
+        Self {
+            overwrite: true,
+            include_optimizer: true,
+            target: Target::default(),
+            max_shard_size: None,
+            training: None,
+        }
     }
 }
 
@@ -85,6 +98,21 @@ impl SaveOptions {
     pub fn max_shard_size(mut self, bytes: u64) -> Self {
         self.max_shard_size = Some(bytes);
         self
+    }
+
+    /// With a document of how far a training is.
+    #[cfg(feature = "train")]
+    pub(crate) fn training(mut self, document: &Json) -> Self {
+        self.training = Some(json::print(document));
+        self
+    }
+
+    /// That document as an attribute of an HDF5 file.
+    pub(crate) fn put_training(&self, store: &mut Store) {
+        if let Some(text) = &self.training {
+            let root = store.groups.entry(String::new()).or_default();
+            root.insert(TRAINING.to_owned(), Attribute::Str(text.clone()));
+        }
     }
 
     pub(crate) fn check(&self, path: &Path) -> Result<()> {
@@ -147,6 +175,22 @@ impl KerasModel {
         self.with_members(&SaveOptions::default(), &mut Vec::new(), zip)
     }
 
+    /// Whether a file of that name can be written, of the whole model or of its weights.
+    #[cfg(feature = "train")]
+    pub(crate) fn check_target(&self, path: &Path, is_whole: bool) -> Result<()> {
+        let assets = self.origin().description.variables.assets();
+        let checked = match (is_whole, Kind::of(path)) {
+            (true, Kind::Directory | Kind::Keras) => Ok(()),
+            (true, Kind::H5) => legacy_has_no_assets(assets),
+            (true, _) => Err(Error::input("expected a name that ends in .keras or .h5, for a whole model")),
+            (false, _) => match weights::Kind::of(path) {
+                Some(_) => Ok(()),
+                None => Err(Error::input("expected a name that ends in .weights.h5, for weights")),
+            },
+        };
+        checked.map_err(|error| error.in_file(path))
+    }
+
     /// The tensors to be written.
     pub(crate) fn tensors(&self, options: &SaveOptions) -> Result<Store> {
         let mut store = present(self)?;
@@ -159,10 +203,7 @@ impl KerasModel {
     /// The tree of a legacy HDF5 file of the whole model.
     fn legacy(&self, options: &SaveOptions, changes: &mut Vec<Change>) -> Result<Store> {
         let (file, description, target) = (self.file(), &self.origin().description, options.target);
-        if let Some(asset) = description.variables.assets().first() {
-            let message = "a legacy HDF5 file has no place for the files of layers";
-            return Err(Error::unsupported(message).at(asset.member()));
-        }
+        legacy_has_no_assets(description.variables.assets())?;
         let store = present(self)?;
         let mut tree = legacy::tree(&store, description, MODEL_WEIGHTS, target)?;
         let mut root = Attributes::from(legacy::signature(target));
@@ -183,6 +224,7 @@ impl KerasModel {
             changes.push(Change { place: name.to_owned(), what });
         }
         tree.groups.insert(String::new(), root);
+        options.put_training(&mut tree);
         Ok(tree)
     }
 
@@ -228,8 +270,8 @@ impl KerasModel {
 
     /// The members of the archive that the model came from, but those that are made anew.
     fn others(&self) -> impl Iterator<Item = &str> {
-        let is_made =
-            |name: &str| [METADATA, CONFIG, WEIGHTS].contains(&name) || renamed::is_former_asset(name);
+        let made = [METADATA, CONFIG, WEIGHTS, TRAINING];
+        let is_made = move |name: &str| made.contains(&name) || renamed::is_former_asset(name);
         self.file().archive.names().filter(move |name| !is_made(name))
     }
 
@@ -251,6 +293,9 @@ impl KerasModel {
         let documents = documents.map(|(name, bytes)| member(name, Content::Bytes(bytes)));
         let mut members = Vec::from(documents);
         members.push(member(WEIGHTS, h5(&store)?));
+        if let Some(text) = &options.training {
+            members.push(member(TRAINING, Content::Bytes(text.clone().into())));
+        }
         for name in self.others() {
             let bytes = file.archive.read(name)?.unwrap_or_default();
             if options.target == Target::Keras2
@@ -262,6 +307,11 @@ impl KerasModel {
         }
         write(&mut members)
     }
+}
+
+fn legacy_has_no_assets(assets: &[Asset]) -> Result<()> {
+    let message = "a legacy HDF5 file has no place for the files of layers";
+    assets.first().map_or(Ok(()), |asset| Err(Error::unsupported(message).at(asset.member())))
 }
 
 /// What a file name stands for.
@@ -292,7 +342,7 @@ pub(crate) fn h5(store: &Store) -> Result<Content<'_>> {
     let layout = layout(store)?;
     let len = layout.len();
     let write = move |out: &mut dyn Write| {
-        layout.write(out, &mut |path, sink| match store.tensors.get(path) {
+        layout.write(out, |path, sink| match store.tensors.get(path) {
             Some(tensor) => tensor.write(sink),
             None => Err(Error::weights("missing").at(path)),
         })

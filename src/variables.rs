@@ -34,6 +34,8 @@ pub struct Variable {
     pub dtype: Dtype,
     /// Whether Keras would train it.
     pub trainable: bool,
+    /// Whether no optimizer ever touches it, frozen or not: its layer itself may change it.
+    pub is_fixed: bool,
     /// Whether the parameter has all axes in one: for layers whose variables have any rank.
     pub is_flat: bool,
     /// What it holds when it is fresh.
@@ -285,6 +287,7 @@ impl Variables {
             axes: Vec::new(),
             dtype,
             trainable,
+            is_fixed: !trainable,
             is_flat: false,
             is_named: false,
             // As Keras, when a layer says nothing.

@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 #[path = "common/judged.rs"]
 mod judged;
 #[path = "../src/bin/burn-keras/npz.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the program uses more of it")]
 mod npz;
 
 type Way = fn(&Path, &Device) -> burn_keras::Result<KerasModel>;

@@ -21,7 +21,7 @@ use fresh_models::examples;
 use npz::Array;
 
 #[path = "../src/bin/burn-keras/npz.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the program uses more of it")]
 mod npz;
 
 #[test]

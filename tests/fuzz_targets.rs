@@ -50,6 +50,34 @@ fn changed_text(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     }
 }
 
+/// A member of an archive is another, and the archive sound.
+fn changed_member(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
+    let which = random.below(8);
+    let changed = targets::with_changed_member(bytes, which, |name, member| {
+        *member = match name.ends_with(".json") {
+            true => changed_text(member, other, random),
+            false => changed_bytes(member, other, random),
+        };
+    });
+    changed.unwrap_or_else(|| changed_bytes(bytes, other, random))
+}
+
+/// What stands before the tensors of a safetensors file is another document, mostly of the length that it says.
+fn changed_header(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
+    const LENGTH: usize = 8;
+    let header = bytes.first_chunk::<LENGTH>().map(|len| u64::from_le_bytes(*len) as usize);
+    let Some((header, data)) = header.and_then(|len| bytes[LENGTH..].split_at_checked(len)) else {
+        return changed_bytes(bytes, other, random);
+    };
+    match random.below(4) {
+        0 => changed_bytes(bytes, other, random),
+        _ => {
+            let header = changed_text(header, other, random);
+            [&(header.len() as u64).to_le_bytes(), header.as_slice(), data].concat()
+        }
+    }
+}
+
 #[test]
 fn archive() {
     fuzz("archive", targets::archive, corpus("archive"), changed_bytes);
@@ -69,14 +97,20 @@ fn config() {
 
 #[test]
 fn load() {
-    fuzz("load", targets::load, corpus("load"), |bytes, other, random| {
-        let which = random.below(8);
-        let changed = targets::with_changed_member(bytes, which, |name, member| {
-            *member = match name.ends_with(".json") {
-                true => changed_text(member, other, random),
-                false => changed_bytes(member, other, random),
-            };
-        });
-        changed.unwrap_or_else(|| changed_bytes(bytes, other, random))
-    });
+    fuzz("load", targets::load, corpus("load"), changed_member);
+}
+
+#[test]
+fn safetensors() {
+    fuzz("safetensors", targets::safetensors, corpus("safetensors"), changed_header);
+}
+
+#[test]
+fn burnpack() {
+    fuzz("burnpack", targets::burnpack, corpus("burnpack"), changed_bytes);
+}
+
+#[test]
+fn shards() {
+    fuzz("shards", targets::shards, corpus("shards"), changed_member);
 }

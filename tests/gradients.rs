@@ -13,7 +13,7 @@ use burn_keras::{Inputs, KerasFile, KerasModel, Limits};
 use common::{root, script};
 
 #[path = "../src/bin/burn-keras/npz.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the program uses more of it")]
 mod npz;
 
 /// Of every family with weights to train, one fixture in so many; of whole architectures, more.

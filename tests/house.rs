@@ -213,10 +213,12 @@ fn safety_is_counted() {
         let value = source.split(&format!("const {name}: usize = ")).nth(1).unwrap().split(';').next();
         value.unwrap().replace('_', "").parse::<usize>().unwrap()
     };
-    let folders = ["archive", "hdf5", "config", "load"].map(|target| format!("fuzz/corpus/{target}"));
-    let folders = folders.iter().map(String::as_str).chain(["tests/fixtures/hostile", "tests/fixtures/hdf5"]);
-    let files: usize = folders.map(|folder| std::fs::read_dir(root().join(folder)).unwrap().count()).sum();
-    let mutations = 4 * constant("tests/fuzz_targets.rs", "MUTATIONS");
+    let count = |folder: &str| std::fs::read_dir(root().join(folder)).unwrap().count();
+    let targets = std::fs::read_dir(root().join("fuzz/corpus")).unwrap();
+    let targets: Vec<_> = targets.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let corpus: usize = targets.iter().map(|target| count(&format!("fuzz/corpus/{target}"))).sum();
+    let files = corpus + count("tests/fixtures/hostile") + count("tests/fixtures/hdf5");
+    let mutations = targets.len() * constant("tests/fuzz_targets.rs", "MUTATIONS");
     let kills = constant("tests/kill.rs", "KILLS");
     let words = section.split_whitespace().collect::<Vec<_>>().join(" ");
     for expected in [

@@ -1,4 +1,5 @@
-//! A save that is killed leaves the old model or the new one, and one for which there is no room the old.
+//! A save that is killed leaves the old model or the new one, and one for which there is no room the old; a training
+//! that is killed goes on where it was.
 #![cfg(unix)]
 
 #[path = "common/damage.rs"]
@@ -9,7 +10,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
+use burn_keras::build::{BatchNormalization, Dense, Dropout, Input, Sequential};
+use burn_keras::callback::{LambdaCallback, ModelCheckpoint, Queue, SaveFreq};
+use burn_keras::optimizer::{Adam, CosineDecay};
+use burn_keras::train::{Compile, Fit};
 use burn_keras::{DatasetInfo, ErrorKind, KerasModel, KerasWeights, Limits, SaveOptions};
 use damage::{Random, fixture};
 use tempfile::TempDir;
@@ -84,15 +89,21 @@ fn save(model: &KerasModel, path: &Path) {
 
 /// Kills a process that saves to `path`, within so many microseconds.
 fn kill_a_saver(path: &Path, first: usize, within: usize, random: &mut Random) {
-    let [program, arguments @ ..] = child("saves_for_ever");
+    kill("saves_for_ever", path, first, within, random);
+}
+
+/// Kills a process in that role within so many microseconds after it has said that it is ready. Whether it
+/// had come to its end.
+fn kill(role: &str, path: &Path, first: usize, within: usize, random: &mut Random) -> bool {
+    let [program, arguments @ ..] = child(role);
     let mut command = Command::new(program);
     command.args(arguments).env(PATH, path).env(FIRST, first.to_string()).stdout(Stdio::piped());
-    let mut saver = command.spawn().unwrap();
-    let said = BufReader::new(saver.stdout.take().unwrap());
-    assert!(said.lines().any(|line| line.unwrap() == "ready"), "the saver ended");
+    let mut process = command.spawn().unwrap();
+    let said = BufReader::new(process.stdout.take().unwrap());
+    assert!(said.lines().any(|line| line.unwrap() == "ready"), "the {role} ended");
     std::thread::sleep(Duration::from_micros(random.below(within) as u64));
-    saver.kill().unwrap();
-    saver.wait().unwrap();
+    let _ = process.kill();
+    process.wait().unwrap().success()
 }
 
 fn kill_often(name: &str) {
@@ -219,4 +230,86 @@ fn the_disk_is_full() {
         let (passed, said) = with_little_room(&script, name);
         assert!(passed && said.contains("refused: "), "{said}");
     }
+}
+
+/// Epochs of a training that is killed, and batches of each.
+const EPOCHS: usize = 12;
+const BATCHES: usize = 10;
+
+/// Trains in that folder until it is killed, and goes on where one before it was killed.
+#[test]
+fn trains_until_the_end() {
+    let Some(folder) = std::env::var_os(PATH) else { return };
+    let folder = Path::new(&folder);
+    let template = folder.join("{epoch:02d}-{batch:02d}.keras").to_str().unwrap().to_owned();
+    let checkpoint =
+        ModelCheckpoint::new(&template).monitor("loss").save_freq(SaveFreq::Batches(1)).keep_last(3);
+    let is_first = std::env::var(FIRST).unwrap() == "0";
+    let checkpoint = if is_first { checkpoint.background(Queue::NewestWins) } else { checkpoint };
+    let ready = LambdaCallback::new().on_train_begin(|_| {
+        println!("\nready");
+        Ok(())
+    });
+    let fit = Fit::new().callback(ready).callback(checkpoint).resume(&template);
+    train(fit).save(folder.join("end.keras")).unwrap();
+}
+
+/// A model with random numbers at every step, and a learning rate that depends on the step.
+fn train(fit: Fit) -> KerasModel {
+    let device = Device::flex();
+    let layers = Sequential::new()
+        .with(Input::new([6]))
+        .with(Dense::new(16).activation("relu"))
+        .with(BatchNormalization::new())
+        .with(Dropout::new(0.4))
+        .with(Dense::new(3));
+    let mut model = layers.seed(3).build(&device).unwrap();
+    let rate =
+        CosineDecay { initial_learning_rate: 0.02.into(), decay_steps: 200.into(), ..CosineDecay::default() };
+    model.compile(&Compile::new(Adam::new().learning_rate(rate), "mse")).unwrap();
+    let numbers = |width: usize| -> Tensor<2> {
+        let numbers: Vec<f32> = (0..4 * BATCHES * width).map(|at| (at as f32 * 0.7).sin()).collect();
+        Tensor::<1>::from_floats(numbers.as_slice(), &device).reshape([4 * BATCHES, width])
+    };
+    model.fit(numbers(6), numbers(3), fit.epochs(EPOCHS).batch_size(4).seed(9)).unwrap();
+    model
+}
+
+/// Weights and the state of the optimizer, bit by bit.
+fn state(path: &Path) -> Members {
+    let weights = KerasWeights::open(path, &Limits::default()).unwrap();
+    let read = |it: DatasetInfo| (it.path.clone(), weights.read(&it.path).unwrap().as_bytes().to_vec());
+    weights.datasets().map(read).collect()
+}
+
+#[test]
+fn killed_while_training() {
+    let undisturbed = folder();
+    let path = undisturbed.path().join("end.keras");
+    let start = Instant::now();
+    train(Fit::new()).save(&path).unwrap();
+    let expected = state(&path);
+    assert!(expected.keys().any(|path| path.starts_with("optimizer/vars/")), "{:?}", expected.keys());
+    let batch = start.elapsed().as_micros() as usize / (EPOCHS * BATCHES);
+
+    let mut random = Random(0x5555_aaaa_1234_9999);
+    let (mut kills, mut ends) = (0, 0);
+    while kills < KILLS {
+        let runs = folder();
+        let end = runs.path().join("end.keras");
+        while !end.exists() {
+            // Some are killed before their first checkpoint, some after many.
+            let ended = kill("trains_until_the_end", runs.path(), ends % 2, 60 * batch, &mut random);
+            kills += usize::from(!ended);
+            let names = std::fs::read_dir(runs.path()).unwrap().map(|entry| entry.unwrap().path());
+            // All that are there under their names are whole; what was being written has another name.
+            for path in names.filter(|path| path.extension().is_some_and(|ending| ending == "keras")) {
+                KerasModel::load(&path, &Device::flex())
+                    .unwrap_or_else(|error| panic!("kill {kills}: {error}"));
+            }
+        }
+        assert!(state(&end) == expected, "training {ends} ended otherwise after {kills} kills");
+        ends += 1;
+    }
+    assert!(ends > 1, "{kills} kills in {ends} trainings");
 }

@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages="libhdf5-dev hdf5-plugin-lzf hdf5-filter-plugin hdf5-filter-plugin-blosc-serial"
+packages="libhdf5-dev hdf5-filter-plugin hdf5-filter-plugin-blosc-serial"
 if ! dpkg -s $packages >/dev/null 2>&1; then
     if ! { apt-get update && apt-get install -y --no-install-recommends $packages; }; then
         echo "!! These tests did not run: they need $packages." >&2

@@ -13,7 +13,7 @@ use npz::Array;
 mod common;
 
 #[path = "../src/bin/burn-keras/npz.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the program uses more of it")]
 mod npz;
 
 const FIXTURES: &[&str] = &[

@@ -9,7 +9,7 @@ mod common;
 #[path = "common/judged.rs"]
 mod judged;
 #[path = "../src/bin/burn-keras/npz.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the program uses more of it")]
 mod npz;
 #[path = "common/versions.rs"]
 mod versions;

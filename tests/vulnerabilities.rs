@@ -276,6 +276,7 @@ fn hdf5_hard_link_loops_and_bombs() {
 fn hdf5_filter_bombs() {
     refused(with_weights(&hostile("filter_bomb.h5")), ErrorKind::Weights, "expected the shape [7, 5]");
     refused(with_weights(&hostile("many_filters.h5")), ErrorKind::Limit, "times as much");
+    refused(with_weights(&hostile("lzf_twice.h5")), ErrorKind::Unsupported, "LZF together with filter 32000");
     // Whoever asks for all of it gets it up to the limits.
     let limits = Limits { expansion: 100, expansion_floor: 1 << 20, ..Limits::default() };
     let error = burn_keras::read_hdf5(hostile("filter_bomb.h5").into(), &limits).unwrap_err();

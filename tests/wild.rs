@@ -10,7 +10,7 @@ use burn_keras::{KerasModel, Result, Value};
 use npz::Array;
 
 #[path = "../src/bin/burn-keras/npz.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the program uses more of it")]
 mod npz;
 
 /// No element is further from what is expected than this, and this times what is expected.

@@ -14,6 +14,38 @@ use crate::model::KerasModel;
 use crate::module::graph_of;
 use crate::weights::Draws;
 
+/// What both kinds of models have: a name, a seed, and that they are layers, too.
+macro_rules! model_methods {
+    ($model:ident) => {
+        impl $model {
+            /// Gives the model a name.
+            #[must_use]
+            pub fn name(self, name: impl Into<String>) -> Self {
+                Self { identity: Identity::default(), name: Some(name.into()), ..self }
+            }
+
+            /// Makes the random numbers of fresh weights repeat.
+            #[must_use]
+            pub fn seed(self, seed: u64) -> Self {
+                Self { seed: Some(seed), ..self }
+            }
+
+            /// Calls the model as a layer of another one.
+            #[must_use]
+            pub fn on(&self, inputs: impl Into<crate::build::Structure>) -> crate::build::KerasTensor {
+                FreshLayer::from(self).on(inputs)
+            }
+        }
+
+        impl From<$model> for FreshLayer {
+            fn from(model: $model) -> Self {
+                (&model).into()
+            }
+        }
+    };
+}
+pub(super) use model_methods;
+
 /// Builds a model of which only the config exists.
 pub(super) fn build(model: &FreshLayer, seed: Option<u64>, device: &Device) -> Result<KerasModel> {
     let registry = registry(&model.kinds);

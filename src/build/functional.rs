@@ -51,28 +51,10 @@ impl Functional {
         }
     }
 
-    /// Gives the model a name.
-    #[must_use]
-    pub fn name(self, name: impl Into<String>) -> Self {
-        Self { identity: Identity::default(), name: Some(name.into()), ..self }
-    }
-
     /// Whether any layer of the model may be trained. They may by default.
     #[must_use]
     pub fn trainable(self, trainable: bool) -> Self {
         Self { identity: Identity::default(), trainable, ..self }
-    }
-
-    /// Makes the random numbers of fresh weights repeat.
-    #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        Self { seed: Some(seed), ..self }
-    }
-
-    /// Calls the model as a layer of another one.
-    #[must_use]
-    pub fn on(&self, inputs: impl Into<Structure>) -> KerasTensor {
-        FreshLayer::from(self).on(inputs)
     }
 
     /// The model with fresh weights.
@@ -103,11 +85,7 @@ impl From<&Functional> for FreshLayer {
     }
 }
 
-impl From<Functional> for FreshLayer {
-    fn from(model: Functional) -> Self {
-        (&model).into()
-    }
-}
+fresh::model_methods!(Functional);
 
 /// The calls between the inputs and outputs of a model.
 struct Graph {

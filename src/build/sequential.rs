@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use serde_json::{Map, Value as Json};
 
 use super::layer::{Identity, float32};
-use super::{FreshLayer, KerasTensor, Structure, fresh};
+use super::{FreshLayer, fresh};
 use crate::config::Object;
 use crate::error::{Error, Result};
 use crate::layer::row;
@@ -48,24 +48,6 @@ impl Sequential {
         Self { identity: Identity::default(), ..self }
     }
 
-    /// Gives the model a name.
-    #[must_use]
-    pub fn name(self, name: impl Into<String>) -> Self {
-        Self { identity: Identity::default(), name: Some(name.into()), ..self }
-    }
-
-    /// Makes the random numbers of fresh weights repeat.
-    #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        Self { seed: Some(seed), ..self }
-    }
-
-    /// Calls the model as a layer of another one.
-    #[must_use]
-    pub fn on(&self, inputs: impl Into<Structure>) -> KerasTensor {
-        FreshLayer::from(self).on(inputs)
-    }
-
     /// The model with fresh weights.
     ///
     /// # Errors
@@ -101,8 +83,4 @@ impl From<&Sequential> for FreshLayer {
     }
 }
 
-impl From<Sequential> for FreshLayer {
-    fn from(model: Sequential) -> Self {
-        (&model).into()
-    }
-}
+fresh::model_methods!(Sequential);

@@ -2,17 +2,40 @@
 //!
 //! The names, the order of events and the meaning of every argument are those of `keras.callbacks`.
 
+mod backup_and_restore;
+mod csv_logger;
+mod early_stopping;
+pub mod hook;
+mod lambda;
+mod learning_rate_scheduler;
+mod list;
+mod model_checkpoint;
 mod monitor;
+mod python;
+mod reduce_lr_on_plateau;
+mod terminate_on_nan;
 
 use std::any::Any;
 use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::Json;
-use crate::error::Result;
+use crate::config::{Config, Json, Reader};
+use crate::error::{Error, Result};
+use crate::layer::Registry;
+use crate::limits::Limits;
 
+pub use backup_and_restore::BackupAndRestore;
+pub use csv_logger::CSVLogger;
+pub use early_stopping::EarlyStopping;
+pub use hook::Hook;
+pub use lambda::LambdaCallback;
+pub use learning_rate_scheduler::LearningRateScheduler;
+pub(crate) use list::Callbacks;
+pub use model_checkpoint::{Checkpoints, Found, ModelCheckpoint, Number, Queue, SaveFreq, Template};
 pub use monitor::{Mode, Monitor};
+pub use reduce_lr_on_plateau::ReduceLROnPlateau;
+pub use terminate_on_nan::TerminateOnNaN;
 
 /// What is watched, in the order in which Keras prints it: the loss, the metrics, and the same on the
 /// validation data after `val_`.
@@ -181,6 +204,12 @@ pub trait Callback: Send {
         Vec::new()
     }
 
+    /// Whether it is told of everything after those that do not want this. So does what saves, since what the others
+    /// [`remember`](Training::remember) goes into its files.
+    fn comes_last(&self) -> bool {
+        false
+    }
+
     /// Before the first epoch, resumed or not. Everything that cannot work is to be refused here.
     ///
     /// # Errors
@@ -221,3 +250,43 @@ pub trait Callback: Send {
         Ok(())
     }
 }
+
+/// What a callback remembered under a key, or how it starts.
+pub(crate) fn recall<C: Config + Default>(training: &dyn Training, key: &str) -> Result<C> {
+    let Some(json) = training.remembered(key) else { return Ok(C::default()) };
+    let (registry, limits) = (Registry::default(), Limits::default());
+    let mut reader = Reader::new(&registry, &limits);
+    let read = json.as_object().and_then(|json| C::read(json, &mut reader));
+    reader.finish().map_err(|error| error.at(key))?;
+    read.ok_or_else(|| Error::damaged("what the callback remembered is of another kind").at(key))
+}
+
+/// The methods for the settings of a callback; `monitor` stands for two that are often there.
+macro_rules! settings {
+    (monitor; $($rest:tt)*) => {
+        /// What is watched. Default: `val_loss`.
+        #[must_use]
+        pub fn monitor(mut self, name: impl Into<String>) -> Self {
+            self.monitor.name = name.into();
+            self
+        }
+
+        /// Which way it gets better. Default: as Keras knows it.
+        #[must_use]
+        pub fn mode(mut self, mode: Mode) -> Self {
+            self.monitor.mode = mode;
+            self
+        }
+
+        settings! { $($rest)* }
+    };
+    ($($(#[$meta:meta])* $name:ident: $ty:ty;)*) => {
+        $($(#[$meta])*
+        #[must_use]
+        pub fn $name(mut self, $name: $ty) -> Self {
+            self.$name = $name;
+            self
+        })*
+    };
+}
+use settings;

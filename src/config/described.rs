@@ -13,6 +13,8 @@ pub trait Class: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
     const KIND: &'static str;
     /// Where Keras has them: `keras.initializers`.
     const MODULE: &'static str;
+    /// The class that wraps functions, where a function is not the class of the same name.
+    const WRAPPER: Option<&'static str> = None;
 
     /// Reads the object of that class or alias; `None` after noting what is wrong.
     fn read(name: &str, config: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self>;
@@ -65,10 +67,24 @@ impl<C: Class> Described<C> {
 
 fn understand<C: Class>(json: &Json) -> Result<Option<C>> {
     let none = Map::new();
-    let (name, config) = match (json, Object::of(json)) {
-        (Json::Null, _) => return Ok(None),
-        (Json::String(name), _) => (name.as_str(), &none),
-        (_, Some(object)) if is_of_keras(&object) => (object.class, object.config),
+    let mut settings = Map::new();
+    let (name, config) = match (json, Object::of(json), function(json), C::WRAPPER) {
+        (Json::Null, ..) => return Ok(None),
+        (Json::Object(_), _, Some(_), Some(wrapper)) => {
+            settings.insert("fn".to_owned(), json.clone());
+            (wrapper, &settings)
+        }
+        (_, _, Some(name), _) => (name, &none),
+        (_, Some(object), ..) if is_of_keras(&object) => {
+            match wrapped(&object).filter(|_| C::WRAPPER.is_none()) {
+                // The class that is this function has the same settings.
+                Some(name) => {
+                    settings.extend(object.config.iter().filter(|(key, _)| *key != "fn").map(cloned));
+                    (name, &settings)
+                }
+                None => (object.class, object.config),
+            }
+        }
         _ => return Err(Error::unsupported(format_args!("the {} {}", C::KIND, brief(json)))),
     };
     let (registry, limits) = (Registry::new(), Limits::default());
@@ -76,6 +92,22 @@ fn understand<C: Class>(json: &Json) -> Result<Option<C>> {
     let object = C::read(name, config, &mut reader);
     reader.finish()?;
     Ok(object)
+}
+
+fn cloned((key, value): (&String, &Json)) -> (String, Json) {
+    (key.clone(), value.clone())
+}
+
+/// The name of a function, by itself or as Keras writes functions.
+pub(crate) fn function(json: &Json) -> Option<&str> {
+    json.as_str().or_else(|| {
+        (json.get("class_name")?.as_str()? == "function").then(|| json.get("config")?.as_str()).flatten()
+    })
+}
+
+/// The function that an object such as a `LossFunctionWrapper` wraps.
+pub(crate) fn wrapped<'a>(object: &Object<'a>) -> Option<&'a str> {
+    object.class.ends_with("Wrapper").then(|| function(object.config.get("fn")?)).flatten()
 }
 
 /// Whether it is not a class of somebody else's that only has a familiar name.
@@ -132,7 +164,7 @@ impl<C: Class> Field for Described<C> {
 macro_rules! classes {
     (
         $(#[$meta:meta])*
-        pub enum $name:ident: $kind:literal of $module:literal { $($class:ident $(| $alias:literal)*),+ $(,)? }
+        pub enum $name:ident: $kind:literal of $module:literal $(around $wrapper:literal)? { $($class:ident $(| $alias:literal)*),+ $(,)? }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
@@ -143,6 +175,7 @@ macro_rules! classes {
         impl $crate::config::Class for $name {
             const KIND: &'static str = $kind;
             const MODULE: &'static str = $module;
+            $(const WRAPPER: Option<&'static str> = Some($wrapper);)?
 
             fn read(
                 name: &str,

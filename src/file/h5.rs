@@ -5,6 +5,7 @@ mod datatype;
 mod element;
 #[cfg_attr(not(feature = "libhdf5"), path = "h5/without_libhdf5.rs")]
 pub(in crate::file) mod libhdf5;
+mod lzf;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -64,6 +65,7 @@ impl H5File {
     pub(crate) fn open(bytes: Bytes, limits: &Limits) -> Result<Self> {
         let options = OpenOptions::default()
             .with_chunk_cache_bytes(0)
+            .with_filter_registry(lzf::registry())
             .with_max_read_bytes(usize::try_from(limits.member_bytes).unwrap_or(usize::MAX))
             .with_max_object_header_bytes(HEADER_BYTES);
         let file = guarded(|| Hdf5File::from_owner(bytes.clone(), options))?;

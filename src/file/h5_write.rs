@@ -9,8 +9,10 @@ mod encode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
+use bytes::Bytes;
+
 use super::h5::{Attribute, Attributes, ElementType};
-use super::store::Sink;
+use super::store::{Sink, ahead};
 use crate::error::{Error, Result};
 use encode::{Encoder, Entry, Target};
 
@@ -221,34 +223,39 @@ impl H5Layout {
 
     /// Writes the file. `data` is asked for one dataset after the other, by path, in the order in
     /// which they were declared: raw elements, little-endian, in C order, in as many pieces as it likes.
+    /// It is asked on another thread, while what it gave before is written.
     ///
     /// # Errors
     /// When `data` fails or gives another number of bytes than declared, or writing fails.
     pub(crate) fn write(
         &self,
         out: &mut dyn Write,
-        data: &mut dyn FnMut(&str, &mut Sink<'_>) -> Result<()>,
+        data: impl Fn(&str, &mut Sink<'_>) -> Result<()> + Sync,
     ) -> Result<()> {
         let fail = |source| Error::io("cannot write the HDF5 file", source);
         out.write_all(&self.metadata).map_err(fail)?;
         let mut position = self.metadata.len() as u64;
-        for Placed { path, address, len } in &self.datasets {
-            if *len > 0 {
-                let gap = usize::try_from(address.saturating_sub(position)).unwrap_or(0);
-                let padding = [0; ALIGNMENT as usize];
-                out.write_all(padding.get(..gap).unwrap_or(&padding)).map_err(fail)?;
-                position = address.saturating_add(*len);
-            }
-            let mut written = 0_u64;
-            data(path, &mut |piece| {
-                written = written.saturating_add(piece.len() as u64);
-                out.write_all(piece).map_err(fail)
-            })?;
-            if written != *len {
-                return Err(Error::input(format_args!("{path:?}: expected {len} bytes, got {written}")));
-            }
-        }
-        Ok(())
+        let make = |put: &mut dyn FnMut((u64, Bytes)) -> Result<()>| {
+            self.datasets.iter().try_for_each(|Placed { path, address, len }| {
+                let mut written = 0_u64;
+                data(path, &mut |piece| {
+                    let place = address.saturating_add(written);
+                    written = written.saturating_add(piece.len() as u64);
+                    if piece.is_empty() || written > *len { Ok(()) } else { put((place, piece)) }
+                })?;
+                match written == *len {
+                    true => Ok(()),
+                    false => Err(Error::input(format_args!("{path:?}: expected {len} bytes, got {written}"))),
+                }
+            })
+        };
+        ahead(make, |(place, piece): (u64, Bytes)| {
+            let gap = usize::try_from(place.saturating_sub(position)).unwrap_or(0);
+            let padding = [0; ALIGNMENT as usize];
+            out.write_all(padding.get(..gap).unwrap_or(&padding)).map_err(fail)?;
+            position = place.saturating_add(piece.len() as u64);
+            out.write_all(&piece).map_err(fail)
+        })
     }
 }
 

@@ -123,7 +123,7 @@ pub(crate) fn content(store: &Store) -> Result<Content<'_>> {
             let mut written = 0_u64;
             tensor.write(&mut |piece| {
                 written = written.saturating_add(piece.len() as u64);
-                put(piece)
+                put(&piece)
             })?;
             if written != tensor.bytes() {
                 let expected = tensor.bytes();

@@ -6,8 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use bytes::Bytes;
 use tempfile::NamedTempFile;
@@ -22,6 +25,8 @@ use crate::error::{Error, Result};
 const PREFIX: &str = ".burn-keras-";
 const SUFFIX: &str = ".tmp";
 const BUFFER: usize = 1 << 20;
+/// So many bytes are on their way to the disk while the next ones are made.
+const BEHIND: usize = 32 << 20;
 /// Tensors that start at multiples of this can be used where they lie in a mapped archive.
 const ALIGNMENT: u16 = 64;
 /// What Keras itself puts at the top of a model directory.
@@ -190,13 +195,57 @@ pub(crate) fn save_by(path: &Path, len: u64, write: impl FnOnce(&Path) -> Result
 fn replace_file(
     path: &Path,
     len: u64,
-    write: impl FnOnce(&mut BufWriter<&File>) -> Result<()>,
+    write: impl FnOnce(&mut BufWriter<Behind<'_>>) -> Result<()>,
 ) -> Result<()> {
-    replace(path, len, |temporary| {
-        let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
-        write(&mut out)?;
-        out.flush().map_err(|source| at("write", path, source))
+    replace(path, len, |temporary| stream(path, temporary.as_file(), write))
+}
+
+/// Lets `write` fill a file, and another thread bring it to the disk meanwhile.
+fn stream(
+    path: &Path,
+    file: &File,
+    write: impl FnOnce(&mut BufWriter<Behind<'_>>) -> Result<()>,
+) -> Result<()> {
+    let fail = |source| at("write", path, source);
+    thread::scope(|scope| {
+        let (wake, woken) = sync_channel(1);
+        let synced = scope.spawn(move || woken.iter().try_for_each(|()| file.sync_data()));
+        let mut out = BufWriter::with_capacity(BUFFER, Behind { file, written: 0, wake });
+        let written = write(&mut out).and_then(|()| out.flush().map_err(fail));
+        drop(out);
+        // The system tells a failure once only.
+        let synced = synced.join().unwrap_or_else(|panic| resume_unwind(panic));
+        written.and(synced.map_err(fail))
     })
+}
+
+/// A file that wakes another thread now and then.
+struct Behind<'a> {
+    file: &'a File,
+    written: usize,
+    wake: SyncSender<()>,
+}
+
+impl Write for Behind<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(data)?;
+        self.written = self.written.saturating_add(count);
+        // A thread that is busy still, or has failed, needs no waking.
+        if self.written >= BEHIND && self.wake.try_send(()).is_ok() {
+            self.written = 0;
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Behind<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 fn replace(path: &Path, len: u64, fill: impl FnOnce(&NamedTempFile) -> Result<()>) -> Result<()> {
@@ -227,9 +276,7 @@ fn write_below(directory: &Path, member: &mut Member<'_>) -> Result<()> {
     fs::create_dir_all(parent).map_err(|source| at("create", parent, source))?;
     let file = File::create_new(&path).map_err(|source| at("create", &path, source))?;
     reserve(&file, member.content.len()).map_err(|source| at("write", &path, source))?;
-    let mut out = BufWriter::with_capacity(BUFFER, &file);
-    member.content.write(&mut out)?;
-    out.flush().map_err(|source| at("write", &path, source))?;
+    stream(&path, &file, |out| member.content.write(out))?;
     file.sync_all().map_err(|source| at("write", &path, source))
 }
 

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use bytes::Bytes;
 
@@ -11,7 +14,25 @@ use super::h5::{Attributes, ElementType, H5File};
 use crate::error::{Error, Result};
 
 /// Takes bytes, piece by piece.
-pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+pub(crate) type Sink<'a> = dyn FnMut(Bytes) -> Result<()> + 'a;
+
+/// Lets a thread of its own `make` things while those before them are taken.
+///
+/// # Errors
+/// Those of both.
+pub(crate) fn ahead<T: Send>(
+    make: impl FnOnce(&mut dyn FnMut(T) -> Result<()>) -> Result<()> + Send,
+    mut take: impl FnMut(T) -> Result<()>,
+) -> Result<()> {
+    thread::scope(|scope| {
+        let (put, made) = sync_channel(1);
+        let maker = scope.spawn(move || make(&mut |it| put.send(it).map_err(|_| Error::input("not taken"))));
+        let taken = made.iter().try_for_each(&mut take);
+        drop(made);
+        let made = maker.join().unwrap_or_else(|panic| resume_unwind(panic));
+        taken.and(made)
+    })
+}
 
 /// Where the elements of a tensor come from.
 pub(crate) trait Source: Send + Sync {
@@ -20,7 +41,7 @@ pub(crate) trait Source: Send + Sync {
 
     /// All of them, in as many pieces as it likes.
     fn write(&self, sink: &mut Sink<'_>) -> Result<()> {
-        sink(&self.read()?)
+        sink(self.read()?)
     }
 }
 

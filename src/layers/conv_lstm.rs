@@ -5,7 +5,9 @@ use burn::tensor::Tensor;
 
 use super::conv::{convolve, kernel_axes};
 use super::dropout::check_rate;
-use super::recurrent::{CellConfig, Steps, cell_outputs, dropped, lstm, over_time, pieces, remember};
+use super::recurrent::{
+    CellConfig, Steps, cell_outputs, dropped, lstm, over_time, pieces, remember, with_variables,
+};
 use super::spatial::{Padding, Windows, channel_axis, give, lengths, take, with_sizes};
 use crate::activation::Activation;
 use crate::config::{DataFormat, PerAxis};
@@ -17,18 +19,20 @@ use crate::module::{AnyLayer, Training};
 use crate::regularizer::Regularizer;
 use crate::value::Value;
 
-over_time! {
-    /// Config of `ConvLSTM1D`, `ConvLSTM2D` and `ConvLSTM3D`, by the rank of a step.
-    pub struct ConvLSTMConfig<const D: usize>, match D {
-        3 => &["ConvLSTM1D"],
-        4 => &["ConvLSTM2D"],
-        _ => &["ConvLSTM3D"],
-    }, group "cell",
-    cell |config| config.clone(),
-    course |config, course| {
-        course.unroll = config.unroll;
-        course.zero_output_for_mask = config.zero_output_for_mask;
-    }, {
+with_variables! {
+    over_time! {
+        /// Config of `ConvLSTM1D`, `ConvLSTM2D` and `ConvLSTM3D`, by the rank of a step.
+        pub struct ConvLSTMConfig<const D: usize>, match D {
+            3 => &["ConvLSTM1D"],
+            4 => &["ConvLSTM2D"],
+            _ => &["ConvLSTM3D"],
+        }, group "cell",
+        cell |config| config.clone(),
+        course |config, course| {
+            course.unroll = config.unroll;
+            course.zero_output_for_mask = config.zero_output_for_mask;
+        },
+    } {
         /// Whether Keras unrolls its loop. It matters only to what stands for masked steps.
         unroll: bool = false,
         /// Whether the output of masked steps is zero, and not that of the step before.
@@ -59,26 +63,8 @@ over_time! {
         seed: Seed = Seed::default(),
         /// For fresh weights: whether the bias of the forget gate starts at one.
         unit_forget_bias: bool = true,
-        /// For fresh weights.
-        kernel_initializer: Initializer = "glorot_uniform".into(),
-        /// For fresh weights.
-        recurrent_initializer: Initializer = "orthogonal".into(),
-        /// For fresh weights.
-        bias_initializer: Initializer = "zeros".into(),
-        /// For training.
-        kernel_regularizer: Regularizer = Regularizer::none(),
-        /// For training.
-        recurrent_regularizer: Regularizer = Regularizer::none(),
-        /// For training.
-        bias_regularizer: Regularizer = Regularizer::none(),
         /// For training.
         activity_regularizer: Regularizer = Regularizer::none(),
-        /// For training.
-        kernel_constraint: Constraint = Constraint::none(),
-        /// For training.
-        recurrent_constraint: Constraint = Constraint::none(),
-        /// For training.
-        bias_constraint: Constraint = Constraint::none(),
     }
 }
 

@@ -231,6 +231,7 @@ macro_rules! over_time {
         }
     };
 }
+pub(super) use cell::with_variables;
 pub(super) use over_time;
 
 over_time! {

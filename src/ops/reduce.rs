@@ -291,7 +291,7 @@ fn logsumexp(x: Value) -> Result<Value> {
 
 /// Where the highest of each row is: the first NaN, else the first of equals. Minus zero is lower than
 /// zero.
-fn argmax(x: Value) -> Result<Value> {
+pub(crate) fn argmax(x: Value) -> Result<Value> {
     extreme(x, |x| x.argmax(1), |x| x.argmax(1))
 }
 

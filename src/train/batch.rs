@@ -22,6 +22,8 @@ pub struct Batch {
     pub targets: Vec<Option<Value>>,
     /// How much each example counts, or each step of it, for every output; none: all the same.
     pub sample_weight: Vec<Option<Value>>,
+    /// Which part it is of the batch whose loss is asked for.
+    pub(crate) share: f64,
 }
 
 impl Batch {
@@ -29,7 +31,24 @@ impl Batch {
     #[must_use]
     pub fn new(inputs: Vec<Value>, targets: Vec<Value>) -> Self {
         let sample_weight = targets.iter().map(|_| None).collect();
-        Self { inputs, targets: targets.into_iter().map(Some).collect(), sample_weight }
+        Self { inputs, targets: targets.into_iter().map(Some).collect(), sample_weight, share: 1.0 }
+    }
+
+    /// The same with other targets: one for every output, or none.
+    #[must_use]
+    pub fn with_targets(self, targets: Vec<Option<Value>>) -> Self {
+        Self { targets, ..self }
+    }
+
+    /// The same with weights of the examples: one array for every output, or none.
+    #[must_use]
+    pub fn with_sample_weight(self, sample_weight: Vec<Option<Value>>) -> Self {
+        Self { sample_weight, ..self }
+    }
+
+    /// The same as so many examples of a batch of so many.
+    pub(crate) fn counting_as(self, examples: usize, of: usize) -> Self {
+        Self { share: examples as f64 / of.max(1) as f64, ..self }
     }
 
     /// The number of examples.
@@ -47,6 +66,7 @@ impl Batch {
             inputs: self.inputs.into_iter().map(&change).collect::<Result<_>>()?,
             targets: some(self.targets)?,
             sample_weight: some(self.sample_weight)?,
+            share: self.share,
         })
     }
 }
@@ -62,6 +82,8 @@ pub struct Arrays {
     /// What the order of the examples follows from, with the number of the epoch; none: as they are.
     seed: Option<u64>,
     epoch: AtomicU64,
+    /// Where batches go.
+    device: Option<Device>,
 }
 
 impl Arrays {
@@ -69,7 +91,8 @@ impl Arrays {
     #[must_use]
     pub fn new(all: Batch, batch_size: usize) -> Self {
         let end = all.examples();
-        Self { all, start: 0, end, batch_size: batch_size.max(1), seed: None, epoch: AtomicU64::new(0) }
+        let (batch_size, epoch) = (batch_size.max(1), AtomicU64::new(0));
+        Self { all, start: 0, end, batch_size, seed: None, epoch, device: None }
     }
 
     /// In another order every epoch, which follows from the seed.
@@ -84,9 +107,16 @@ impl Arrays {
         Self { epoch: AtomicU64::new(epoch), ..self }
     }
 
-    fn copy(&self, all: Batch, start: usize, end: usize) -> Self {
+    /// The number of batches in an epoch.
+    #[must_use]
+    pub fn batches(&self) -> usize {
+        self.num_items().div_ceil(self.batch_size)
+    }
+
+    fn copy(&self) -> Self {
         let epoch = AtomicU64::new(self.epoch.load(Ordering::Relaxed));
-        Self { all, start, end, batch_size: self.batch_size, seed: self.seed, epoch }
+        let (all, device) = (self.all.clone(), self.device.clone());
+        Self { all, device, epoch, ..*self }
     }
 }
 
@@ -105,15 +135,14 @@ impl DataLoader<Batch> for Arrays {
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
-        let moved = self.all.clone().try_map(|value| value.to_device(device));
-        // Only a value of a rank that cannot be made cannot be moved.
-        Arc::new(self.copy(moved.unwrap_or_else(|_| self.all.clone()), self.start, self.end))
+        // Not all at once: there may be more of it than the device can hold.
+        Arc::new(Self { device: Some(device.clone()), ..self.copy() })
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
         let start = self.start.saturating_add(start).min(self.end);
         let end = self.start.saturating_add(end).clamp(start, self.end);
-        Arc::new(self.copy(self.all.clone(), start, end))
+        Arc::new(Self { start, end, ..self.copy() })
     }
 }
 
@@ -139,7 +168,10 @@ impl Iterator for Iter<'_> {
         let end = self.done.saturating_add(self.arrays.batch_size).min(self.places.len());
         let places = self.places.get(self.done..end).filter(|places| !places.is_empty())?;
         self.done = end;
-        let batch = self.arrays.all.clone().try_map(|value| value.pick(0, places));
+        let batch = self.arrays.all.clone().try_map(|value| {
+            let value = value.pick(0, places)?;
+            self.arrays.device.as_ref().map_or(Ok(value.clone()), |device| value.clone().to_device(device))
+        });
         Some(batch.map_err(|error| DatasetError::new(error)))
     }
 }

@@ -2,9 +2,22 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::plan::Plan;
 use crate::config::{Class, Described, Field};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::loss::{self, CompileLoss};
+use crate::metric::{CompileMetrics, CustomMetrics};
 use crate::model::KerasModel;
+use crate::optimizer::Optimizer;
+
+/// Losses and metrics that are not of Keras, in Rust, by the names that a file has for them.
+#[derive(Clone, Debug, Default)]
+pub struct Custom {
+    /// The losses.
+    pub losses: loss::Custom,
+    /// The metrics.
+    pub metrics: CustomMetrics,
+}
 
 /// Losses or metrics as `compile` takes them: an object or its name, a list of them, or either by the name of
 /// an output.
@@ -85,7 +98,7 @@ impl<T: Into<PerOutput>, const COUNT: usize> From<[(&str, T); COUNT]> for PerOut
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compile {
-    optimizer: Json,
+    optimizer: Optimizer,
     loss: PerOutput,
     loss_weights: PerOutput,
     metrics: PerOutput,
@@ -98,9 +111,9 @@ pub struct Compile {
 impl Compile {
     /// An optimizer, and a loss for every output.
     #[must_use]
-    pub fn new(optimizer: impl Into<PerOutput>, loss: impl Into<PerOutput>) -> Self {
+    pub fn new(optimizer: impl Into<Optimizer>, loss: impl Into<PerOutput>) -> Self {
         Self {
-            optimizer: optimizer.into().0,
+            optimizer: optimizer.into(),
             loss: loss.into(),
             loss_weights: PerOutput::default(),
             metrics: PerOutput::default(),
@@ -154,11 +167,46 @@ impl Compile {
         self
     }
 
+    /// The optimizer.
+    #[must_use]
+    pub fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+
+    pub(crate) fn plan(
+        &self,
+        outputs: &[String],
+        custom: &Custom,
+    ) -> (Result<CompileLoss>, Result<CompileMetrics>) {
+        let loss = CompileLoss::new(&self.loss.0, &self.loss_weights.0, outputs, &custom.losses);
+        let (metrics, weighted) = (&self.metrics.0, &self.weighted_metrics.0);
+        (loss, CompileMetrics::new(metrics, weighted, outputs, &custom.metrics))
+    }
+
+    /// Whether a loss is reduced otherwise than to a mean over all examples.
+    pub(crate) fn is_summed(&self) -> bool {
+        fn any(json: &Json) -> bool {
+            match json {
+                Json::Array(items) => items.iter().any(any),
+                Json::Object(items) => items.iter().any(|(key, value)| match value.as_str() {
+                    Some(word) => key == "reduction" && ["sum", "mean_with_sample_weight"].contains(&word),
+                    None => any(value),
+                }),
+                _ => false,
+            }
+        }
+        any(&self.loss.0)
+    }
+
+    pub(crate) fn steps(&self) -> usize {
+        self.steps_per_execution.max(1)
+    }
+
     /// `compile_config`, as a file of Keras has it.
     #[must_use]
     pub fn json(&self) -> Map<String, Json> {
         let settings = [
-            ("optimizer", self.optimizer.clone()),
+            ("optimizer", Field::write(&self.optimizer)),
             ("loss", self.loss.0.clone()),
             ("loss_weights", self.loss_weights.0.clone()),
             ("metrics", self.metrics.0.clone()),
@@ -184,7 +232,7 @@ impl Compile {
         })?;
         let optimizer = of("optimizer").0;
         Ok(Self {
-            optimizer: if optimizer.is_null() { "rmsprop".into() } else { optimizer },
+            optimizer: if optimizer.is_null() { "rmsprop".into() } else { Optimizer::of(&optimizer) },
             loss: of("loss"),
             loss_weights: of("loss_weights"),
             metrics: of("metrics"),
@@ -196,15 +244,42 @@ impl Compile {
     }
 }
 
+impl From<&Compile> for Compile {
+    fn from(settings: &Compile) -> Self {
+        settings.clone()
+    }
+}
+
 impl KerasModel {
     /// Sets what the model is trained with, as Keras' `compile`. The state of an earlier optimizer is gone.
     ///
+    /// What is not of Keras is kept, and asked for when the model is trained.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use burn_keras::build::{Dense, Input, Sequential};
+    /// use burn_keras::optimizer::Adam;
+    /// use burn_keras::train::Compile;
+    ///
+    /// let mut model = Sequential::new().with(Input::new([4])).with(Dense::new(1)).build(&Device::flex())?;
+    /// model.compile(Compile::new(Adam::new().learning_rate(0.01), "mse").metrics(["mae"]))?;
+    /// assert!(model.compile(Compile::new("adam", [("other", "mse")])).is_err());
+    /// # Ok::<(), burn_keras::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// When a setting is not one of Keras, all of them at once.
-    pub fn compile(&mut self, settings: &Compile) -> Result<()> {
+    /// When Keras would refuse a setting; all of them at once. The model is then as it was.
+    pub fn compile(&mut self, settings: impl Into<Compile>) -> Result<()> {
+        let settings = settings.into();
         let mut config = self.file().config().clone();
         config["compile_config"] = Json::Object(settings.json());
         let model = self.without_optimizer_state();
+        if let Err(error) = Plan::of(&settings, &model, &Custom::default()) {
+            // What is only unknown here may be known when it trains.
+            if error.problems().any(|problem| problem.kind() != ErrorKind::Unsupported) {
+                return Err(error);
+            }
+        }
         *self = model.with_file(model.file().with_config(config), model.store().clone());
         Ok(())
     }

@@ -190,12 +190,53 @@ const KINDS: &[Kind] = &[
 
 /// What a variable of an optimizer is for, whatever the format.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Role {
+pub(crate) enum Role {
     Scalar(&'static str),
     /// A slot of the trainable variable of this index.
     Slot(&'static str, usize),
     /// What no other format has.
     Unused,
+}
+
+/// The variables of Keras 3's optimizer, in order: what each is for, and its shape. None when the optimizer is
+/// not one of Keras.
+#[cfg(feature = "train")]
+pub(crate) fn variables(optimizer: &Json, trainable: &[Trainable]) -> Option<Vec<(Role, Vec<usize>)>> {
+    let optimizer = Optimizer::of(optimizer)?;
+    let roles = optimizer.roles(Layout::Keras3, trainable)?.into_iter();
+    roles.map(|role| optimizer.shape(&role, trainable).map(|shape| (role, shape))).collect()
+}
+
+/// The names of all slots.
+#[cfg(feature = "train")]
+pub(crate) fn slot_names() -> impl Iterator<Item = &'static str> {
+    let mut names = vec![AVERAGE, ACCUMULATOR];
+    for row in KINDS.iter().flat_map(|kind| kind.blocks).flat_map(|block| block.iter()) {
+        if !names.contains(&row.slot) {
+            names.push(row.slot);
+        }
+    }
+    names.into_iter()
+}
+
+/// Whether Muon leaves the variable of that path to AdamW whatever its shape, by its config. None when that cannot
+/// be said, because a pattern is of a kind that only Python has.
+pub(crate) fn is_excluded_by_muon(config: &Map<String, Json>, path: &str) -> Option<bool> {
+    let embeddings = config.get("exclude_embeddings").and_then(Json::as_bool).unwrap_or(true);
+    let patterns = config.get("exclude_layers").and_then(Json::as_array).into_iter().flatten();
+    let matches = patterns.map(|pattern| is_found(pattern.as_str()?, path)).collect::<Option<Vec<_>>>()?;
+    Some((embeddings && path.to_lowercase().contains("embedding")) || matches.contains(&true))
+}
+
+#[cfg(feature = "train")]
+fn is_found(pattern: &str, text: &str) -> Option<bool> {
+    Some(regex::Regex::new(pattern).ok()?.is_match(text))
+}
+
+/// Patterns are run where training is.
+#[cfg(not(feature = "train"))]
+fn is_found(_: &str, _: &str) -> Option<bool> {
+    None
 }
 
 /// Variables 0.. of Keras 3's optimizer from what an older file stores; none when they do not fit, such as
@@ -257,12 +298,6 @@ pub(crate) fn to_legacy(
         name
     });
     Some(names.zip(slots).collect())
-}
-
-/// Those of the variables of an optimizer that are of the one inside, where there is one.
-pub(crate) fn of_inner<'a>(optimizer: &Json, slots: &'a [Slot]) -> Option<&'a [Slot]> {
-    let has_inner = Optimizer::of(optimizer).is_some_and(|optimizer| optimizer.scale.is_some());
-    slots.get(SCALING.len()..).filter(|_| has_inner)
 }
 
 /// What of a state the files of that Keras do not hold, though they hold the rest.
@@ -331,7 +366,7 @@ impl<'a> Optimizer<'a> {
             _ => &[&["iteration"]],
         };
         let mut roles: Vec<Role> = scalars.concat().into_iter().map(Role::Scalar).collect();
-        let common = [("average", self.has("use_ema")), (ACCUMULATOR, self.has(ACCUMULATION))];
+        let common = [(AVERAGE, self.has("use_ema")), (ACCUMULATOR, self.has(ACCUMULATION))];
         for (slot, is_kept) in common {
             match (is_kept, layout) {
                 (true, Layout::Keras3) => {}
@@ -349,7 +384,8 @@ impl<'a> Optimizer<'a> {
                 roles.extend(self.block(layout, rows, trainable)?);
             }
         }
-        if layout == Layout::Keras3 && self.kind.class == "Nadam" {
+        // Keras forgets it when another optimizer is around.
+        if layout == Layout::Keras3 && self.kind.class == "Nadam" && self.scale.is_none() {
             roles.push(Role::Scalar(PRODUCT));
         }
         Some(roles)
@@ -361,7 +397,9 @@ impl<'a> Optimizer<'a> {
             Layout::Keras2 => row.keras2.is_empty(),
             Layout::Legacy | Layout::Keras1 => row.legacy.is_empty(),
         };
-        if rows.iter().any(is_missing) || (self.kind.class == "Muon" && !self.is_plain_muon()) {
+        let is_unclear =
+            |(path, _): &Trainable| self.kind.class == "Muon" && self.is_excluded(path).is_none();
+        if rows.iter().any(is_missing) || trainable.iter().any(is_unclear) {
             return None;
         }
         let mut roles = Vec::new();
@@ -376,19 +414,18 @@ impl<'a> Optimizer<'a> {
         match (self.kind.class, layout) {
             // These allocate it in any case.
             ("SGD", Layout::Keras2 | Layout::Keras1) => true,
-            ("Adafactor", Layout::Keras2) => row.shape == Shape::Same || shape.len() > 1,
+            ("Adafactor", _) if layout == Layout::Keras2 || self.scale.is_some() => {
+                row.shape == Shape::Same || shape.len() > 1
+            }
             ("Muon", _) if row.slot == VELOCITY.slot => {
-                let excluded = self.get("exclude_embeddings").and_then(Json::as_bool).unwrap_or(true);
-                shape.len() != 2 || (excluded && path.to_lowercase().contains("embedding"))
+                shape.len() != 2 || self.is_excluded(path) == Some(true)
             }
             _ => row.only.is_none_or(|key| self.has(key)),
         }
     }
 
-    /// Whether no patterns pick its variables: those would have to be run.
-    fn is_plain_muon(&self) -> bool {
-        let patterns = self.get("exclude_layers").and_then(Json::as_array);
-        patterns.is_none_or(Vec::is_empty)
+    fn is_excluded(&self, path: &str) -> Option<bool> {
+        is_excluded_by_muon(self.config.unwrap_or(&Map::new()), path)
     }
 
     /// The layout of Keras 1 says less than it stores: some optimizers do not count their steps, and
@@ -497,11 +534,15 @@ impl<'a> Optimizer<'a> {
     }
 }
 
-/// What comes before all else where losses are scaled. The first two never change.
-const SCALING: &[&str] = &["outer_iteration", "outer_learning_rate", "step_counter", "dynamic_scale"];
-const ACCUMULATOR: &str = "gradient_accumulator";
+/// What comes before all else where losses are scaled, and is not there again with what the inner optimizer
+/// stores. The first two never change.
+pub(crate) const SCALING: &[&str] = &["outer_iteration", "outer_learning_rate", STEP_COUNTER, DYNAMIC_SCALE];
+pub(crate) const STEP_COUNTER: &str = "step_counter";
+pub(crate) const DYNAMIC_SCALE: &str = "dynamic_scale";
+pub(crate) const AVERAGE: &str = "average";
+pub(crate) const ACCUMULATOR: &str = "gradient_accumulator";
 const ACCUMULATION: &str = "gradient_accumulation_steps";
-const PRODUCT: &str = "variable";
+pub(crate) const PRODUCT: &str = "variable";
 
 /// Checkpoints of Keras 2 hold the learning rate, too.
 fn with_learning_rate(mut roles: Vec<Role>, stored: &[SlotName]) -> Vec<Role> {

@@ -131,6 +131,11 @@ impl KerasWeights {
         }
     }
 
+    #[cfg(feature = "train")]
+    pub(crate) fn store(&self) -> &Store {
+        &self.file.store
+    }
+
     /// Every tensor of the file, the state of the optimizer included.
     pub fn datasets(&self) -> impl Iterator<Item = DatasetInfo> {
         self.file.datasets()

@@ -7,7 +7,7 @@ mod load;
 mod named;
 mod objects;
 pub(crate) mod optimizer;
-mod pack;
+pub(crate) mod pack;
 mod present;
 pub(crate) mod renamed;
 mod report;

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 
 use super::legacy::{names, set_names, wanted};
+#[cfg(feature = "train")]
+use super::present::Host;
 use super::{Resolved, WeightsFile};
 use crate::config::Json;
 use crate::error::{Error, Result};
@@ -12,15 +14,21 @@ use crate::file::bundle::Objects;
 use crate::file::h5::{Attributes, ElementType};
 use crate::file::store::{Store, Stored, is_below};
 use crate::keras_file::Description;
+use crate::layer::Variable;
 use crate::versions::optimizer::{
-    Layout, Slot, SlotName, Trainable, from_layout, from_legacy, lost, momentum_product, of_inner, to_legacy,
+    Layout, SCALING, Slot, SlotName, Trainable, from_layout, from_legacy, lost, momentum_product, to_legacy,
 };
 use crate::versions::{Change, Target};
+#[cfg(feature = "train")]
+use {
+    crate::config::Dtype, crate::load::tensor_data, crate::reorder::aligned, crate::value::burn_dtype,
+    burn::tensor::DType, burn::tensor::TensorData,
+};
 
 /// Where Keras 3 has the variables of an optimizer.
 const GROUP: &str = "optimizer";
-const VARIABLES: &str = "optimizer/vars";
-const INNER_VARIABLES: &str = "optimizer/inner_optimizer/vars";
+pub(crate) const VARIABLES: &str = "optimizer/vars";
+pub(crate) const INNER_VARIABLES: &str = "optimizer/inner_optimizer/vars";
 
 /// The group of the state in a legacy file.
 const LEGACY: &str = "optimizer_weights";
@@ -235,9 +243,47 @@ fn left_out() -> Change {
 
 /// The trainable variables of a model in the order of Keras.
 fn trainable(description: &Description) -> Vec<Trainable> {
+    trained(description).into_iter().map(|(path, variable)| (path, variable.shape.clone())).collect()
+}
+
+/// The same, with their paths in Keras.
+pub(crate) fn trained(description: &Description) -> Vec<(String, &Variable)> {
     let variables = wanted(description).into_iter().flat_map(|layer| layer.variables);
     let trained = variables.filter(|variable| variable.variable.trainable);
-    trained.map(|variable| (variable.name, variable.variable.shape.clone())).collect()
+    trained.map(|variable| (variable.name, variable.variable)).collect()
+}
+
+/// The variables of an optimizer, with their paths below the root of a file.
+#[cfg(feature = "train")]
+pub(crate) fn stored_state(store: &Store) -> Result<Vec<(String, TensorData)>> {
+    let own = store.tensors.iter().filter(|(path, _)| is_below(path, GROUP));
+    let read = |(path, tensor): (&String, &Stored)| {
+        let dtype = tensor.element.keras_name().and_then(Dtype::from_name);
+        let dtype = burn_dtype(dtype.ok_or_else(|| Error::weights("expected numbers"))?)?;
+        let data = tensor.read().and_then(|bytes| tensor_data(bytes, &tensor.shape, dtype));
+        data.map(|data| (path.clone(), aligned(data))).map_err(|error| error.at(path))
+    };
+    own.map(read).collect()
+}
+
+/// Puts the variables of an optimizer into a file, in place of those that are there.
+#[cfg(feature = "train")]
+pub(crate) fn put_state(store: &mut Store, variables: Vec<(String, TensorData)>) -> Result<()> {
+    store.remove(GROUP);
+    for (path, data) in variables {
+        let element = match data.dtype() {
+            DType::I32 => ElementType::I32,
+            DType::F32 => ElementType::F32,
+            other => return Err(Error::unsupported(format_args!("a variable of type {other:?}")).at(path)),
+        };
+        if let Some((group, _)) = path.rsplit_once('/') {
+            store.groups.entry(group.to_owned()).or_default();
+        }
+        let (bytes, shape, _) = data.into_parts();
+        let bytes = Bytes::from_owner(Host(bytes));
+        store.tensors.insert(path, Stored::new(shape.to_vec(), element, move || Ok(bytes.clone())));
+    }
+    Ok(())
 }
 
 /// Puts the variables of an optimizer where Keras 3 has them; what scales losses has those of its inner one
@@ -248,8 +294,9 @@ fn put(
     stored: &[Stored],
     store: &mut Store,
 ) -> Option<()> {
-    let slots = slots(optimizer)?;
-    let groups = [(VARIABLES, Some(&slots[..])), (INNER_VARIABLES, of_inner(optimizer, &slots))];
+    let own = slots(optimizer)?;
+    let inner = optimizer.pointer("/config/inner_optimizer").and_then(|_| own.get(SCALING.len()..));
+    let groups = [(VARIABLES, Some(own.as_slice())), (INNER_VARIABLES, inner)];
     let mut tensors = Vec::new();
     for (group, slots) in groups {
         let Some(slots) = slots else { continue };

@@ -10,6 +10,8 @@ use bytes::Bytes;
 use super::present::Host;
 use crate::config::Dtype;
 use crate::error::{Error, Result};
+#[cfg(feature = "train")]
+use crate::file::h5::Attributes;
 use crate::file::h5::{Attribute, ElementType};
 use crate::file::save::save_by;
 use crate::file::store::{Store, Stored};
@@ -21,9 +23,9 @@ const ID: &str = "param_id";
 
 /// What such a file has beside its tensors.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Extra {
-    pub(super) texts: BTreeMap<String, String>,
-    pub(super) scalars: BTreeMap<String, Scalar>,
+pub(crate) struct Extra {
+    pub(crate) texts: BTreeMap<String, String>,
+    pub(crate) scalars: BTreeMap<String, Scalar>,
 }
 
 pub(super) fn is_one(bytes: &[u8]) -> bool {
@@ -34,7 +36,7 @@ pub(super) fn is_one(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// When it is damaged, or beyond the limits.
-pub(super) fn read(bytes: &Bytes, limits: &Limits) -> Result<(Store, Extra)> {
+pub(crate) fn read(bytes: &Bytes, limits: &Limits) -> Result<(Store, Extra)> {
     let len = bytes.get(HEADER_SIZE - 4..HEADER_SIZE).and_then(|len| len.try_into().ok());
     let len = len.map_or(0, u32::from_le_bytes);
     Limits::check("size of the index in bytes", u64::from(len), limits.json_bytes)?;
@@ -60,6 +62,28 @@ pub(super) fn read(bytes: &Bytes, limits: &Limits) -> Result<(Store, Extra)> {
 /// # Errors
 /// When the format has no such tensor, or writing fails; the file that was at `path` is then unchanged.
 pub(super) fn save(path: &Path, tensors: Vec<Tensor>, extra: &Extra) -> Result<()> {
+    let writer = writer(tensors, extra);
+    let len = writer.size().map_err(failed)?;
+    save_by(path, len as u64, |temporary| writer.write_to_file_in_place(temporary).map_err(failed))
+}
+
+/// The bytes of such a file.
+///
+/// # Errors
+/// When the format has no such tensor, or one cannot be read.
+#[cfg(feature = "train")]
+pub(crate) fn to_bytes(store: &Store, extra: &Extra) -> Result<Bytes> {
+    let bytes = writer(tensors(store)?, extra).into_bytes().map_err(failed)?;
+    Ok(Bytes::from_owner(Host(bytes)))
+}
+
+/// The attributes of a tensor that is, or is of, the parameter of that number.
+#[cfg(feature = "train")]
+pub(crate) fn id(id: u64) -> Attributes {
+    Attributes::from([(ID.to_owned(), Attribute::Int(id.cast_signed()))])
+}
+
+fn writer(tensors: Vec<Tensor>, extra: &Extra) -> Writer {
     let mut writer = Writer::new(tensors).auto_extension(false);
     for (key, text) in &extra.texts {
         writer = writer.with_metadata(key, text);
@@ -67,9 +91,11 @@ pub(super) fn save(path: &Path, tensors: Vec<Tensor>, extra: &Extra) -> Result<(
     for (key, scalar) in &extra.scalars {
         writer = writer.with_scalar(key, *scalar);
     }
-    let failed = |error: PackError| Error::input(format_args!("cannot write: {error}")).with_source(error);
-    let len = writer.size().map_err(failed)?;
-    save_by(path, len as u64, |temporary| writer.write_to_file_in_place(temporary).map_err(failed))
+    writer
+}
+
+fn failed(error: PackError) -> Error {
+    Error::input(format_args!("cannot write: {error}")).with_source(error)
 }
 
 /// Tensors of a file, to be written again.

@@ -14,6 +14,7 @@ use crate::file::store::{Sink, Source, Store, Stored};
 use crate::layer::Variable;
 use crate::load::by_param;
 use crate::model::KerasModel;
+use crate::reorder::Memory;
 use crate::value::{Value, burn_dtype};
 
 /// The tensors of a model under the paths of Keras 3: its variables, and what else its file has.
@@ -56,8 +57,8 @@ fn tensor(value: &Value, variable: &Variable, stored: Option<&Stored>) -> Result
 }
 
 /// So many elements leave their device at a time: few enough for a cache to hold them until they are
-/// written.
-const PIECE: usize = 1 << 20;
+/// used.
+const PIECE: usize = 1 << 18;
 
 /// The present value of a variable.
 struct Now {
@@ -67,27 +68,38 @@ struct Now {
 }
 
 impl Now {
-    fn host(&self, value: Value) -> Result<TensorData> {
-        Ok(value.cast(self.dtype)?.into_data().convert_dtype(self.dtype))
+    /// Its elements in the order of the parameter.
+    fn pieces(&self, sink: &mut Sink<'_>) -> Result<()> {
+        let len = self.value.shape().iter().product();
+        let value = self.value.clone().reshape(&[len])?;
+        (0..len).step_by(PIECE).try_for_each(|start| {
+            let piece = value.clone().narrow(0, start, PIECE.min(len - start))?;
+            let data = piece.cast(self.dtype)?.into_data().convert_dtype(self.dtype);
+            sink(Bytes::from_owner(Host(data.into_bytes())))
+        })
     }
 }
 
 impl Source for Now {
     fn read(&self) -> Result<Bytes> {
-        let data = self.variable.to_file(self.host(self.value.clone())?)?;
-        Ok(Bytes::from_owner(Host(data.into_bytes())))
+        let shape = self.value.shape();
+        let mut whole = Memory::new(shape.iter().product::<usize>().saturating_mul(self.dtype.size()));
+        let mut filled = 0;
+        self.pieces(&mut |piece| {
+            let place = whole.as_mut().get_mut(filled..filled + piece.len());
+            place.ok_or_else(|| Error::weights("longer than its shape"))?.copy_from_slice(&piece);
+            filled += piece.len();
+            Ok(())
+        })?;
+        let data = TensorData::from_bytes(whole.into_bytes(), shape, self.dtype);
+        Ok(Bytes::from_owner(Host(self.variable.to_file(data)?.into_bytes())))
     }
 
     fn write(&self, sink: &mut Sink<'_>) -> Result<()> {
-        if self.variable.moves() {
-            return sink(&self.read()?);
+        match self.variable.moves() {
+            true => sink(self.read()?),
+            false => self.pieces(sink),
         }
-        let len = self.value.shape().iter().product();
-        let value = self.value.clone().reshape(&[len])?;
-        for start in (0..len).step_by(PIECE) {
-            sink(self.host(value.clone().narrow(0, start, PIECE.min(len - start))?)?.as_bytes())?;
-        }
-        Ok(())
     }
 }
 

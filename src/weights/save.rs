@@ -97,13 +97,19 @@ impl KerasModel {
     fn write_weights(&self, path: &Path, kind: Kind, options: &SaveOptions) -> Result<()> {
         let description = &self.origin().description;
         match kind {
-            Kind::Keras3 => save_file(path, h5(&self.tensors(options)?)?),
+            Kind::Keras3 => {
+                let mut store = self.tensors(options)?;
+                options.put_training(&mut store);
+                save_file(path, h5(&store)?)
+            }
             Kind::Shards => {
                 let most = options.max_shard_size.unwrap_or(SHARD_BYTES);
                 shards::save(path, &self.tensors(options)?, most, options.overwrite)
             }
             Kind::Legacy => {
-                save_file(path, h5(&legacy::tree(&present(self)?, description, "", options.target)?)?)
+                let mut tree = legacy::tree(&present(self)?, description, "", options.target)?;
+                options.put_training(&mut tree);
+                save_file(path, h5(&tree)?)
             }
             Kind::Safetensors => {
                 let mut named = named::named(&self.tensors(options)?, description)?;

@@ -1,6 +1,6 @@
 //! Damage, and what it may cost: every case is watched for panics, memory and standstill.
 
-#![allow(dead_code)]
+#![allow(dead_code, reason = "every test uses another part of it")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};

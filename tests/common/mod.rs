@@ -19,7 +19,7 @@ pub fn script(name: &str) -> Option<Command> {
 
 /// A script of `tests/keras` in the Keras of that version, which `versions.sh` makes. The version is its
 /// first argument.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "some tests ask one version only")]
 pub fn version(version: &str, name: &str) -> Option<Command> {
     if without_python() {
         return None;

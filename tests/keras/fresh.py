@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from judge import input_names, keras, load, predict
 from keras import tree
+from report import tell
 
 
 def faults(path):
@@ -51,17 +52,7 @@ def faults_of_training(model, inputs, outputs):
 def main(arguments):
     warnings.simplefilter("ignore")
     paths = sorted(Path(arguments[0]).glob("*.keras"))
-    failed = 0
-    for path in paths:
-        try:
-            found = list(faults(path))
-        except Exception as error:
-            found = [f"{type(error).__name__}: {' '.join(str(error).split())[:2000]}"]
-        for line in found:
-            print(f"{path.stem}: {line}")
-        failed += bool(found)
-    print(f"{len(paths) - failed} passed, {failed} failed")
-    return 1 if failed or not paths else 0
+    return tell("fresh models", paths, lambda path: path.stem, faults)
 
 
 if __name__ == "__main__":

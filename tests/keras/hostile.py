@@ -121,6 +121,26 @@ def many_filters(file):
     dataset.write_direct_chunk((0, 0), packed)
 
 
+def lzf_twice(file):
+    """Zeros packed twice over with the filter that has no bound of its own."""
+    del file[KERNEL]
+    chunk, lzf, longest = (1 << 22, 4), 32000, 264
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk(chunk)
+    for _ in range(2):
+        plist.set_filter(lzf, 0, (4, 261, 1 << 26))
+    dataset = h5py.h5d.create(
+        file["layers/dense/vars"].id, b"0", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple(chunk), plist
+    )
+
+    def again(period, size):
+        """The first bytes, then copies from so far back."""
+        return bytes([len(period) - 1]) + period + bytes([0xE0, 255, len(period) - 1]) * (size // longest)
+
+    once = again(b"\0", 1 << 26)
+    dataset.write_direct_chunk((0, 0), again(once[2:5], len(once)))
+
+
 def deep_nesting(file):
     file.create_group("/".join(["g"] * DEPTH))
 
@@ -197,6 +217,7 @@ EVILS = [
     unlimited_bomb,
     filter_bomb,
     many_filters,
+    lzf_twice,
     deep_nesting,
     huge_attribute,
     long_names,

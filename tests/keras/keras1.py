@@ -10,7 +10,6 @@ variable gets random numbers, so that none is mistaken for another one.
 
 import collections.abc
 import inspect
-import json
 import sys
 import types
 from collections import namedtuple
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from recorded import record
 
 RNG = np.random.default_rng(11)
 ArgSpec = namedtuple("ArgSpec", "args varargs keywords defaults")
@@ -404,6 +404,18 @@ def models():
     yield "nested", Model(w, merge([inner(w), graph(w)], mode="concat"))
 
 
+def recorded(save_model):
+    """Every model with what is to be recorded of it."""
+    for name, model in models():
+
+        def save(path, model=model):
+            save_model(model, str(path))
+            with h5py.File(path) as file:
+                assert file.attrs["keras_version"], path
+
+        yield name, save, *([tensor.value for tensor in tensors] for tensors in (model.inputs, model.outputs))
+
+
 def main():
     source, folder = sys.argv[1], Path(sys.argv[2])
     sys.path.insert(0, source)
@@ -413,19 +425,7 @@ def main():
     from keras.models import save_model
 
     keras.backend = K
-    folder.mkdir(parents=True, exist_ok=True)
-    index = []
-    for name, model in models():
-        arrays = {f"in_{at}": tensor.value for at, tensor in enumerate(model.inputs)}
-        arrays |= {f"out_{at}": tensor.value for at, tensor in enumerate(model.outputs)}
-        path = folder / f"{name}.h5"
-        save_model(model, str(path))
-        with h5py.File(path) as file:
-            assert file.attrs["keras_version"], path
-        np.savez(folder / f"{name}.npz", **arrays)
-        index.append({"model": f"{name}.h5", "io": f"{name}.npz"})
-    (folder / "index.json").write_text(json.dumps(index))
-    print(len(index), "models")
+    record(folder, recorded(save_model))
 
 
 if __name__ == "__main__":

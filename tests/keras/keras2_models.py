@@ -3,13 +3,13 @@
 Usage: keras2_models.py FOLDER     with tf_keras
 """
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
+from recorded import record
 
 L = keras.layers
 
@@ -204,22 +204,19 @@ def random_input(tensor, rng):
     return rng.normal(0.0, 1.0, shape).astype("float32")
 
 
-def main():
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    index, rng = [], np.random.default_rng(7)
+def recorded():
+    """Every model with what is to be recorded of it."""
+    rng = np.random.default_rng(7)
     for name, model in [*by_layer(), *in_use()]:
         random_weights(model, rng)
-        inputs = [random_input(tensor, rng) for tensor in model.inputs]
-        arrays = {f"in_{at}": array for at, array in enumerate(inputs)}
+        inputs, outputs = [random_input(tensor, rng) for tensor in model.inputs], []
         if name not in UNEQUAL:
             outputs = tf.nest.flatten(model(tf.nest.pack_sequence_as(model.input, inputs), training=False))
-            arrays |= {f"out_{at}": np.asarray(output) for at, output in enumerate(outputs)}
-        model.save(folder / f"{name}.h5")
-        np.savez(folder / f"{name}.npz", **arrays)
-        index.append({"model": f"{name}.h5", "io": f"{name}.npz"})
-    (folder / "index.json").write_text(json.dumps(index))
-    print(len(index), "models")
+        yield name, model.save, inputs, [np.asarray(output) for output in outputs]
+
+
+def main():
+    record(Path(sys.argv[1]), recorded())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from report import tell
 from versions import KERAS2, VERSION, alone, flat, keras, np, state
 
 
@@ -51,17 +52,7 @@ def in_order(values):
 
 def main():
     entries = json.loads(Path(sys.argv[2]).read_text())
-    failed = 0
-    for entry in entries:
-        try:
-            found = list(differences(entry))
-        except Exception as error:
-            found = [f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"]
-        for line in found:
-            print(f"{'/'.join(Path(entry['file']).parts[-2:])}: {line}")
-        failed += bool(found)
-    print(f"Keras {VERSION}: {len(entries) - failed} passed, {failed} failed")
-    return 1 if failed or not entries else 0
+    return tell(f"Keras {VERSION}", entries, lambda entry: "/".join(Path(entry["file"]).parts[-2:]), differences)
 
 
 if __name__ == "__main__":

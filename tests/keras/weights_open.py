@@ -15,6 +15,7 @@ from pathlib import Path
 import keras
 import ml_dtypes
 import numpy as np
+from report import tell
 
 warnings.filterwarnings("ignore")
 TYPES = {"F32": "<f4", "F16": "<f2", "BF16": ml_dtypes.bfloat16, "I32": "<i4", "U32": "<u4", "I64": "<i8"}
@@ -106,14 +107,8 @@ def judge(folder):
 
 
 def main(folder):
-    faults = 0
     folders = sorted(it for it in Path(folder).iterdir() if it.is_dir())
-    for folder in folders:
-        for fault in judge(folder):
-            print(f"{folder.name}: {fault}")
-            faults += 1
-    print(f"{len(folders)} models, {faults} faults")
-    return 1 if faults or not folders else 0
+    return tell("weights", folders, lambda folder: folder.name, judge)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 //! The arguments of the program.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,6 +21,10 @@ pub enum Command {
     Summary(Summary),
     /// Runs a model on arrays of NumPy's.
     Predict(Predict),
+    /// Trains a model on arrays of NumPy's: from where its file is in its training.
+    Fit(Fit),
+    /// Measures a model on arrays of NumPy's.
+    Evaluate(Evaluate),
     /// Writes a model, or its weights, as a file of another kind.
     Convert(Convert),
     /// Brings a model of any version of Keras into the form of today's, and tells what was changed.
@@ -68,6 +72,117 @@ pub struct Predict {
     /// The device to run on: flex, ndarray, cpu, cuda[:N], rocm[:N], wgpu[:N], wgpu:cpu, vulkan,
     /// metal, webgpu or tch[:cuda:N], if compiled in [default: a processor].
     #[arg(long, value_name = "D")]
+    pub device: Option<String>,
+}
+
+/// Where a model is trained and measured.
+const DEVICES: &str = "The device to run on, as for predict [default: a processor]";
+
+#[derive(Debug, Args)]
+pub struct Fit {
+    /// A model file of any kind.
+    pub model: PathBuf,
+    /// A .npz file with an array for every input, under the input's name; one of a single input may have any
+    /// name, and may be a .npy file.
+    #[arg(long, value_name = "X")]
+    pub inputs: PathBuf,
+    /// The same for what the outputs are to be.
+    #[arg(long, value_name = "Y")]
+    pub targets: PathBuf,
+    /// Inputs that the model is measured on after every epoch.
+    #[arg(long, value_name = "X", requires = "validation_targets")]
+    pub validation_inputs: Option<PathBuf>,
+    /// What the outputs are to be for them.
+    #[arg(long, value_name = "Y", requires = "validation_inputs")]
+    pub validation_targets: Option<PathBuf>,
+    /// At which epoch to end.
+    #[arg(long, value_name = "E", default_value = "1")]
+    pub epochs: NonZeroUsize,
+    /// How many examples go through the model at once.
+    #[arg(long, value_name = "B", default_value = "32")]
+    pub batch_size: NonZeroUsize,
+    /// Takes the examples as they are in the file.
+    #[arg(long)]
+    pub no_shuffle: bool,
+    /// What the order of the examples and all random numbers follow from.
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// The learning rate, in place of that of the optimizer.
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    /// Layers that stay as they are; one of an inner model is inner/layer.
+    #[arg(long, value_name = "LAYER", num_args = 1..)]
+    pub freeze: Vec<String>,
+    /// How the model is trained, in place of what its file says: the name of an optimizer of Keras.
+    #[arg(long, value_name = "NAME", requires = "loss")]
+    pub optimizer: Option<String>,
+    /// The name of a loss of Keras, for all outputs.
+    #[arg(long, value_name = "NAME")]
+    pub loss: Option<String>,
+    /// Names of metrics of Keras, for all outputs.
+    #[arg(long, value_name = "NAME", num_args = 1.., requires = "loss")]
+    pub metrics: Vec<String>,
+    /// Saves the model while it is trained, under names such as run/{epoch:02d}-{val_loss:.2f}.keras.
+    #[arg(long, value_name = "TEMPLATE")]
+    pub checkpoint: Option<String>,
+    /// What checkpoints are compared by [default: val_loss, or loss without validation].
+    #[arg(long, value_name = "M", requires = "checkpoint")]
+    pub monitor: Option<String>,
+    /// Whether less or more of it is better.
+    #[arg(long, value_enum, default_value_t = Mode::Auto, requires = "checkpoint")]
+    pub mode: Mode,
+    /// Saves only what is better than ever.
+    #[arg(long, requires = "checkpoint")]
+    pub save_best_only: bool,
+    /// Saves weights and the state of the optimizer: names in .weights.h5.
+    #[arg(long, requires = "checkpoint")]
+    pub save_weights_only: bool,
+    /// After how many batches to save [default: after every epoch].
+    #[arg(long, value_name = "N", requires = "checkpoint")]
+    pub save_freq: Option<NonZeroU64>,
+    /// How many of the best checkpoints are kept [default: all].
+    #[arg(long, value_name = "K", requires = "checkpoint")]
+    pub keep_best: Option<NonZeroUsize>,
+    /// Goes on from the newest checkpoint, if there is one.
+    #[arg(long, requires = "checkpoint")]
+    pub resume: bool,
+    /// The model to write.
+    #[arg(long, short, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Draws the loss and the metrics of every epoch: a .svg file.
+    #[arg(long, value_name = "PICTURE")]
+    pub plot: Option<PathBuf>,
+    /// Writes the loss and the metrics of every epoch as a table: a .csv file.
+    #[arg(long, value_name = "TABLE")]
+    pub history: Option<PathBuf>,
+    #[arg(long, value_name = "D", help = DEVICES)]
+    pub device: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    Auto,
+    Min,
+    Max,
+}
+
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// A model file of any kind.
+    pub model: PathBuf,
+    /// As for fit.
+    #[arg(long, value_name = "X")]
+    pub inputs: PathBuf,
+    /// As for fit.
+    #[arg(long, value_name = "Y")]
+    pub targets: PathBuf,
+    /// How many examples go through the model at once.
+    #[arg(long, value_name = "B", default_value = "32")]
+    pub batch_size: NonZeroUsize,
+    /// Prints one JSON document.
+    #[arg(long)]
+    pub json: bool,
+    #[arg(long, value_name = "D", help = DEVICES)]
     pub device: Option<String>,
 }
 

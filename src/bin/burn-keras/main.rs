@@ -1,8 +1,12 @@
-//! The `burn-keras` program: looks into `.keras` files, runs them and converts them.
+//! The `burn-keras` program: looks into Keras models, runs, trains and converts them.
 
 mod args;
 mod check;
 mod convert;
+mod curves;
+mod data;
+mod evaluate;
+mod fit;
 mod inspect;
 mod layers;
 mod npz;
@@ -24,6 +28,8 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args).map(good),
         Command::Summary(args) => summary::run(&args).map(good),
         Command::Predict(args) => predict::run(&args).map(good),
+        Command::Fit(args) => fit::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args).map(good),
         Command::Convert(args) => convert::run(&args).map(good),
         Command::Upgrade(args) => convert::upgrade(&args).map(good),
         Command::Diff(args) => check::diff(&args),

@@ -2,14 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
-use burn_keras::config::Dtype;
 use burn_keras::device::{default_device, device};
-use burn_keras::value::burn_dtype;
-use burn_keras::{Error, Inputs, KerasModel, PredictOptions, Result, Value};
+use burn_keras::{Error, KerasModel, PredictOptions, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::Predict;
+use crate::data;
 use crate::npz::{self, Array};
 
 /// Whoever waits no longer than this needs no progress bar.
@@ -37,7 +35,8 @@ pub fn run(args: &Predict) -> Result<String> {
     let mut progress = Progress::new(examples);
     let mut advance = |done| progress.advance(done);
     options.on_batch = Some(&mut advance);
-    let outputs = inputs(&model, arrays, &device).and_then(|inputs| model.predict_with(inputs, options));
+    let outputs =
+        data::inputs(&model, arrays, &device).and_then(|inputs| model.predict_with(inputs, options));
     progress.bar.finish_and_clear();
 
     let outputs = outputs.map_err(|error| error.in_file(&args.inputs))?;
@@ -54,30 +53,6 @@ fn check_batch_size(model: &KerasModel, size: usize) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// The arrays on the device. They become what the model takes before, since a device need not know
-/// every element type that NumPy has.
-fn inputs(model: &KerasModel, arrays: Vec<(String, Array)>, device: &Device) -> Result<Inputs> {
-    let names = model.input_names();
-    let specs = model.inputs();
-    let unnamed = matches!(arrays.as_slice(), [(name, _)] if name.is_empty());
-    let values = arrays.into_iter().map(|(name, array)| {
-        let at = if names.len() == 1 { Some(0) } else { names.iter().position(|known| *known == name) };
-        let value = match at.and_then(|at| specs.get(at)) {
-            Some(spec) if spec.dtype != Dtype::String => {
-                let dtype = burn_dtype(spec.dtype)?;
-                array.numbers().and_then(|data| Value::from_data(data.convert_dtype(dtype), device))
-            }
-            _ => array.into_value(device),
-        };
-        Ok((name.clone(), value.map_err(|error| error.at(format_args!("input {name:?}")))?))
-    });
-    let values = values.collect::<Result<Vec<_>>>()?;
-    Ok(match unnamed {
-        true => Inputs::Ordered(values.into_iter().map(|(_, value)| value).collect()),
-        false => Inputs::Named(values),
-    })
 }
 
 struct Progress {

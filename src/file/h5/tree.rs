@@ -10,6 +10,7 @@ use hdf5_reader::io::Cursor;
 use hdf5_reader::local_heap::LocalHeap;
 use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::messages::dataspace::DataspaceType;
+use hdf5_reader::messages::filter_pipeline::FilterDescription;
 use hdf5_reader::messages::layout::DataLayout;
 use hdf5_reader::messages::link::{self, LinkTarget};
 use hdf5_reader::messages::link_info::LinkInfoMessage;
@@ -20,7 +21,7 @@ use hdf5_reader::{Hdf5File, RawAttribute, btree_v1, btree_v2};
 
 use super::attribute::{Attribute, Attributes, Reader};
 use super::datatype;
-use super::{Dataset, ElementType, Storage, guarded};
+use super::{Dataset, ElementType, Storage, guarded, lzf};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -298,13 +299,14 @@ impl Walk<'_> {
     fn dataset(&mut self, group: &Group, name: &str, header: &ObjectHeader) -> Result<Dataset> {
         let object = guarded(|| group.dataset(name))?;
         let attributes = self.attributes(header, || object.raw_attributes())?;
-        let (mut spaces, mut types, mut layouts, mut filters) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let (mut spaces, mut types, mut layouts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut filters = Vec::new();
         for message in &header.messages {
             match message {
                 HdfMessage::Dataspace(space) => spaces.push(space),
                 HdfMessage::Datatype(datatype) => types.push(datatype),
                 HdfMessage::DataLayout(layout) => layouts.push(&layout.layout),
-                HdfMessage::FilterPipeline(pipeline) => filters += pipeline.filters.len(),
+                HdfMessage::FilterPipeline(pipeline) => filters.extend_from_slice(&pipeline.filters),
                 HdfMessage::ExternalFiles(_) => {
                     return Err(Error::unsupported("data in other files is refused"));
                 }
@@ -335,16 +337,22 @@ impl Walk<'_> {
         let (Some(shape), Some(len)) = (shape, len) else {
             return Err(Error::damaged(format_args!("HDF5: the shape {:?} is not possible", space.dims)));
         };
-        let storage = self.storage(layout, len, element.size(), filters)?;
+        let storage = self.storage(layout, len, element.size(), &filters)?;
         Ok(Dataset { shape, element, attributes, len, big_endian, storage })
     }
 
-    fn storage(&mut self, layout: &DataLayout, len: usize, size: usize, filters: usize) -> Result<Storage> {
+    fn storage(
+        &mut self,
+        layout: &DataLayout,
+        len: usize,
+        size: usize,
+        filters: &[FilterDescription],
+    ) -> Result<Storage> {
         let superblock = self.file.superblock();
         let differs = |stored: u64| {
             Err(Error::damaged(format_args!("its shape takes {len} bytes, and {stored} are stored")))
         };
-        if filters > 0 && !matches!(layout, DataLayout::Chunked { .. }) {
+        if !filters.is_empty() && !matches!(layout, DataLayout::Chunked { .. }) {
             return Err(Error::damaged("HDF5: filters on data that is not in chunks"));
         }
         match layout {
@@ -371,6 +379,7 @@ impl Walk<'_> {
                     dims.iter().try_fold(size as u64, |size, axis| size.checked_mul(u64::from(*axis)));
                 let chunk = chunk.ok_or_else(|| Error::damaged("HDF5: a chunk is too large"))?;
                 self.limits.check_expansion("a chunk", self.bytes.len() as u64, chunk)?;
+                lzf::check(filters, chunk)?;
                 self.decode(len as u64)
             }
         }

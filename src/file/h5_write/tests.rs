@@ -1,3 +1,5 @@
+use std::sync::Mutex;
+
 use bytes::Bytes;
 
 use super::*;
@@ -16,7 +18,11 @@ fn strings(values: &[&str]) -> Attribute {
 fn write(builder: H5Builder, data: &BTreeMap<String, Vec<u8>>) -> Bytes {
     let layout = builder.finish().unwrap();
     let mut out = Vec::new();
-    layout.write(&mut out, &mut |path, sink| data[path].chunks(5).try_for_each(&mut *sink)).unwrap();
+    layout
+        .write(&mut out, |path, sink| {
+            data[path].chunks(5).try_for_each(|piece| sink(Bytes::copy_from_slice(piece)))
+        })
+        .unwrap();
     assert_eq!(out.len() as u64, layout.len());
     out.into()
 }
@@ -185,18 +191,18 @@ fn data_is_asked_for_in_the_order_of_declaration() {
     for path in ["z", "a", "m/b"] {
         builder.dataset(path, &[1], ElementType::U8, none()).unwrap();
     }
-    let mut asked = Vec::new();
+    let asked = Mutex::new(Vec::new());
     let layout = builder.finish().unwrap();
     layout
-        .write(&mut Vec::new(), &mut |path, sink| {
-            asked.push(path.to_owned());
-            sink(&[1])
+        .write(&mut Vec::new(), |path, sink| {
+            asked.lock().unwrap().push(path.to_owned());
+            sink(Bytes::from_static(&[1]))
         })
         .unwrap();
-    assert_eq!(asked, ["z", "a", "m/b"]);
-    let error = layout.write(&mut Vec::new(), &mut |_, sink| sink(&[1, 2])).unwrap_err();
+    assert_eq!(asked.into_inner().unwrap(), ["z", "a", "m/b"]);
+    let error = layout.write(&mut Vec::new(), |_, sink| sink(Bytes::from_static(&[1, 2]))).unwrap_err();
     assert_eq!(error.to_string(), "\"z\": expected 1 bytes, got 2");
-    let error = layout.write(&mut Vec::new(), &mut |_, _| Err(Error::weights("no"))).unwrap_err();
+    let error = layout.write(&mut Vec::new(), |_, _| Err(Error::weights("no"))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Weights);
 }
 

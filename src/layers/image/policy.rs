@@ -30,6 +30,15 @@ struct Policy {
 }
 
 impl Policy {
+    fn new(
+        factor: &Factor,
+        value_range: ColorRange,
+        interpolation: Sampling,
+        format: Option<DataFormat>,
+    ) -> Result<Self> {
+        Ok(Self { strength: factor.range("factor", 0.0, 1.0)?, value_range, interpolation, format })
+    }
+
     fn factor(&self) -> Factor {
         Factor::Between(self.strength.0, self.strength.1)
     }
@@ -135,12 +144,7 @@ impl Augmentation for RandAugment {
     }
 
     fn augment(&self, images: Tensor<4>) -> Result<Tensor<4>> {
-        let policy = Policy {
-            strength: self.factor.range("factor", 0.0, 1.0)?,
-            value_range: self.value_range,
-            interpolation: self.interpolation,
-            format: self.data_format,
-        };
+        let policy = Policy::new(&self.factor, self.value_range, self.interpolation, self.data_format)?;
         let changes = policy.forms().into_iter().chain(policy.shades()).chain(policy.tones()).collect();
         let mut generator = generator(&images.device());
         (0..self.num_ops).try_fold(images, |images, _| any(&changes, false, images, &mut generator))
@@ -179,12 +183,7 @@ impl Augmentation for AugMix {
     }
 
     fn augment(&self, images: Tensor<4>) -> Result<Tensor<4>> {
-        let policy = Policy {
-            strength: self.factor.range("factor", 0.0, 1.0)?,
-            value_range: self.value_range,
-            interpolation: self.interpolation,
-            format: self.data_format,
-        };
+        let policy = Policy::new(&self.factor, self.value_range, self.interpolation, self.data_format)?;
         let shades = if self.all_ops { policy.shades() } else { Changes::new() };
         let changes = policy.forms().into_iter().chain(policy.tones()).chain(shades).collect();
         let mut generator = generator(&images.device());

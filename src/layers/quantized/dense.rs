@@ -3,38 +3,18 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::module::linear;
-use serde_json::{Map, Value as Json};
 
 use super::kernel::rounded_inputs;
-use super::{Matrix, Quantization, QuantizedKernel};
+use super::{Matrix, Quantization, QuantizedKernel, StoredConfig};
 use crate::activation::Activation;
 use crate::by_rank;
-use crate::config::{Config, Reader};
 use crate::error::Result;
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Policy, Spec, Tree, Variables, Weights};
 use crate::layers::dense::DenseConfig;
 use crate::value::Value;
 
 /// Config of a quantized `Dense`: that of a plain one, and how its kernel is stored.
-#[derive(Clone, Debug)]
-pub struct QuantizedDenseConfig {
-    dense: DenseConfig,
-    quantization: Quantization,
-}
-
-impl Config for QuantizedDenseConfig {
-    const KEYS: &'static [&'static str] = DenseConfig::KEYS;
-
-    fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
-        let quantization = reader.note(Quantization::read(json));
-        let dense = DenseConfig::read(json, reader);
-        Some(Self { dense: dense?, quantization: quantization? })
-    }
-
-    fn write(&self) -> Map<String, Json> {
-        self.dense.write()
-    }
-}
+pub type QuantizedDenseConfig = StoredConfig<DenseConfig, Quantization>;
 
 impl LayerConfig for QuantizedDenseConfig {
     const CLASSES: &'static [&'static str] = DenseConfig::CLASSES;
@@ -44,27 +24,27 @@ impl LayerConfig for QuantizedDenseConfig {
     type Layer = QuantizedDense;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        self.dense.outputs(args)
+        self.plain.outputs(args)
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        let [rows, columns] = self.dense.kernel_shape(args)?;
-        let dense = &self.dense;
-        Ok(self.quantization.mode.variables(&Matrix::new(rows, columns), |variables| {
-            variables.trainable_if(dense.use_bias, "bias", [columns]).with(
-                &dense.bias_initializer,
-                &dense.bias_regularizer,
-                &dense.bias_constraint,
+        let [rows, columns] = self.plain.kernel_shape(args)?;
+        let plain = &self.plain;
+        Ok(self.storage.mode.variables(&Matrix::new(rows, columns), |variables| {
+            variables.trainable_if(plain.use_bias, "bias", [columns]).with(
+                &plain.bias_initializer,
+                &plain.bias_regularizer,
+                &plain.bias_constraint,
             )
         }))
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<QuantizedDense> {
         Ok(QuantizedDense {
-            kernel: QuantizedKernel::build(self.quantization.mode, self.dense.kernel_shape(args)?, weights)?,
+            kernel: QuantizedKernel::build(self.storage.mode, self.plain.kernel_shape(args)?, weights)?,
             bias: weights.maybe("bias")?,
-            activation: self.dense.activation.clone(),
-            rounds_inputs: self.quantization.rounds_inputs(),
+            activation: self.plain.activation.clone(),
+            rounds_inputs: self.storage.rounds_inputs(),
         })
     }
 }

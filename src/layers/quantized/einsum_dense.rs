@@ -2,48 +2,28 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use serde_json::{Map, Value as Json};
 
 use super::kernel::{floats, rounded_inputs};
-use super::{Matrix, Mode, Quantization, QuantizedKernel};
+use super::{Matrix, Mode, Quantization, QuantizedKernel, StoredConfig};
 use crate::by_rank;
-use crate::config::{Config, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Policy, Spec, Tree, Variables, Weights};
 use crate::layers::einsum_dense::{EinsumDenseConfig, Equation, Shapes};
 use crate::value::{Binary, Value};
 
 /// Config of a quantized `EinsumDense`: that of a plain one, and how its kernel is stored.
-#[derive(Clone, Debug)]
-pub struct QuantizedEinsumDenseConfig {
-    dense: EinsumDenseConfig,
-    quantization: Quantization,
-}
-
-impl Config for QuantizedEinsumDenseConfig {
-    const KEYS: &'static [&'static str] = EinsumDenseConfig::KEYS;
-
-    fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
-        let quantization = reader.note(Quantization::read(json));
-        let dense = EinsumDenseConfig::read(json, reader);
-        Some(Self { dense: dense?, quantization: quantization? })
-    }
-
-    fn write(&self) -> Map<String, Json> {
-        self.dense.write()
-    }
-}
+pub type QuantizedEinsumDenseConfig = StoredConfig<EinsumDenseConfig, Quantization>;
 
 impl QuantizedEinsumDenseConfig {
     /// The kernel as the matrix that Keras makes of it, without moving an entry.
     fn matrix(&self, shapes: &Shapes) -> Result<Matrix> {
-        if self.dense.equation.contains("...") {
+        if self.plain.equation.contains("...") {
             // Keras fails to build it.
             return Err(Error::unsupported("a quantized product with \"...\"").at("equation"));
         }
         let kernel = &shapes.kernel;
         let count = |sizes: &[usize]| sizes.iter().fold(1_usize, |all, size| all.saturating_mul(*size));
-        let (rows, columns) = match self.quantization.mode {
+        let (rows, columns) = match self.storage.mode {
             Mode::Int8 | Mode::Int4 { .. } => {
                 let summed: Vec<usize> = shapes.kernel_summed.iter().map(|axis| kernel[*axis]).collect();
                 let rows = count(&summed);
@@ -74,31 +54,31 @@ impl LayerConfig for QuantizedEinsumDenseConfig {
     type Layer = QuantizedEinsumDense;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        self.matrix(&self.dense.shapes(args.input()?)?)?;
-        self.dense.outputs(args)
+        self.matrix(&self.plain.shapes(args.input()?)?)?;
+        self.plain.outputs(args)
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        let (dense, shapes) = (&self.dense, self.dense.shapes(args.input()?)?);
+        let (plain, shapes) = (&self.plain, self.plain.shapes(args.input()?)?);
         let bias = shapes.bias.as_ref();
-        Ok(self.quantization.mode.variables(&self.matrix(&shapes)?, |variables| {
+        Ok(self.storage.mode.variables(&self.matrix(&shapes)?, |variables| {
             variables.trainable_if(bias.is_some(), "bias", bias.cloned().unwrap_or_default()).flat().with(
-                &dense.bias_initializer,
-                &dense.bias_regularizer,
-                &dense.bias_constraint,
+                &plain.bias_initializer,
+                &plain.bias_regularizer,
+                &plain.bias_constraint,
             )
         }))
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<QuantizedEinsumDense> {
-        let (mode, shapes) = (self.quantization.mode, self.dense.shapes(args.input()?)?);
+        let (mode, shapes) = (self.storage.mode, self.plain.shapes(args.input()?)?);
         let Matrix { rows, columns, .. } = self.matrix(&shapes)?;
         Ok(QuantizedEinsumDense {
             kernel: QuantizedKernel::build(mode, [rows, columns], weights)?,
             bias: weights.maybe("bias")?,
             channels: (mode == Mode::Int8).then(|| shapes.channels.clone()),
-            rounded: self.quantization.rounds_inputs().then(|| shapes.summed.clone()),
-            equation: self.dense.equation(shapes),
+            rounded: self.storage.rounds_inputs().then(|| shapes.summed.clone()),
+            equation: self.plain.equation(shapes),
         })
     }
 }

@@ -5,26 +5,29 @@ use burn::tensor::{Int, Tensor};
 use serde_json::{Map, Value as Json};
 
 use super::kernel::{floats, signed, unpack};
-use super::{Mode, Quantization};
-use crate::config::{Config, Dtype, Reader};
+use super::{Mode, Quantization, Storage, StoredConfig};
+use crate::config::{Dtype, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Policy, Spec, Tree, Variables, Weights};
 use crate::layers::embedding::{EmbeddingConfig, Indices};
 use crate::value::Value;
 
 /// Config of a quantized `Embedding`: that of a plain one, and how its table is stored.
-#[derive(Clone, Debug)]
-pub struct QuantizedEmbeddingConfig {
-    embedding: EmbeddingConfig,
-    bits: Bits,
-}
+pub type QuantizedEmbeddingConfig = StoredConfig<EmbeddingConfig, Bits>;
 
 /// How a table of vectors is stored.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bits {
+pub struct Bits {
     /// The size of a block of columns that share a scale.
     block: Option<usize>,
     is_packed: bool,
+}
+
+impl Storage for Bits {
+    fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
+        let quantization = Quantization::read(json, reader)?;
+        reader.note(Self::of(quantization.mode))
+    }
 }
 
 impl Bits {
@@ -79,21 +82,6 @@ impl Bits {
     }
 }
 
-impl Config for QuantizedEmbeddingConfig {
-    const KEYS: &'static [&'static str] = EmbeddingConfig::KEYS;
-
-    fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
-        let quantization = reader.note(Quantization::read(json));
-        let bits = quantization.and_then(|quantization| reader.note(Bits::of(quantization.mode)));
-        let embedding = EmbeddingConfig::read(json, reader);
-        Some(Self { embedding: embedding?, bits: bits? })
-    }
-
-    fn write(&self) -> Map<String, Json> {
-        self.embedding.write()
-    }
-}
-
 impl LayerConfig for QuantizedEmbeddingConfig {
     const CLASSES: &'static [&'static str] = EmbeddingConfig::CLASSES;
     const MASK: MaskRule = EmbeddingConfig::MASK;
@@ -102,15 +90,15 @@ impl LayerConfig for QuantizedEmbeddingConfig {
     type Layer = QuantizedEmbedding;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        self.embedding.outputs(args)
+        self.plain.outputs(args)
     }
 
     fn variables(&self, _: &Args<Spec>) -> Result<Variables> {
-        Ok(self.bits.variables(self.embedding.input_dim.get(), self.embedding.output_dim.get()))
+        Ok(self.storage.variables(self.plain.input_dim.get(), self.plain.output_dim.get()))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<QuantizedEmbedding> {
-        self.bits.build(self.embedding.output_dim.get(), self.embedding.mask_zero, weights)
+        self.storage.build(self.plain.output_dim.get(), self.plain.mask_zero, weights)
     }
 }
 

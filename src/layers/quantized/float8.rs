@@ -5,9 +5,10 @@ use burn::tensor::Tensor;
 use burn::tensor::module::linear;
 use serde_json::{Map, Value as Json};
 
+use super::{Storage, StoredConfig};
 use crate::activation::Activation;
 use crate::by_rank;
-use crate::config::{Config, Dtype, Object, Reader};
+use crate::config::{Dtype, Object, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Policy, Spec, Tree, Variables, Weights};
 use crate::layers::dense::DenseConfig;
@@ -17,25 +18,7 @@ use crate::value::Value;
 const HISTORY: u64 = 1024;
 
 /// Config of a `Dense` with 8-bit floats.
-#[derive(Clone, Debug)]
-pub struct Float8DenseConfig {
-    dense: DenseConfig,
-    history: usize,
-}
-
-impl Config for Float8DenseConfig {
-    const KEYS: &'static [&'static str] = DenseConfig::KEYS;
-
-    fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
-        let history = read_history(json, reader);
-        let dense = DenseConfig::read(json, reader);
-        Some(Self { dense: dense?, history: history? })
-    }
-
-    fn write(&self) -> Map<String, Json> {
-        self.dense.write()
-    }
-}
+pub type Float8DenseConfig = StoredConfig<DenseConfig, History>;
 
 impl LayerConfig for Float8DenseConfig {
     const CLASSES: &'static [&'static str] = DenseConfig::CLASSES;
@@ -45,11 +28,11 @@ impl LayerConfig for Float8DenseConfig {
     type Layer = Float8Dense;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        self.dense.outputs(args)
+        self.plain.outputs(args)
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        Ok(Float8Scales::variables(self.dense.variables(args)?, self.history))
+        Ok(Float8Scales::variables(self.plain.variables(args)?, self.storage.0))
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Float8Dense> {
@@ -57,7 +40,7 @@ impl LayerConfig for Float8DenseConfig {
             kernel: weights.param("kernel")?,
             bias: weights.maybe("bias")?,
             scales: Float8Scales::build(weights)?,
-            activation: self.dense.activation.clone(),
+            activation: self.plain.activation.clone(),
         })
     }
 }
@@ -96,18 +79,23 @@ impl Layer for Float8Dense {
 }
 
 /// The number of past maxima that the policy of a layer keeps.
-pub(super) fn read_history(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<usize> {
-    let policy = json.get("dtype").and_then(Object::of).map(|object| object.config);
-    let given = policy.and_then(|policy| policy.get("amax_history_length")).map(Json::as_u64);
-    let source = policy.and_then(|policy| policy.get("source_name")).and_then(Json::as_str);
-    if source.unwrap_or("float32") != "float32" {
-        reader.push(Error::unsupported("8-bit floats from another type than float32").at("dtype"));
+#[derive(Clone, Copy, Debug)]
+pub struct History(pub(super) usize);
+
+impl Storage for History {
+    fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
+        let policy = json.get("dtype").and_then(Object::of).map(|object| object.config);
+        let given = policy.and_then(|policy| policy.get("amax_history_length")).map(Json::as_u64);
+        let source = policy.and_then(|policy| policy.get("source_name")).and_then(Json::as_str);
+        if source.unwrap_or("float32") != "float32" {
+            reader.push(Error::unsupported("8-bit floats from another type than float32").at("dtype"));
+        }
+        let history = given.unwrap_or(Some(HISTORY)).and_then(|length| u16::try_from(length).ok());
+        if history.is_none() {
+            reader.push(Error::config("expected amax_history_length below 65536").at("dtype"));
+        }
+        history.map(|history| Self(history.into()))
     }
-    let history = given.unwrap_or(Some(HISTORY)).and_then(|length| u16::try_from(length).ok());
-    if history.is_none() {
-        reader.push(Error::config("expected amax_history_length below 65536").at("dtype"));
-    }
-    history.map(usize::from)
 }
 
 /// What the numbers of a layer are divided by before they are rounded to 8-bit floats.

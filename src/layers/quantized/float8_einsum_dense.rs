@@ -2,36 +2,17 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use serde_json::{Map, Value as Json};
 
-use super::float8::{Float8Scales, read_history, rounded_bias};
+use super::StoredConfig;
+use super::float8::{Float8Scales, History, rounded_bias};
 use crate::by_rank;
-use crate::config::{Config, Reader};
 use crate::error::Result;
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Policy, Spec, Tree, Variables, Weights};
 use crate::layers::einsum_dense::{EinsumDenseConfig, Equation};
 use crate::value::Value;
 
 /// Config of an `EinsumDense` with 8-bit floats.
-#[derive(Clone, Debug)]
-pub struct Float8EinsumDenseConfig {
-    dense: EinsumDenseConfig,
-    history: usize,
-}
-
-impl Config for Float8EinsumDenseConfig {
-    const KEYS: &'static [&'static str] = EinsumDenseConfig::KEYS;
-
-    fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
-        let history = read_history(json, reader);
-        let dense = EinsumDenseConfig::read(json, reader);
-        Some(Self { dense: dense?, history: history? })
-    }
-
-    fn write(&self) -> Map<String, Json> {
-        self.dense.write()
-    }
-}
+pub type Float8EinsumDenseConfig = StoredConfig<EinsumDenseConfig, History>;
 
 impl LayerConfig for Float8EinsumDenseConfig {
     const CLASSES: &'static [&'static str] = EinsumDenseConfig::CLASSES;
@@ -41,11 +22,11 @@ impl LayerConfig for Float8EinsumDenseConfig {
     type Layer = Float8EinsumDense;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        self.dense.outputs(args)
+        self.plain.outputs(args)
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        Ok(Float8Scales::variables(self.dense.variables(args)?, self.history))
+        Ok(Float8Scales::variables(self.plain.variables(args)?, self.storage.0))
     }
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Float8EinsumDense> {
@@ -53,7 +34,7 @@ impl LayerConfig for Float8EinsumDenseConfig {
             kernel: weights.param("kernel")?,
             bias: weights.maybe("bias")?,
             scales: Float8Scales::build(weights)?,
-            equation: self.dense.equation(self.dense.shapes(args.input()?)?),
+            equation: self.plain.equation(self.plain.shapes(args.input()?)?),
         })
     }
 }

@@ -23,34 +23,78 @@ pub use reversible_embedding::{QuantizedReversibleEmbedding, QuantizedReversible
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::config::{Dtype, Object, brief};
+use crate::config::{Config, Dtype, Object, Reader, brief};
 use crate::error::{Error, Result};
 use crate::layer::Variables;
 
+/// The config of a plain layer, and how its weights are stored.
+#[derive(Clone, Debug)]
+pub struct StoredConfig<C, S> {
+    plain: C,
+    storage: S,
+}
+
+/// How weights are stored, as the config of their layer says.
+pub trait Storage: Sized {
+    /// Reads it; `None` after noting everything that is wrong.
+    fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self>;
+}
+
+impl<C: Config, S: Storage> Config for StoredConfig<C, S> {
+    const KEYS: &'static [&'static str] = C::KEYS;
+
+    fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
+        let storage = S::read(json, reader);
+        let plain = C::read(json, reader);
+        Some(Self { plain: plain?, storage: storage? })
+    }
+
+    fn write(&self) -> Map<String, Json> {
+        self.plain.write()
+    }
+}
+
 /// How the weights of a layer are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum Mode {
     /// A byte each, with a scale per channel.
     Int8,
     /// Two in a byte, with a scale per channel, or a scale and a zero per block of rows.
-    Int4 { block: Option<usize> },
+    Int4 {
+        /// The rows of a block.
+        block: Option<usize>,
+    },
     /// Two in a byte or one, transposed, with a scale and a zero per group of rows.
-    Gptq { bits: usize, group: Option<usize> },
+    Gptq {
+        /// Of an entry.
+        bits: usize,
+        /// The rows of a group, if it is not all of them.
+        group: Option<usize>,
+    },
     /// As `Gptq` with 4 bits, and a factor per row.
-    Awq { group: Option<usize> },
+    Awq {
+        /// The rows of a group, if it is not all of them.
+        group: Option<usize>,
+    },
 }
 
 /// What a config says about quantization.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Quantization {
-    pub mode: Mode,
+pub struct Quantization {
+    mode: Mode,
     /// Whether inputs are to be rounded to 8 bits before they are multiplied, if it says so.
-    pub activations: Option<bool>,
+    activations: Option<bool>,
+}
+
+impl Storage for Quantization {
+    fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.note(Self::of(json))
+    }
 }
 
 impl Quantization {
     /// Reads the dtype policy and the quantization config of a layer.
-    pub(crate) fn read(config: &Map<String, Json>) -> Result<Self> {
+    fn of(config: &Map<String, Json>) -> Result<Self> {
         let policy = config.get("dtype");
         let unknown = || {
             let got = policy.map_or_else(|| "nothing".to_owned(), brief);

@@ -7,9 +7,9 @@ use serde_json::{Map, Value as Json};
 
 use super::embedding::Bits;
 use super::kernel::{floats, rounded_inputs};
-use super::{Quantization, QuantizedEmbedding};
+use super::{Quantization, QuantizedEmbedding, Storage, StoredConfig};
 use crate::by_rank;
-use crate::config::{Borders, Config, Dtype, Reader};
+use crate::config::{Borders, Dtype, Reader};
 use crate::error::Result;
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Policy, Spec, Tree, Variables, Weights};
 use crate::layers::embedding::Indices;
@@ -18,27 +18,21 @@ use crate::layers::support::flag;
 use crate::value::Value;
 
 /// Config of a quantized `ReversibleEmbedding`: that of a plain one, and how its tables are stored.
-#[derive(Clone, Debug)]
-pub struct QuantizedReversibleEmbeddingConfig {
-    embedding: ReversibleEmbeddingConfig,
+pub type QuantizedReversibleEmbeddingConfig = StoredConfig<ReversibleEmbeddingConfig, Tables>;
+
+/// How the tables of both ways are stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Tables {
     bits: Bits,
     rounds_inputs: bool,
 }
 
-impl Config for QuantizedReversibleEmbeddingConfig {
-    const KEYS: &'static [&'static str] = ReversibleEmbeddingConfig::KEYS;
-
+impl Storage for Tables {
     fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self> {
-        let quantization = reader.note(Quantization::read(json));
-        let bits = quantization.and_then(|quantization| reader.note(Bits::of(quantization.mode)));
-        let embedding = ReversibleEmbeddingConfig::read(json, reader);
+        let quantization = Quantization::read(json, reader)?;
+        let bits = reader.note(Bits::of(quantization.mode))?;
         // Unlike a kernel, and with blocks, too.
-        let rounds_inputs = quantization?.activations.unwrap_or(true);
-        Some(Self { embedding: embedding?, bits: bits?, rounds_inputs })
-    }
-
-    fn write(&self) -> Map<String, Json> {
-        self.embedding.write()
+        Some(Self { bits, rounds_inputs: quantization.activations.unwrap_or(true) })
     }
 }
 
@@ -52,20 +46,20 @@ impl LayerConfig for QuantizedReversibleEmbeddingConfig {
     type Layer = QuantizedReversibleEmbedding;
 
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        self.embedding.outputs(args)
+        self.plain.outputs(args)
     }
 
     fn variables(&self, _: &Args<Spec>) -> Result<Variables> {
-        let (rows, columns) = (self.embedding.input_dim.get(), self.embedding.output_dim.get());
-        let table = self.bits.variables(rows, columns);
+        let (rows, columns) = (self.plain.input_dim.get(), self.plain.output_dim.get());
+        let table = self.storage.bits.variables(rows, columns);
         let variables = Variables::default().with_child("", "embedding", table, true);
-        if self.embedding.tie_weights {
+        if self.plain.tie_weights {
             return Ok(variables);
         }
-        let groups = self.bits.groups(columns);
+        let groups = self.storage.bits.groups(columns);
         let scales = groups.map_or(vec![rows], |groups| vec![groups, rows]);
         let variables = variables
-            .fixed("reverse_embeddings", [self.bits.bytes(columns), rows], Dtype::Int8)
+            .fixed("reverse_embeddings", [self.storage.bits.bytes(columns), rows], Dtype::Int8)
             .fixed("reverse_scale", scales.clone(), Dtype::Float32)
             .flat();
         Ok(match groups {
@@ -75,14 +69,14 @@ impl LayerConfig for QuantizedReversibleEmbeddingConfig {
     }
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<QuantizedReversibleEmbedding> {
-        let ReversibleEmbeddingConfig { output_dim, tie_weights, .. } = self.embedding;
+        let ReversibleEmbeddingConfig { output_dim, tie_weights, .. } = self.plain;
         Ok(QuantizedReversibleEmbedding {
-            embedding: self.bits.build(output_dim.get(), false, &weights.child("embedding"))?,
+            embedding: self.storage.bits.build(output_dim.get(), false, &weights.child("embedding"))?,
             reverse_embeddings: (!tie_weights).then(|| weights.int("reverse_embeddings")).transpose()?,
             reverse_scale: weights.maybe("reverse_scale")?,
             reverse_zero: weights.maybe("reverse_zero")?,
-            rounds_inputs: self.rounds_inputs,
-            logit_soft_cap: self.embedding.logit_soft_cap,
+            rounds_inputs: self.storage.rounds_inputs,
+            logit_soft_cap: self.plain.logit_soft_cap,
         })
     }
 }

@@ -166,24 +166,12 @@ impl Gating {
     }
 }
 
-/// Hands the keys of all cells, and those of one, to a macro that declares a config.
-macro_rules! with_keys {
+/// Adds what is said of the variables of a layer that has a kernel, one for its state, and a bias.
+macro_rules! with_variables {
     ($($declare:ident)::+ ! { $($head:tt)* } { $($own:tt)* }) => {
         $($declare)::+! {
             $($head)* {
                 $($own)*
-                /// Size of the state and of the output.
-                units: std::num::NonZeroUsize,
-                /// What is applied to a new state.
-                activation: Activation = Activation::Tanh,
-                /// Whether there is a bias.
-                use_bias: bool = true,
-                /// The share of inputs dropped in training.
-                dropout: f64 = 0.0,
-                /// The share of the state dropped in training.
-                recurrent_dropout: f64 = 0.0,
-                /// For Keras' own random numbers.
-                seed: Seed = Seed::default(),
                 /// For fresh weights.
                 kernel_initializer: Initializer = "glorot_uniform".into(),
                 /// For fresh weights.
@@ -202,6 +190,30 @@ macro_rules! with_keys {
                 recurrent_constraint: Constraint = Constraint::none(),
                 /// For training.
                 bias_constraint: Constraint = Constraint::none(),
+            }
+        }
+    };
+}
+pub(in crate::layers) use with_variables;
+
+/// Hands the keys of all cells, and those of one, to a macro that declares a config.
+macro_rules! with_keys {
+    ($($declare:ident)::+ ! { $($head:tt)* } { $($own:tt)* }) => {
+        with_variables! {
+            $($declare)::+! { $($head)* } {
+                $($own)*
+                /// Size of the state and of the output.
+                units: std::num::NonZeroUsize,
+                /// What is applied to a new state.
+                activation: Activation = Activation::Tanh,
+                /// Whether there is a bias.
+                use_bias: bool = true,
+                /// The share of inputs dropped in training.
+                dropout: f64 = 0.0,
+                /// The share of the state dropped in training.
+                recurrent_dropout: f64 = 0.0,
+                /// For Keras' own random numbers.
+                seed: Seed = Seed::default(),
             }
         }
     };

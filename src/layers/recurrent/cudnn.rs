@@ -3,7 +3,7 @@
 //! A gate's kernel is transposed under the shape that it claims, and there are two biases, the input's and
 //! then the state's.
 
-use super::cell::{Gating, Kind, rules};
+use super::cell::{Gating, Kind, rules, with_variables};
 use super::over_time;
 use crate::activation::Activation;
 use crate::constraint::Constraint;
@@ -18,49 +18,32 @@ pub struct BatchMajor;
 
 macro_rules! cudnn {
     ($class:literal $config:ident, kind $kind:expr, remembers $remembers:expr, { $($own:tt)* }) => {
-        over_time! {
-            #[doc = concat!("Config of `", $class, "`.")]
-            pub struct $config, &[$class], group "",
-            cell |config| Gating {
-                kind: $kind,
-                units: config.units.get(),
-                activation: Activation::Tanh,
-                recurrent_activation: Activation::Sigmoid,
-                use_bias: true,
-                dropout: 0.0,
-                recurrent_dropout: 0.0,
-                is_cudnn: true,
-                rules: rules!(config, remembers {
-                    let remembers: fn(&Self) -> bool = $remembers;
-                    remembers(config)
-                }),
-            },
-            course |_, course| course.takes_masks = false,
-            {
+        with_variables! {
+            over_time! {
+                #[doc = concat!("Config of `", $class, "`.")]
+                pub struct $config, &[$class], group "",
+                cell |config| Gating {
+                    kind: $kind,
+                    units: config.units.get(),
+                    activation: Activation::Tanh,
+                    recurrent_activation: Activation::Sigmoid,
+                    use_bias: true,
+                    dropout: 0.0,
+                    recurrent_dropout: 0.0,
+                    is_cudnn: true,
+                    rules: rules!(config, remembers {
+                        let remembers: fn(&Self) -> bool = $remembers;
+                        remembers(config)
+                    }),
+                },
+                course |_, course| course.takes_masks = false,
+            } {
                 /// Size of the state and of the output.
                 units: std::num::NonZeroUsize,
                 /// Whether time comes before the batch: it must not.
                 time_major: BatchMajor = BatchMajor,
-                /// For fresh weights.
-                kernel_initializer: Initializer = "glorot_uniform".into(),
-                /// For fresh weights.
-                recurrent_initializer: Initializer = "orthogonal".into(),
-                /// For fresh weights.
-                bias_initializer: Initializer = "zeros".into(),
-                /// For training.
-                kernel_regularizer: Regularizer = Regularizer::none(),
-                /// For training.
-                recurrent_regularizer: Regularizer = Regularizer::none(),
-                /// For training.
-                bias_regularizer: Regularizer = Regularizer::none(),
                 /// For training.
                 activity_regularizer: Regularizer = Regularizer::none(),
-                /// For training.
-                kernel_constraint: Constraint = Constraint::none(),
-                /// For training.
-                recurrent_constraint: Constraint = Constraint::none(),
-                /// For training.
-                bias_constraint: Constraint = Constraint::none(),
                 $($own)*
             }
         }

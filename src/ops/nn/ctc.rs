@@ -1,7 +1,7 @@
 //! Connectionist temporal classification: the likelihood of labels without their times, and the most
 //! likely labels.
 
-use burn::tensor::activation::{log_softmax, softplus};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, DType, Int, Tensor};
 
 use crate::config::Dtype;
@@ -52,7 +52,8 @@ fn ints<const D: usize>(args: &Args<Value>, name: &str) -> Result<Tensor<D, Int>
 
 /// The logarithm of the sum of two probabilities, of their logarithms.
 fn log_add(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
-    a.clone().max_pair(b.clone()) + softplus(-(a - b).abs(), 1.0)
+    let highest = a.clone().max_pair(b.clone()).detach();
+    ((a - highest.clone()).exp() + (b - highest.clone()).exp()).log() + highest
 }
 
 /// Adds to all but the first column.
@@ -80,39 +81,53 @@ impl Function for CTCLoss {
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         let target = ints::<2>(&args, "target")?;
         let output = operand(&args, "output", Some(&device(&args)?))?.operand.float::<3>()?;
-        let ([batch, steps, classes], [_, labels]) = (output.dims(), target.dims());
-        let log = log_softmax(output, 2);
-        let blank = log.clone().narrow(2, self.mask_index, 1);
-        // A label that is no class has, as in Keras, the logarithm 0 at every step.
-        let outside = target.clone().lower_elem(0).bool_or(target.clone().greater_equal_elem(classes as i64));
-        let index = target.clone().clamp(0, classes as i64 - 1).reshape([batch, 1, labels]);
-        let emit = log.gather(2, index.expand([batch, steps, labels]));
-        let emit = emit.mask_fill(outside.reshape([batch, 1, labels]).expand([batch, steps, labels]), 0.0);
-
-        let device = emit.device();
-        let repeats = target.clone().narrow(1, 0, labels - 1).equal(target.narrow(1, 1, labels - 1));
-        let last = Tensor::<2>::zeros([batch, 1], &device);
-        let repeats = Tensor::cat(vec![repeats.float(), last], 1);
-        let counted = within(ints::<1>(&args, "output_length")?, steps);
-        let nothing = |width: usize| Tensor::<2>::full([batch, width], NOTHING, &device);
-        let start = Tensor::<2>::zeros([batch, 1], &device);
-        // The logarithms of the probabilities of having seen so many labels, with a blank after them or not.
-        let (mut blanks, mut emits) = (Tensor::cat(vec![start, nothing(labels)], 1), nothing(labels));
-        for step in 0..steps {
-            let emit = emit.clone().narrow(1, step, 1).reshape([batch, labels]);
-            let blank = blank.clone().narrow(1, step, 1).reshape([batch, 1]);
-            let ready = add_after_first(blanks.clone(), emits.clone() + repeats.clone() * NOTHING);
-            let next = log_add(ready.clone().narrow(1, 0, labels) + emit.clone(), emits.clone() + emit);
-            let between = emits.clone() + blank.clone() + (-repeats.clone() + 1.0) * NOTHING;
-            let waits = add_after_first(ready + blank, between);
-            let counts = counted.clone().narrow(1, step, 1);
-            emits = emits.mask_where(counts.clone().expand([batch, labels]), next);
-            blanks = blanks.mask_where(counts.expand([batch, labels + 1]), waits);
-        }
-        let whole = add_after_first(blanks, emits);
-        let length = ints::<1>(&args, "target_length")?.clamp(0, labels as i64).reshape([batch, 1]);
-        Ok(Value::from(-whole.gather(1, length).reshape([batch])).into())
+        let (labels, steps) = (ints::<1>(&args, "target_length")?, ints::<1>(&args, "output_length")?);
+        Ok(Value::from(ctc_loss(target, output, labels, steps, self.mask_index)).into())
     }
+}
+
+/// The loss of every example, of targets `[batch, labels]` and logits `[batch, time, classes]`, and how many labels
+/// and steps of each example count.
+pub(crate) fn ctc_loss(
+    target: Tensor<2, Int>,
+    output: Tensor<3>,
+    target_length: Tensor<1, Int>,
+    output_length: Tensor<1, Int>,
+    mask_index: usize,
+) -> Tensor<1> {
+    let ([batch, steps, classes], [_, labels]) = (output.dims(), target.dims());
+    let log = log_softmax(output, 2);
+    let blank = log.clone().narrow(2, mask_index, 1);
+    // A label that is no class has, as in Keras, the logarithm 0 at every step.
+    let outside = target.clone().lower_elem(0).bool_or(target.clone().greater_equal_elem(classes as i64));
+    let index = target.clone().clamp(0, classes as i64 - 1).reshape([batch, 1, labels]);
+    let emit = log.gather(2, index.expand([batch, steps, labels]));
+    let emit = emit.mask_fill(outside.reshape([batch, 1, labels]).expand([batch, steps, labels]), 0.0);
+
+    let device = emit.device();
+    // Burn has no parts without entries, so the last label is compared with one that none is.
+    let after = Tensor::<2, Int>::full([batch, 1], -1, &device).cast(target.dtype());
+    let after = Tensor::cat(vec![target.clone(), after], 1).narrow(1, 1, labels);
+    let repeats = (target.clone().equal(after).bool_and(target.greater_equal_elem(0))).float();
+    let counted = within(output_length, steps);
+    let nothing = |width: usize| Tensor::<2>::full([batch, width], NOTHING, &device);
+    let start = Tensor::<2>::zeros([batch, 1], &device);
+    // The logarithms of the probabilities of having seen so many labels, with a blank after them or not.
+    let (mut blanks, mut emits) = (Tensor::cat(vec![start, nothing(labels)], 1), nothing(labels));
+    for step in 0..steps {
+        let emit = emit.clone().narrow(1, step, 1).reshape([batch, labels]);
+        let blank = blank.clone().narrow(1, step, 1).reshape([batch, 1]);
+        let ready = add_after_first(blanks.clone(), emits.clone() + repeats.clone() * NOTHING);
+        let next = log_add(ready.clone().narrow(1, 0, labels) + emit.clone(), emits.clone() + emit);
+        let between = emits.clone() + blank.clone() + (-repeats.clone() + 1.0) * NOTHING;
+        let waits = add_after_first(ready + blank, between);
+        let counts = counted.clone().narrow(1, step, 1);
+        emits = emits.mask_where(counts.clone().expand([batch, labels]), next);
+        blanks = blanks.mask_where(counts.expand([batch, labels + 1]), waits);
+    }
+    let whole = add_after_first(blanks, emits);
+    let length = target_length.clamp(0, labels as i64).reshape([batch, 1]);
+    -whole.gather(1, length).reshape([batch])
 }
 
 crate::keywords! {

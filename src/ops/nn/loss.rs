@@ -1,6 +1,6 @@
 //! Losses and measures of likeness.
 
-use burn::tensor::activation::{log_sigmoid, log_softmax};
+use burn::tensor::activation::{log_softmax, softplus};
 use burn::tensor::{Int, Tensor};
 
 use crate::by_rank;
@@ -66,19 +66,43 @@ impl Function for BinaryCrossentropy {
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         let [target, output] = values(&args, NAMES)?;
-        let shape = output.shape();
-        let count = [shape.iter().product()];
-        let (target, x) = (target.reshape(&count)?.float::<1>()?, output.reshape(&count)?.float::<1>()?);
-        let (yes, no) = match self.from_logits {
-            true => (log_sigmoid(x.clone()), log_sigmoid(-x)),
-            false => {
-                let x = x.clamp(EPSILON, 1.0 - EPSILON);
-                (x.clone().log(), (-x + 1.0).log())
-            }
-        };
-        let loss = -(target.clone() * yes) - (-target + 1.0) * no;
-        Ok(Value::from(loss).reshape(&shape)?.into())
+        Ok(binary_crossentropy(target, output, self.from_logits)?.into())
     }
+}
+
+/// A number that is not below `low`. Gradients are JAX' own: half of them where it is equal.
+pub(crate) fn at_least<const D: usize>(x: Tensor<D>, low: f64) -> Tensor<D> {
+    let (below, equal) = (x.clone().lower_elem(low), x.clone().equal_elem(low));
+    let halves = x.clone() * 0.5 + low * 0.5;
+    x.mask_where(equal, halves).mask_fill(below, low)
+}
+
+/// A number that is not above `high`, with gradients as of [`at_least`].
+pub(crate) fn at_most<const D: usize>(x: Tensor<D>, high: f64) -> Tensor<D> {
+    let (above, equal) = (x.clone().greater_elem(high), x.clone().equal_elem(high));
+    let halves = x.clone() * 0.5 + high * 0.5;
+    x.mask_where(equal, halves).mask_fill(above, high)
+}
+
+/// A number between two others, with gradients as of [`at_least`].
+pub(crate) fn clip<const D: usize>(x: Tensor<D>, low: f64, high: f64) -> Tensor<D> {
+    at_most(at_least(x, low), high)
+}
+
+/// The crossentropy of every element. Both values have one shape.
+pub(crate) fn binary_crossentropy(target: Value, output: Value, from_logits: bool) -> Result<Value> {
+    let shape = output.shape();
+    let count = [shape.iter().product()];
+    let (target, x) = (target.reshape(&count)?.float::<1>()?, output.reshape(&count)?.float::<1>()?);
+    let (yes, no) = match from_logits {
+        true => (-softplus(-x.clone(), 1.0), -softplus(x, 1.0)),
+        false => {
+            let x = clip(x, EPSILON, 1.0 - EPSILON);
+            (x.clone().log(), (-x + 1.0).log())
+        }
+    };
+    let loss = -(target.clone() * yes) - (-target + 1.0) * no;
+    Value::from(loss).reshape(&shape)
 }
 
 /// The logarithms of probabilities along an axis.
@@ -86,13 +110,35 @@ fn log_probabilities<const D: usize>(x: Tensor<D>, axis: usize, from_logits: boo
     if from_logits {
         return log_softmax(x, axis);
     }
-    (x.clone() / x.sum_dim(axis)).clamp(EPSILON, 1.0 - EPSILON).log()
+    clip(x.clone() / x.sum_dim(axis), EPSILON, 1.0 - EPSILON).log()
 }
 
-/// `-sum(target * log)` along an axis, which goes.
-fn crossentropy(target: Value, log: Value, axis: usize) -> Result<Tree<Value>> {
+/// The crossentropy along an axis, which goes. Both values have one shape.
+pub(crate) fn categorical_crossentropy(
+    target: Value,
+    output: Value,
+    from_logits: bool,
+    axis: usize,
+) -> Result<Value> {
+    let log = by_rank!(output.rank(), D => {
+        Value::from(log_probabilities(output.float::<D>()?, axis, from_logits))
+    })?;
     let loss = target.binary(Binary::Multiply, log)?.reduce(Reduce::Sum, &[axis])?;
-    Ok(crate::map_float!(loss, x => -x)?.squeeze(&[axis])?.into())
+    crate::map_float!(loss, x => -x)?.squeeze(&[axis])
+}
+
+/// The crossentropy along the last axis, which goes; the target is the number of a class and has no such axis.
+pub(crate) fn sparse_crossentropy(target: Value, output: Value, from_logits: bool) -> Result<Value> {
+    let (shape, last) = (output.shape(), output.rank().saturating_sub(1));
+    let (classes, count) = (shape[last], shape[..last].iter().product());
+    let x = output.reshape(&[count, classes])?.float::<2>()?;
+    let log = log_probabilities(x, 1, from_logits);
+    let target = target.reshape(&[count, 1])?.int::<2>()?.cast(burn::tensor::DType::I32);
+    let numbers = Tensor::<1, Int>::arange(0..classes as i64, &log.device()).cast(target.dtype());
+    let numbers = numbers.reshape([1, classes]).expand([count, classes]);
+    let others = target.expand([count, classes]).not_equal(numbers);
+    let loss = -log.mask_fill(others, 0.0).sum_dim(1);
+    Value::from(loss).reshape(&shape[..last])
 }
 
 fn without(input: &Spec, axis: usize) -> Spec {
@@ -131,10 +177,7 @@ impl Function for CategoricalCrossentropy {
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         let [target, output] = values(&args, NAMES)?;
         let axis = resolve_axis(self.axis, output.rank())?;
-        let log = by_rank!(output.rank(), D => {
-            Value::from(log_probabilities(output.float::<D>()?, axis, self.from_logits))
-        })?;
-        crossentropy(target, log, axis)
+        Ok(categorical_crossentropy(target, output, self.from_logits, axis)?.into())
     }
 }
 
@@ -170,16 +213,7 @@ impl Function for SparseCategoricalCrossentropy {
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         let [target, output] = values(&args, NAMES)?;
-        let (shape, last) = (output.shape(), output.rank().saturating_sub(1));
-        let (classes, count) = (shape[last], shape[..last].iter().product());
-        let x = output.reshape(&[count, classes])?.float::<2>()?;
-        let log = log_probabilities(x, 1, self.from_logits);
-        let target = target.reshape(&[count, 1])?.int::<2>()?.cast(burn::tensor::DType::I32);
-        let numbers = Tensor::<1, Int>::arange(0..classes as i64, &log.device()).cast(target.dtype());
-        let numbers = numbers.reshape([1, classes]).expand([count, classes]);
-        let others = target.expand([count, classes]).not_equal(numbers);
-        let loss = -log.mask_fill(others, 0.0).sum_dim(1);
-        Ok(Value::from(loss).reshape(&shape[..last])?.into())
+        Ok(sparse_crossentropy(target, output, self.from_logits)?.into())
     }
 }
 

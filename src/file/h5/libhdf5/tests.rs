@@ -162,7 +162,8 @@ pub(crate) fn agree(bytes: &Bytes, what: &str) -> usize {
         if dataset.len > 0 && !matches!(dataset.element, ElementType::BF16 | ElementType::Opaque(_)) {
             // As if the pure reader had failed.
             let second = file.library.read(bytes, path, dataset, &Error::unsupported("a test"));
-            assert!(second.ok() == file.read(path).ok(), "{place}: other elements");
+            let lacks_plugin = second.as_ref().is_err_and(|error| error.to_string().contains("no plugin"));
+            assert!(lacks_plugin || second.ok() == file.read(path).ok(), "{place}: other elements");
         }
     }
     tree.datasets.len()
@@ -232,27 +233,18 @@ fn only_rare_filters_need_the_library() {
         for path in file.datasets().keys() {
             let pure = crate::file::h5::guarded(|| file.file.dataset(path)?.read_raw_bytes());
             let lacks = pure.is_err_and(|error| error.kind() == ErrorKind::Unsupported);
-            assert_eq!(lacks, name == "rare_filters.h5", "{name}: {path}");
+            assert_eq!(lacks, name == "rare_filters.h5" && !path.starts_with("lzf"), "{name}: {path}");
         }
     }
 }
 
-/// Debian's plugin for lzf asks for a symbol that nothing brings, so that one may be refused.
 #[test]
 fn rare_filters_give_what_common_ones_give() {
     let (rare, common) = (open("rare_filters.h5"), open("filters.h5"));
     assert_eq!(rare.datasets().len(), 10);
     for path in rare.datasets().keys() {
-        let (filter, element) = path.split_once('/').unwrap();
-        match rare.read(path) {
-            Ok(elements) => assert!(elements == common.read(&format!("gzip/{element}")).unwrap(), "{path}"),
-            Err(error) => {
-                assert!(filter.starts_with("lzf"), "{path}: {error}");
-                assert_eq!(error.kind(), ErrorKind::Unsupported);
-                assert!(error.to_string().contains("libhdf5 has no plugin for filter 32000"), "{error}");
-                println!("{error}");
-            }
-        }
+        let (_, element) = path.split_once('/').unwrap();
+        assert!(rare.read(path).unwrap() == common.read(&format!("gzip/{element}")).unwrap(), "{path}");
     }
 }
 

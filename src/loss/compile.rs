@@ -1,0 +1,386 @@
+//! The losses that a model was compiled with, on all of its outputs.
+
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use super::kit::{as_float, as_float_beside, squeeze_or_expand};
+use super::reduction::weighted;
+use super::{Custom, CustomLoss, Loss, Reduction};
+use crate::config::{Field, Json, Map, Object, Reader, function, wrapped};
+use crate::error::{Error, Problems, Result};
+use crate::layer::Registry;
+use crate::limits::Limits;
+use crate::registry::nearest;
+use crate::value::Value;
+
+/// The losses of a model's outputs, of the settings `loss` and `loss_weights` of `compile`.
+///
+/// As in Keras, one loss is for every output, a list has one for each, a dict has them by the outputs'
+/// names; `null` or nothing is no loss, and a list in the place of a loss is the sum of several. Of several
+/// losses of a model with a single output, Keras takes the first.
+#[derive(Clone, Debug)]
+pub struct CompileLoss {
+    outputs: Vec<String>,
+    parts: Vec<Part>,
+}
+
+/// A loss of an output.
+#[derive(Clone, Debug)]
+struct Part {
+    output: usize,
+    objective: Objective,
+    weight: Option<f64>,
+}
+
+#[derive(Clone)]
+enum Objective {
+    Keras(Loss),
+    /// The crossentropy that suits the shapes.
+    Crossentropy,
+    Custom {
+        loss: Arc<dyn CustomLoss>,
+        reduction: Reduction,
+        /// Functions get what has been brought to one rank; classes do that themselves.
+        is_function: bool,
+    },
+}
+
+impl Debug for Objective {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keras(loss) => loss.fmt(formatter),
+            Self::Crossentropy => formatter.write_str("Crossentropy"),
+            Self::Custom { reduction, .. } => {
+                formatter.debug_struct("Custom").field("reduction", reduction).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+/// What a batch costs.
+#[derive(Clone, Debug)]
+pub struct Losses {
+    /// The weighted sum of all losses; zero if there are none. What regularizers add is not in it.
+    pub total: Tensor<1>,
+    /// Where there are several losses: each under its name in the logs, unweighted.
+    pub each: Vec<(String, Tensor<1>)>,
+}
+
+impl CompileLoss {
+    /// The losses that `loss` and `loss_weights` describe, for outputs of these names. Where the model's
+    /// outputs are a dict, its keys are their names.
+    ///
+    /// # Errors
+    /// All that is wrong: losses that are not of Keras and not in `custom`, unknown outputs, weights that do
+    /// not fit.
+    pub fn new(loss: &Json, loss_weights: &Json, outputs: &[String], custom: &Custom) -> Result<Self> {
+        let mut problems = Problems::default();
+        let leaves = problems.at("loss", |problems| leaves_of(loss, outputs, problems));
+        let weights = problems.at("loss_weights", |problems| {
+            let weights = weights_of(loss_weights, loss, outputs, problems);
+            match weights {
+                Some(weights) if weights.len() != leaves.len() => {
+                    let (losses, given) = (leaves.len(), weights.len());
+                    problems.push(Error::config(format_args!("{given} weights of {losses} losses")));
+                    vec![None; losses]
+                }
+                weights => weights.unwrap_or_else(|| vec![None; leaves.len()]),
+            }
+        });
+        let mut parts = Vec::new();
+        for ((output, leaf), weight) in
+            leaves.into_iter().zip(weights).filter(|((_, leaf), _)| !leaf.is_null())
+        {
+            let objective = problems.note(Objective::new(leaf, custom).map_err(|error| error.at("loss")));
+            let all = 0..outputs.len();
+            for output in output.map_or(all, |output| output..output + 1) {
+                let objective = objective.clone();
+                parts.extend(objective.map(|objective| Part { output, objective, weight }));
+            }
+        }
+        problems.finish()?;
+        parts.sort_by_key(|part: &Part| part.output);
+        if outputs.len() == 1 {
+            parts.truncate(1);
+        }
+        Ok(Self { outputs: outputs.to_vec(), parts })
+    }
+
+    /// The names of the outputs.
+    pub fn outputs(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.outputs.iter().map(String::as_str)
+    }
+
+    /// Whether an output has a loss.
+    #[must_use]
+    pub fn has_loss(&self, output: usize) -> bool {
+        self.parts.iter().any(|part| part.output == output)
+    }
+
+    /// The names under which the logs have single losses: of every output with a loss, when there are several
+    /// losses.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        if self.parts.len() > 1 {
+            for part in &self.parts {
+                let name = self.name(part);
+                names.extend((!names.contains(&name)).then_some(name));
+            }
+        }
+        names
+    }
+
+    fn name(&self, part: &Part) -> String {
+        format!("{}_loss", self.outputs.get(part.output).map_or("", String::as_str))
+    }
+
+    /// What a batch costs: targets, predictions and weights of the examples of every output, in order. An
+    /// output without a loss needs no targets; no weights at all may be an empty slice.
+    ///
+    /// # Errors
+    /// When something is missing, or does not fit.
+    pub fn call(
+        &self,
+        y_true: &[Option<Value>],
+        y_pred: &[Value],
+        sample_weight: &[Option<Value>],
+    ) -> Result<Losses> {
+        let expected = self.outputs.len();
+        for (what, given) in [("targets", y_true.len()), ("predictions", y_pred.len())] {
+            if given != expected {
+                return Err(Error::input(format_args!("{given} {what} for {expected} outputs")));
+            }
+        }
+        if !sample_weight.is_empty() && sample_weight.len() != expected {
+            let given = sample_weight.len();
+            return Err(Error::input(format_args!("{given} weights of examples for {expected} outputs")));
+        }
+        let mut total: Option<Tensor<1>> = None;
+        let mut each: Vec<(String, Tensor<1>)> = Vec::new();
+        for part in &self.parts {
+            let weight = sample_weight.get(part.output).and_then(Option::as_ref);
+            let name = self.outputs.get(part.output).map_or("", String::as_str);
+            let targets = y_true.get(part.output).and_then(Option::as_ref);
+            let targets = targets.ok_or_else(|| Error::input("targets are missing").at(name))?;
+            let predictions =
+                y_pred.get(part.output).ok_or_else(|| Error::input("no predictions").at(name))?;
+            let value = part.objective.call(targets, predictions, weight);
+            let value =
+                value.and_then(|value| value.reshape(&[1])?.float::<1>()).map_err(|error| error.at(name))?;
+            if self.parts.len() > 1 {
+                let name = self.name(part);
+                // As a dict of Python: the last of several losses of one output.
+                each.retain(|(known, _)| *known != name);
+                each.push((name, value.clone()));
+            }
+            let value = part.weight.map_or_else(|| value.clone(), |weight| value.clone() * weight);
+            total = Some(total.map_or_else(|| value.clone(), |total| total + value.clone()));
+        }
+        let total = match (total, y_pred.first()) {
+            (Some(total), _) => total,
+            (None, Some(output)) => Tensor::zeros([1], &output.device()),
+            (None, None) => return Err(Error::input("a model without outputs")),
+        };
+        Ok(Losses { total, each })
+    }
+}
+
+impl Objective {
+    fn new(json: &Json, custom: &Custom) -> Result<Self> {
+        let object = Object::of(json);
+        let none = Map::new();
+        let config = object.map_or(&none, |object| object.config);
+        let called = function(json).or_else(|| wrapped(object.as_ref()?));
+        let registered = object.and_then(|object| object.text("registered_name"));
+        let names: Vec<&str> = match (called, object) {
+            (Some(name), _) => vec![name],
+            (None, Some(object)) => registered.into_iter().chain([object.class]).collect(),
+            (None, None) => Vec::new(),
+        };
+        if let Some(loss) = custom.make(&names, config) {
+            let reduction =
+                config.get("reduction").map_or(Ok(Reduction::SumOverBatchSize), read_reduction)?;
+            let objective = Self::Custom { loss: loss?, reduction, is_function: called.is_some() };
+            return objective.making_one(names.first().copied().unwrap_or_default(), reduction);
+        }
+        if json.as_str().is_some_and(|name| ["crossentropy", "ce"].contains(&name.to_lowercase().as_str())) {
+            return Ok(Self::Crossentropy);
+        }
+        let loss = Loss::of(json);
+        let known = loss.known()?;
+        Self::Keras(loss.clone()).making_one(known.name(), known.reduction())
+    }
+
+    /// Itself, unless it leaves the losses of examples as they are.
+    fn making_one(self, name: &str, reduction: Reduction) -> Result<Self> {
+        match reduction {
+            Reduction::None => {
+                let message = "the reduction \"none\" leaves more than one number to train on";
+                Err(Error::unsupported(message).at(name))
+            }
+            _ => Ok(self),
+        }
+    }
+
+    fn call(&self, y_true: &Value, y_pred: &Value, sample_weight: Option<&Value>) -> Result<Value> {
+        match self {
+            Self::Keras(loss) => loss.call(y_true, y_pred, sample_weight),
+            Self::Crossentropy => Loss::from(suiting(y_true, y_pred)).call(y_true, y_pred, sample_weight),
+            Self::Custom { loss, reduction, is_function } => {
+                let mut t = as_float_beside(y_pred, y_true, "y_true")?;
+                let mut p = as_float(y_pred, "y_pred")?;
+                if *is_function {
+                    (t, p) = squeeze_or_expand(t, p)?;
+                }
+                let values = loss.call(&t, &p)?;
+                let mask = values.mask().cloned();
+                let values = as_float(&values, "losses")?.with_mask(mask);
+                weighted(values, y_pred.mask(), sample_weight, *reduction)
+            }
+        }
+    }
+}
+
+/// Which crossentropy "crossentropy" means.
+fn suiting(y_true: &Value, y_pred: &Value) -> &'static str {
+    let last = |value: &Value| value.shape().last().copied().unwrap_or(1);
+    match last(y_pred) {
+        1 => "binary_crossentropy",
+        _ if y_true.rank() < y_pred.rank() || last(y_true) == 1 => "sparse_categorical_crossentropy",
+        _ => "categorical_crossentropy",
+    }
+}
+
+fn read_reduction(json: &Json) -> Result<Reduction> {
+    let (registry, limits) = (Registry::new(), Limits::default());
+    let mut reader = Reader::new(&registry, &limits);
+    let reduction = reader.at("reduction", |reader| Reduction::read(json, reader));
+    reader.finish()?;
+    reduction.ok_or_else(|| Error::config("expected a reduction"))
+}
+
+/// Lists in lists of a config may go so deep.
+const DEEPEST: usize = 16;
+
+/// The losses in Keras' order, each with its output, or for all of them.
+fn leaves_of<'a>(
+    loss: &'a Json,
+    outputs: &[String],
+    problems: &mut Problems,
+) -> Vec<(Option<usize>, &'a Json)> {
+    let mut found = Vec::new();
+    match Nest::of(loss) {
+        Nest::Leaf(leaf) => found.push((None, leaf)),
+        Nest::List(items) if outputs.len() == 1 => {
+            items
+                .iter()
+                .for_each(|item| flatten(item, DEEPEST, problems, &mut |leaf| found.push((Some(0), leaf))));
+        }
+        Nest::List(items) => {
+            if items.len() > outputs.len() {
+                let (losses, count) = (items.len(), outputs.len());
+                problems.push(Error::config(format_args!("{losses} losses for {count} outputs {outputs:?}")));
+            }
+            for (output, item) in items.iter().enumerate().take(outputs.len()) {
+                flatten(item, DEEPEST, problems, &mut |leaf| found.push((Some(output), leaf)));
+            }
+        }
+        Nest::Dict(items) => {
+            check_names(items, outputs, problems);
+            for (output, name) in outputs.iter().enumerate() {
+                if let Some(item) = items.get(name) {
+                    flatten(item, DEEPEST, problems, &mut |leaf| found.push((Some(output), leaf)));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The weights in the order of the losses, if there are any.
+fn weights_of(
+    weights: &Json,
+    loss: &Json,
+    outputs: &[String],
+    problems: &mut Problems,
+) -> Option<Vec<Option<f64>>> {
+    if weights.is_null() {
+        return None;
+    }
+    let mut flat = Vec::new();
+    match (Nest::of(weights), Nest::of(loss)) {
+        (Nest::Dict(items), Nest::Dict(losses)) => {
+            check_names(items, outputs, problems);
+            for name in outputs.iter().filter(|name| losses.contains_key(*name)) {
+                match items.get(name) {
+                    Some(item) => flatten(item, DEEPEST, problems, &mut |leaf| flat.push(leaf)),
+                    None => problems.push(Error::config(format_args!("no weight of the loss of {name:?}"))),
+                }
+            }
+        }
+        // Keras orders them by name, and forgets the names.
+        (Nest::Dict(items), _) => {
+            let mut sorted: Vec<_> = items.iter().collect();
+            sorted.sort_by_key(|(name, _)| *name);
+            sorted.iter().for_each(|(_, item)| flatten(item, DEEPEST, problems, &mut |leaf| flat.push(leaf)));
+        }
+        _ => flatten(weights, DEEPEST, problems, &mut |leaf| flat.push(leaf)),
+    }
+    let weights = flat.into_iter().map(|leaf| match (leaf.is_null(), leaf.as_f64()) {
+        (true, _) => None,
+        (_, Some(weight)) => Some(weight),
+        _ => {
+            problems
+                .push(Error::config(format_args!("expected a number, got {}", crate::config::brief(leaf))));
+            None
+        }
+    });
+    Some(weights.collect())
+}
+
+fn check_names(items: &Map<String, Json>, outputs: &[String], problems: &mut Problems) {
+    for name in items.keys().filter(|name| !outputs.contains(name)) {
+        let hint = nearest(name, outputs.iter().map(String::as_str));
+        problems.push(Error::config(format_args!("no output {name:?} among {outputs:?}{hint}")));
+    }
+}
+
+/// Settings by output.
+enum Nest<'a> {
+    Leaf(&'a Json),
+    List(&'a [Json]),
+    Dict(&'a Map<String, Json>),
+}
+
+impl<'a> Nest<'a> {
+    fn of(json: &'a Json) -> Self {
+        match json {
+            Json::Array(items) => Self::List(items),
+            Json::Object(object) => match (object.get("class_name"), object.get("items")) {
+                (Some(Json::String(class)), Some(Json::Array(items))) if class == "__tuple__" => {
+                    Self::List(items)
+                }
+                (Some(_), _) => Self::Leaf(json),
+                _ => Self::Dict(object),
+            },
+            leaf => Self::Leaf(leaf),
+        }
+    }
+}
+
+/// Calls `found` with every loss or weight of lists in lists.
+fn flatten<'a>(json: &'a Json, deepest: usize, problems: &mut Problems, found: &mut impl FnMut(&'a Json)) {
+    match Nest::of(json) {
+        Nest::Leaf(leaf) => found(leaf),
+        Nest::List(items) if deepest > 0 => {
+            for item in items {
+                flatten(item, deepest - 1, problems, found);
+            }
+        }
+        Nest::List(_) => problems.push(Error::limit("lists in lists go too deep")),
+        Nest::Dict(_) => problems.push(Error::unsupported("a dict inside of a list or dict")),
+    }
+}
