@@ -172,7 +172,7 @@ impl Iterator for Iter<'_> {
             let value = value.pick(0, places)?;
             self.arrays.device.as_ref().map_or(Ok(value.clone()), |device| value.clone().to_device(device))
         });
-        Some(batch.map_err(|error| DatasetError::new(error)))
+        Some(batch.map_err(DatasetError::new))
     }
 }
 
