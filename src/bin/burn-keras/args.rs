@@ -22,7 +22,7 @@ pub enum Command {
     /// Runs a model on arrays of NumPy's.
     Predict(Predict),
     /// Trains a model on arrays of NumPy's: from where its file is in its training.
-    Fit(Fit),
+    Fit(Box<Fit>),
     /// Measures a model on arrays of NumPy's.
     Evaluate(Evaluate),
     /// Writes a model, or its weights, as a file of another kind.

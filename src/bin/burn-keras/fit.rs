@@ -70,7 +70,7 @@ fn compile(model: &mut KerasModel, args: &args::Fit) -> Result<()> {
     };
     let optimizer = args.optimizer.as_deref().unwrap_or("rmsprop");
     let metrics: Vec<&str> = args.metrics.iter().map(String::as_str).collect();
-    model.compile(&Compile::new(optimizer, loss.as_str()).metrics(metrics))
+    model.compile(Compile::new(optimizer, loss.as_str()).metrics(metrics))
 }
 
 fn checkpoint(args: &args::Fit) -> Option<ModelCheckpoint> {
