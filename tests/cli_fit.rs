@@ -89,7 +89,7 @@ impl Case {
 /// All variables in a file, those of the optimizer too, bit by bit.
 fn variables(path: &Path) -> Vec<(String, TensorData)> {
     let weights = KerasWeights::open(path, &Limits::default()).unwrap();
-    weights.datasets().iter().map(|it| (it.path.clone(), weights.read(&it.path).unwrap())).collect()
+    weights.datasets().map(|it| (it.path.clone(), weights.read(&it.path).unwrap())).collect()
 }
 
 #[test]
@@ -244,9 +244,9 @@ fn layers_are_frozen_and_the_rate_is_set() {
     assert_eq!(of(&before, "dense").len(), 2);
     assert_eq!(of(&before, "dense"), of(&after, "dense"));
     assert_ne!(of(&before, "dense_1"), of(&after, "dense_1"));
-    let trained = KerasModel::load(&after, &Device::flex()).unwrap();
-    let json = Json::Object(trained.compiled().unwrap().unwrap().json());
-    assert_eq!(json["optimizer"]["config"]["learning_rate"], 0.5, "{json}");
+    // As Keras keeps it: after the number of steps.
+    let rate = variables(&after).into_iter().find(|(path, _)| path == "optimizer/vars/1").unwrap().1;
+    assert_eq!(rate.iter::<f32>().collect::<Vec<_>>(), [0.5]);
 }
 
 #[test]

@@ -78,12 +78,20 @@ fn numbers(array: Array, dtype: impl Fn(DType) -> Result<DType>, device: &Device
     if data.dtype() == dtype {
         return Value::from_data(data, device);
     }
-    let converted = data.clone().convert_dtype(dtype);
-    if dtype.is_int() || dtype.is_uint() {
-        let kept = |(old, new): &(f64, f64)| (old - new).abs() < 1.0;
-        if let Some((old, _)) = data.iter::<f64>().zip(converted.iter::<f64>()).find(|pair| !kept(pair)) {
-            return Err(Error::input(format_args!("{old} does not fit into the type {}", dtype.name())));
-        }
+    if let Some((least, most)) = limits(dtype)
+        && let Some(number) = data.iter::<f64>().find(|number| !(least < *number && *number < most))
+    {
+        return Err(Error::input(format_args!("{number} does not fit into the type {}", dtype.name())));
     }
-    Value::from_data(converted, device)
+    Value::from_data(data.convert_dtype(dtype), device)
+}
+
+/// Below and above what a type of integers holds.
+fn limits(dtype: DType) -> Option<(f64, f64)> {
+    let bits = dtype.size() as f64 * 8.0;
+    match dtype {
+        _ if dtype.is_int() => Some((-(bits - 1.0).exp2() - 1.0, (bits - 1.0).exp2())),
+        _ if dtype.is_uint() => Some((-1.0, bits.exp2())),
+        _ => None,
+    }
 }
