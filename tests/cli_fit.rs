@@ -62,7 +62,8 @@ impl Case {
         };
         let given = |name: &str| more.contains(&name);
         let standard = [("--inputs", "x.npz"), ("--targets", "y.npz"), ("--output", "out.keras")];
-        let standard = standard.iter().filter(|(name, _)| !given(name)).flat_map(|(name, file)| [*name, *file]);
+        let standard =
+            standard.iter().filter(|(name, _)| !given(name)).flat_map(|(name, file)| [*name, *file]);
         let all: Vec<&str> = standard.chain(more.iter().copied()).collect();
         ["fit".to_owned(), text(&self.model()).to_owned()].into_iter().chain(all.iter().map(here)).collect()
     }
@@ -98,7 +99,8 @@ fn the_program_trains_and_measures_as_the_library() {
         let case = Case::new(name);
         let (x, y) = (case.inputs("in/"), case.inputs("target/"));
         let validation = ["--validation-inputs", "x.npz", "--validation-targets", "y.npz"];
-        let more = ["--epochs", "2", "--batch-size", "4", "--seed", "7", "--history", "h.csv", "--plot", "h.svg"];
+        let more =
+            ["--epochs", "2", "--batch-size", "4", "--seed", "7", "--history", "h.csv", "--plot", "h.svg"];
         let (shown, _) = case.fit(&[&more[..], &validation].concat());
 
         let mut model = KerasModel::load(case.model(), &Device::flex()).unwrap();
@@ -111,7 +113,10 @@ fn the_program_trains_and_measures_as_the_library() {
         let table = |path: &Path| std::fs::read_to_string(path).unwrap();
         assert_eq!(table(&case.path("h.csv")), table(&csv));
 
-        assert!(shown.lines().take_while(|line| !line.contains(" - ")).all(|it| it.chars().count() <= 80), "{shown}");
+        assert!(
+            shown.lines().take_while(|line| !line.contains(" - ")).all(|it| it.chars().count() <= 80),
+            "{shown}"
+        );
         let picture = table(&case.path("h.svg"));
         for watched in history.names() {
             assert!(shown.contains(&format!("{watched}: ")), "{watched}: {shown}");
@@ -125,10 +130,12 @@ fn the_program_trains_and_measures_as_the_library() {
 
         let logs = model.evaluate(x, y, Evaluate::new().batch_size(4)).unwrap();
         let (x, y) = (case.path("x.npz"), case.path("y.npz"));
-        let evaluate = ["evaluate", text(&ours), "--inputs", text(&x), "--targets", text(&y), "--batch-size", "4"];
+        let evaluate =
+            ["evaluate", text(&ours), "--inputs", text(&x), "--targets", text(&y), "--batch-size", "4"];
         let output = run(&[&evaluate[..], &["--json"]].concat());
         let json: serde_json::Map<String, Json> = serde_json::from_slice(&output.stdout).unwrap();
-        let numbers: Vec<_> = json.iter().map(|(name, number)| (name.as_str(), number.as_f64().unwrap())).collect();
+        let numbers: Vec<_> =
+            json.iter().map(|(name, number)| (name.as_str(), number.as_f64().unwrap())).collect();
         assert_eq!(numbers, logs.iter().collect::<Vec<_>>());
         let shown = String::from_utf8(run(&evaluate).stdout).unwrap();
         assert_eq!(shown.lines().count(), numbers.len(), "{shown}");
@@ -159,23 +166,42 @@ fn types_of_numpy_make_no_difference() {
 fn arguments_are_checked_before_any_work() {
     let case = Case::new("dense");
     for (more, expected) in [
-        (&["--output", "none/out.keras"][..], &["none/out.keras: no file can be written into this folder"][..]),
+        (
+            &["--output", "none/out.keras"][..],
+            &["none/out.keras: no file can be written into this folder"][..],
+        ),
         (&["--output", "out.onnx"], &["out.onnx: expected a name that ends in .keras, .h5"]),
         (&["--output", "out.weights.h5"], &["out.weights.h5: expected a name that ends in .keras"]),
-        (&["--plot", "h.txt", "--history", "h.txt"], &["2 problems", "h.txt: expected a name that ends in .svg", "in .csv"]),
+        (
+            &["--plot", "h.txt", "--history", "h.txt"],
+            &["2 problems", "h.txt: expected a name that ends in .svg", "in .csv"],
+        ),
         (&["--plot", "none/h.svg", "--inputs", "x.txt"], &["none/h.svg: no file", "x.txt: expected a name"]),
         (&["--checkpoint", "{epoch"], &["--checkpoint: "]),
         (&["--checkpoint", "{epok}.keras"], &["ModelCheckpoint: ", "epok"]),
         (&["--checkpoint", "c.keras", "--save-weights-only"], &["ends in .weights.h5"]),
-        (&["--checkpoint", "c.keras", "--monitor", "los", "--save-best-only"], &["\"los\"", "did you mean \"loss\"?"]),
+        (
+            &["--checkpoint", "c.keras", "--monitor", "los", "--save-best-only"],
+            &["\"los\"", "did you mean \"loss\"?"],
+        ),
         (&["--checkpoint", "c.keras", "--keep-best", "2"], &["put {epoch} into the name"]),
-        (&["--freeze", "hiden", "lst", "hidden"], &["2 problems", "no layer \"hiden\"; did you mean \"hidden\"?", "\"lst\"; did you mean \"last\"?"]),
+        (
+            &["--freeze", "hiden", "lst", "hidden"],
+            &[
+                "2 problems",
+                "no layer \"hiden\"; did you mean \"hidden\"?",
+                "\"lst\"; did you mean \"last\"?",
+            ],
+        ),
         (&["--loss", "mze"], &["mze"]),
         (&["--device", "flax"], &["did you mean \"flex\"?"]),
     ] {
         let error = case.refused(more);
         expected.iter().for_each(|part| assert!(error.contains(part), "{more:?}: {part}: {error}"));
     }
+    let error = Case::new("frozen").refused(&["--freeze", "inner/dep", "inne"]);
+    assert!(error.contains("\"inner/dep\"; did you mean \"inner/deep\"?"), "{error}");
+    assert!(error.contains("\"inne\"; did you mean \"inner\"?"), "{error}");
     // Wrong usage.
     for more in [
         &["--learning-rate", "-1"][..],
@@ -195,14 +221,38 @@ fn examples_that_do_not_fit_are_refused() {
     let array = |shape: &[usize]| Array::from(TensorData::ones::<f32, _>(shape.to_vec()));
     let strings = |count| Array::Strings(vec!["a".to_owned(); count], vec![count]);
     for (argument, arrays, expected) in [
-        ("--inputs", vec![("a", array(&[10, 3])), ("c", array(&[10, 2]))], &["no input \"b\"", "unknown input \"c\""][..]),
-        ("--inputs", vec![("a", array(&[10, 3])), ("b", array(&[10, 5]))], &["input \"b\": expected the shape (None, 2), got [10, 5]"]),
+        (
+            "--inputs",
+            vec![("a", array(&[10, 3])), ("c", array(&[10, 2]))],
+            &["no input \"b\"", "unknown input \"c\""][..],
+        ),
+        (
+            "--inputs",
+            vec![("a", array(&[10, 3])), ("b", array(&[10, 5]))],
+            &["input \"b\": expected the shape (None, 2), got [10, 5]"],
+        ),
         ("--inputs", vec![("a", array(&[10, 3])), ("b", array(&[9, 2]))], &["input \"b\" has 9 examples"]),
-        ("--inputs", vec![("a", strings(10)), ("b", strings(10))], &["2 problems", "new.npz: input \"a\": expected numbers, got strings", "input \"b\""]),
-        ("--targets", vec![("one", array(&[10, 1])), ("tow", array(&[10, 2]))], &["targets: no output \"tow\"", "did you mean \"two\"?"]),
+        (
+            "--inputs",
+            vec![("a", strings(10)), ("b", strings(10))],
+            &["2 problems", "new.npz: input \"a\": expected numbers, got strings", "input \"b\""],
+        ),
+        (
+            "--targets",
+            vec![("one", array(&[10, 1])), ("tow", array(&[10, 2]))],
+            &["targets: no output \"tow\"", "did you mean \"two\"?"],
+        ),
         ("--targets", vec![("one", array(&[10, 1]))], &["targets"]),
-        ("--targets", vec![("one", array(&[9, 1])), ("two", array(&[9, 2]))], &["targets: 9 examples, the inputs have 10"]),
-        ("--targets", vec![("one", strings(10)), ("two", array(&[10, 2]))], &["new.npz: target \"one\": expected numbers, got strings"]),
+        (
+            "--targets",
+            vec![("one", array(&[9, 1])), ("two", array(&[9, 2]))],
+            &["targets: 9 examples, the inputs have 10"],
+        ),
+        (
+            "--targets",
+            vec![("one", strings(10)), ("two", array(&[10, 2]))],
+            &["new.npz: target \"one\": expected numbers, got strings"],
+        ),
         ("--targets", vec![("one", array(&[10, 1])), ("two", array(&[10, 7]))], &["two"]),
     ] {
         let arrays: Vec<_> = arrays.into_iter().map(|(name, array)| (name.to_owned(), array)).collect();
@@ -212,7 +262,10 @@ fn examples_that_do_not_fit_are_refused() {
     }
     let case = Case::new("cnn");
     for (targets, expected) in [
-        (Array::from(TensorData::from([u64::MAX; 12])), "target: 18446744073709552000 does not fit into the type i32"),
+        (
+            Array::from(TensorData::from([u64::MAX; 12])),
+            "target: 18446744073709552000 does not fit into the type i32",
+        ),
         (TensorData::ones::<f32, _>([12, 3]).into(), "targets"),
     ] {
         npz::write(&case.path("y.npy"), &[(String::new(), targets)]).unwrap();
@@ -297,7 +350,8 @@ fn checkpoints_are_those_of_the_library() {
         let fit = Fit::new().epochs(3).batch_size(4).seed(3).callback(checkpoint);
         model.fit(case.inputs("in/"), case.inputs("target/"), fit).unwrap();
         let files = |folder: &Path| {
-            let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name()).collect();
+            let mut files: Vec<_> =
+                std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name()).collect();
             files.sort();
             files
         };
@@ -347,7 +401,8 @@ fn an_interrupt_saves() {
     assert!(shown.contains("stopped; what was trained so far is saved"), "{shown}");
     let saved = variables(&case.path("out.keras"));
     let files = std::fs::read_dir(case.folder.path()).unwrap().map(|it| it.unwrap().path());
-    let is_checkpoint = |path: &PathBuf| path.extension().is_some_and(|it| it == "keras") && !path.ends_with("out.keras");
+    let is_checkpoint =
+        |path: &PathBuf| path.extension().is_some_and(|it| it == "keras") && !path.ends_with("out.keras");
     let checkpoints: Vec<_> = files.filter(is_checkpoint).collect();
     assert!(checkpoints.iter().any(|path| variables(path) == saved), "{checkpoints:?}");
 }

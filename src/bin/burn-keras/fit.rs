@@ -163,7 +163,10 @@ fn stop_on_ctrl_c(interrupter: &Interrupter) -> Result<()> {
 
 fn report(history: &History) -> String {
     let last = history.last().map(|logs| {
-        logs.iter().map(|(name, number)| format!("{name}: {}", curves::short(number))).collect::<Vec<_>>().join(" - ")
+        logs.iter()
+            .map(|(name, number)| format!("{name}: {}", curves::short(number)))
+            .collect::<Vec<_>>()
+            .join(" - ")
     });
     let curves = curves::text(history);
     last.map_or_else(String::new, |last| format!("{curves}{last}\n"))
