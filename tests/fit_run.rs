@@ -46,7 +46,7 @@ fn model() -> KerasModel {
         .with(Dropout::new(0.3).name("drop"))
         .with(Dense::new(2).name("last"));
     let mut model = layers.seed(5).build(&device()).unwrap();
-    model.compile(&Compile::new(Adam::new().learning_rate(0.01), "mse").metrics(["mae"])).unwrap();
+    model.compile(Compile::new(Adam::new().learning_rate(0.01), "mse").metrics(["mae"])).unwrap();
     model
 }
 
@@ -396,7 +396,7 @@ fn plain() -> KerasModel {
         .with(Dense::new(2));
     let mut model = layers.seed(5).build(&device()).unwrap();
     model
-        .compile(&Compile::new(SGD::new().learning_rate(0.05).momentum(0.9), "mse").metrics(["mae"]))
+        .compile(Compile::new(SGD::new().learning_rate(0.05).momentum(0.9), "mse").metrics(["mae"]))
         .unwrap();
     model
 }
