@@ -9,7 +9,9 @@ use burn_keras::Value;
 use burn_keras::callback::Direction;
 use burn_keras::config::{Class, Json, json};
 use burn_keras::loss::{CompileLoss, Custom};
-use burn_keras::metric::{AnyMetric, CompileMetrics, CustomMetrics, LossTracker, Metric, Numbers, RunningMetric};
+use burn_keras::metric::{
+    AnyMetric, CompileMetrics, CustomMetrics, LossTracker, Metric, Numbers, RunningMetric,
+};
 
 static KERAS: LazyLock<Json> = LazyLock::new(|| {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/metrics/metrics.json");
@@ -31,7 +33,8 @@ fn number(json: &Json) -> f64 {
 }
 
 fn value(json: &Json) -> Value {
-    let shape: Vec<usize> = items(&json["shape"]).iter().map(|size| size.as_u64().unwrap() as usize).collect();
+    let shape: Vec<usize> =
+        items(&json["shape"]).iter().map(|size| size.as_u64().unwrap() as usize).collect();
     let numbers = items(&json["numbers"]);
     let device = Device::flex();
     let count = numbers.len();
@@ -67,8 +70,11 @@ fn apart(found: &Numbers, expected: &Json) -> Option<String> {
         Numbers::Many(numbers) if expected.is_array() => numbers.clone(),
         other => return Some(format!("{other:?} for {expected}")),
     };
-    let expected: Vec<f64> =
-        if expected.is_array() { items(expected).iter().map(number).collect() } else { vec![number(expected)] };
+    let expected: Vec<f64> = if expected.is_array() {
+        items(expected).iter().map(number).collect()
+    } else {
+        vec![number(expected)]
+    };
     let is_same = found.len() == expected.len() && found.iter().zip(&expected).all(|(a, b)| close(*a, *b));
     (!is_same).then(|| format!("{found:?} for {expected:?}"))
 }
@@ -145,7 +151,8 @@ fn every_class_of_keras_is_known_and_counted() {
         let class = text(&of_keras["class"]).unwrap();
         let arguments = of_keras["arguments"].as_object().unwrap();
         let by_name = Metric::of(&Json::from(name.as_str()));
-        let by_class = serde_json::json!({"module": "keras.metrics", "class_name": class, "config": arguments});
+        let by_class =
+            serde_json::json!({"module": "keras.metrics", "class_name": class, "config": arguments});
         let metric = Metric::of(&by_class);
         let metric = metric.get().unwrap().unwrap();
         assert_eq!(metric.class(), class);
@@ -208,14 +215,16 @@ fn evaluate(case: &Json) -> Result<(), String> {
     let told = |error: burn_keras::Error| error.to_string();
     let none = CustomMetrics::default();
     let mut metrics =
-        CompileMetrics::new(&settings["metrics"], &settings["weighted_metrics"], &outputs, &none).map_err(told)?;
-    let losses =
-        CompileLoss::new(&settings["loss"], &settings["loss_weights"], &outputs, &Custom::default()).map_err(told)?;
+        CompileMetrics::new(&settings["metrics"], &settings["weighted_metrics"], &outputs, &none)
+            .map_err(told)?;
+    let losses = CompileLoss::new(&settings["loss"], &settings["loss_weights"], &outputs, &Custom::default())
+        .map_err(told)?;
     let mut total = LossTracker::default();
     let mut each = vec![LossTracker::default(); losses.names().len()];
     let names = metrics.names();
     let rows = case["rows"].as_u64().unwrap() as usize;
-    let [y_true, y_pred, weights, masks] = ["y_true", "y_pred", "weights", "masks"].map(|key| items(&case[key]));
+    let [y_true, y_pred, weights, masks] =
+        ["y_true", "y_pred", "weights", "masks"].map(|key| items(&case[key]));
     // Epochs of which the first is forgotten.
     for _ in 0..2 {
         metrics.reset();
