@@ -280,6 +280,8 @@ fn snapshots_bring_weights_back() {
     // The tenth and last batch of the two epochs is not trained on any more.
     let mut one = model();
     train(&mut one, fit().callback(keep).callback(back)).unwrap();
+    // As Keras: the description says the present rate.
+    assert_eq!(one.file().config()["compile_config"]["optimizer"]["config"]["learning_rate"], 0.5);
     let mut two = model();
     let stop = After(2, |training: &mut dyn Training| {
         training.stop("");
