@@ -32,8 +32,9 @@ pub use hook::Hook;
 pub use lambda::LambdaCallback;
 pub use learning_rate_scheduler::LearningRateScheduler;
 pub(crate) use list::Callbacks;
-pub use model_checkpoint::{Checkpoints, Found, ModelCheckpoint, Number, Queue, SaveFreq, Template};
+pub use model_checkpoint::{Checkpoints, Found, ModelCheckpoint, Queue, SaveFreq, Template};
 pub use monitor::{Mode, Monitor};
+pub use python::Number;
 pub use reduce_lr_on_plateau::ReduceLROnPlateau;
 pub use terminate_on_nan::TerminateOnNaN;
 
