@@ -85,13 +85,24 @@ fn understand<C: Class>(json: &Json) -> Result<Option<C>> {
                 None => (object.class, object.config),
             }
         }
+        (_, Some(object), ..) => {
+            return Err(foreign::<C>(object.text("registered_name").unwrap_or(object.class)));
+        }
         _ => return Err(Error::unsupported(format_args!("the {} {}", C::KIND, brief(json)))),
     };
     let (registry, limits) = (Registry::new(), Limits::default());
     let mut reader = Reader::new(&registry, &limits);
     let object = C::read(name, config, &mut reader);
+    // A name alone may be misspelt; a function that was saved is somebody's.
+    if object.is_none() && json.is_object() && function(json) == Some(name) {
+        return Err(foreign::<C>(name));
+    }
     reader.finish()?;
     Ok(object)
+}
+
+fn foreign<C: Class>(name: &str) -> Error {
+    Error::unsupported(format_args!("the {} {name:?}, which is not of Keras", C::KIND))
 }
 
 fn cloned((key, value): (&String, &Json)) -> (String, Json) {
