@@ -53,7 +53,7 @@ pub(super) fn tally(
     custom: &CustomMetrics,
 ) -> Result<Arc<dyn Tally>> {
     let Some(name) = function(json) else { return of_loss(json) };
-    if let Some(tally) = custom.tally(&[name], arguments) {
+    if let Some(tally) = custom.0.make(&[name], arguments) {
         return tally;
     }
     if FUNCTIONS.contains(&name) {
