@@ -10,8 +10,6 @@ use super::reduction::weighted;
 use super::{Custom, CustomLoss, Loss, Reduction};
 use crate::config::{Field, Json, Map, Object, Reader, function, wrapped};
 use crate::error::{Error, Problems, Result};
-use crate::layer::Registry;
-use crate::limits::Limits;
 use crate::per_output::{Dicts, Nest, check_counts, leaves, names, no_output, suiting};
 use crate::value::Value;
 
@@ -237,10 +235,7 @@ impl Objective {
 }
 
 fn read_reduction(json: &Json) -> Result<Reduction> {
-    let (registry, limits) = (Registry::new(), Limits::default());
-    let mut reader = Reader::new(&registry, &limits);
-    let reduction = reader.at("reduction", |reader| Reduction::read(json, reader));
-    reader.finish()?;
+    let reduction = Reader::alone(|reader| reader.at("reduction", |reader| Reduction::read(json, reader)))?;
     reduction.ok_or_else(|| Error::config("expected a reduction"))
 }
 
