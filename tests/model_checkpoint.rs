@@ -252,7 +252,7 @@ fn real_keras_opens_the_checkpoints_of_a_real_training() {
     let layers =
         Sequential::new().with(Input::new([3])).with(Dense::new(4).activation("tanh")).with(Dense::new(1));
     let mut model = layers.seed(3).build(&device).unwrap();
-    model.compile(&Compile::new("adam", "mse").metrics(["mae"])).unwrap();
+    model.compile(Compile::new("adam", "mse").metrics(["mae"])).unwrap();
     let every = at("{epoch:02d}-{val_loss:.4f}.keras").background(Queue::Wait);
     let best = at("best.weights.h5").save_weights_only(true).save_best_only(true).monitor("mae");
     let batches = at("{epoch}-{batch}-{loss:.2e}.h5").save_freq(SaveFreq::Batches(2)).keep_last(2);
