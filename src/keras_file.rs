@@ -238,6 +238,7 @@ impl KerasFile {
     }
 
     /// The same file with another model description.
+    #[cfg(feature = "train")]
     pub(crate) fn with_config(&self, config: Json) -> Self {
         Self { config, is_edited: true, ..self.clone() }
     }

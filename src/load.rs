@@ -16,7 +16,9 @@ use crate::model::KerasModel;
 use crate::module::Network;
 use crate::value::burn_dtype;
 use crate::variables::{Asset, WeightSource};
-use crate::weights::{Draws, present};
+use crate::weights::Draws;
+#[cfg(feature = "train")]
+use crate::weights::present;
 
 /// How a model is loaded: within which limits, and with which kinds of layers.
 ///
@@ -114,6 +116,7 @@ impl LoadOptions {
 
 impl KerasModel {
     /// The same model with another description, built anew with the present values.
+    #[cfg(feature = "train")]
     pub(crate) fn rebuilt(&self, file: KerasFile) -> Result<Self> {
         let registry = self.origin().registry.clone();
         let (description, _) = file.read_model(&registry)?;

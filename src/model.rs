@@ -56,6 +56,7 @@ pub(crate) struct Origin {
     pub description: Description,
     pub specs: Vec<Tree<Spec>>,
     /// The kinds of layers that the description was read with.
+    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "a model is built anew to be trained"))]
     pub registry: Registry,
 }
 
@@ -120,6 +121,7 @@ impl KerasModel {
     }
 
     /// The same model with another file and other tensors beside its variables.
+    #[cfg(feature = "train")]
     pub(crate) fn with_file(&self, file: KerasFile, store: Store) -> Self {
         let Origin { description, specs, registry, .. } = &*self.origin;
         let (description, specs, registry) = (description.clone(), specs.clone(), registry.clone());

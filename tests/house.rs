@@ -153,9 +153,6 @@ fn every_kind_of_layer_can_be_made() {
         "LayerScale",
         "StochasticDepth",
         "CustomScaleLayer",
-        "TFOpLambda",
-        "SlicingOpLambda",
-        "TensorFlowOpLayer",
     ];
     let bare: Vec<_> = rows()
         .filter(|row| !row.operation)

@@ -16,8 +16,10 @@ pub use array::Array;
 pub use data_format::DataFormat;
 #[doc(hidden)]
 pub use described::check_keys;
+pub(crate) use described::classes;
 pub use described::{Class, Described};
-pub(crate) use described::{classes, function, wrapped};
+#[cfg(feature = "train")]
+pub(crate) use described::{function, wrapped};
 pub use dtype::Dtype;
 pub use field::{Axes, Config, Field, Kept, Keyword, PerAxis, brief, read_key, refuse, resolve_axis};
 pub use object::{Object, snake_case};
