@@ -31,6 +31,8 @@ pub mod ops;
 #[cfg(feature = "train")]
 pub mod optimizer;
 mod penalties;
+#[cfg(feature = "train")]
+mod per_output;
 mod registry;
 pub mod regularizer;
 mod reorder;

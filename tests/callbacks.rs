@@ -348,8 +348,9 @@ fn of_a_folder_of_backups_only_these_are_removed() {
     Fake::telling([]).run(&mut new(), &vec![Epoch::default(); 2], false).unwrap();
     let backups = BackupAndRestore::new(&place).backups();
     assert_eq!(backups, ["latest.weights.h5", "latest.weights.h5.bkp"].map(|name| place.join(name)));
-    for (backup, weights) in backups.iter().zip(["1", "0"]) {
-        assert!(std::fs::read_to_string(backup).unwrap().starts_with(&format!("Weights {weights} ")));
+    for (backup, weights) in backups.iter().zip([1.0, 0.0]) {
+        let file: Json = serde_json::from_str(&std::fs::read_to_string(backup).unwrap()).unwrap();
+        assert_eq!(file["weights"], weights);
     }
     std::fs::write(place.join("mine"), "").unwrap();
     Fake::telling([]).run(&mut new(), &[Epoch::default()], true).unwrap();

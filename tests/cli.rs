@@ -1,11 +1,12 @@
 //! The program, run as its users run it.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
 use burn::tensor::{DType, TensorData};
 use npz::Array;
+use program::{fail, fixture, program, run, text};
 use serde_json::{Value as Json, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -13,14 +14,8 @@ use zip::write::SimpleFileOptions;
 #[path = "../src/bin/burn-keras/npz.rs"]
 #[allow(dead_code, reason = "the program uses more of it")]
 mod npz;
-
-fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_burn-keras"))
-}
-
-fn run(arguments: &[&str]) -> Output {
-    program().args(arguments).output().unwrap()
-}
+#[path = "common/program.rs"]
+mod program;
 
 /// What a successful run prints.
 #[track_caller]
@@ -31,30 +26,12 @@ fn succeed(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What a failed run says.
-#[track_caller]
-fn fail(arguments: &[&str]) -> String {
-    let output = run(arguments);
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "{arguments:?}");
-    stderr
-}
-
 /// What is told of two models that are not the same.
 #[track_caller]
 fn differ(left: &Path, right: &Path) -> String {
     let output = run(&["diff", text(left), text(right)]);
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]));
     String::from_utf8(output.stdout).unwrap()
-}
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 type Arrays = Vec<(String, Array)>;

@@ -46,7 +46,7 @@ fn model() -> KerasModel {
         .with(Dropout::new(0.3).name("drop"))
         .with(Dense::new(2).name("last"));
     let mut model = layers.seed(5).build(&device()).unwrap();
-    model.compile(&Compile::new(Adam::new().learning_rate(0.01), "mse").metrics(["mae"])).unwrap();
+    model.compile(Compile::new(Adam::new().learning_rate(0.01), "mse").metrics(["mae"])).unwrap();
     model
 }
 
@@ -280,6 +280,8 @@ fn snapshots_bring_weights_back() {
     // The tenth and last batch of the two epochs is not trained on any more.
     let mut one = model();
     train(&mut one, fit().callback(keep).callback(back)).unwrap();
+    // As Keras: the description says the present rate.
+    assert_eq!(one.file().config()["compile_config"]["optimizer"]["config"]["learning_rate"], 0.5);
     let mut two = model();
     let stop = After(2, |training: &mut dyn Training| {
         training.stop("");
@@ -396,7 +398,7 @@ fn plain() -> KerasModel {
         .with(Dense::new(2));
     let mut model = layers.seed(5).build(&device()).unwrap();
     model
-        .compile(&Compile::new(SGD::new().learning_rate(0.05).momentum(0.9), "mse").metrics(["mae"]))
+        .compile(Compile::new(SGD::new().learning_rate(0.05).momentum(0.9), "mse").metrics(["mae"]))
         .unwrap();
     model
 }

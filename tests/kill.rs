@@ -264,9 +264,8 @@ fn train(fit: Fit) -> KerasModel {
         .with(Dropout::new(0.4))
         .with(Dense::new(3));
     let mut model = layers.seed(3).build(&device).unwrap();
-    let rate =
-        CosineDecay { initial_learning_rate: 0.02.into(), decay_steps: 200.into(), ..CosineDecay::default() };
-    model.compile(&Compile::new(Adam::new().learning_rate(rate), "mse")).unwrap();
+    let rate = CosineDecay { initial_learning_rate: 0.02, decay_steps: 200.into(), ..CosineDecay::default() };
+    model.compile(Compile::new(Adam::new().learning_rate(rate), "mse")).unwrap();
     let numbers = |width: usize| -> Tensor<2> {
         let numbers: Vec<f32> = (0..4 * BATCHES * width).map(|at| (at as f32 * 0.7).sin()).collect();
         Tensor::<1>::from_floats(numbers.as_slice(), &device).reshape([4 * BATCHES, width])

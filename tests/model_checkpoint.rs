@@ -6,8 +6,8 @@
 #![cfg(feature = "train")]
 
 mod common;
-#[path = "common/fake_training.rs"]
-mod fake_training;
+#[path = "common/training.rs"]
+mod training;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -27,7 +27,7 @@ use burn_keras::{Error, ErrorKind, KerasModel, Result};
 use serde_json::{Value as Json, json};
 
 use common::{root, script};
-use fake_training::Fake;
+use training::Fake;
 
 const FIXTURES: &str = "tests/fixtures/model_checkpoint";
 
@@ -111,7 +111,7 @@ fn watched() -> Fake {
         _ => Some(Direction::Down),
     };
     let rows = rows.iter().map(|row| (row[0].as_str().unwrap(), direction(&row[1]), row[2] == true));
-    Fake::new(&rows.collect::<Vec<_>>())
+    Fake::watching(rows)
 }
 
 fn checkpoint(folder: &Path, arguments: &Json) -> ModelCheckpoint {
@@ -252,7 +252,7 @@ fn real_keras_opens_the_checkpoints_of_a_real_training() {
     let layers =
         Sequential::new().with(Input::new([3])).with(Dense::new(4).activation("tanh")).with(Dense::new(1));
     let mut model = layers.seed(3).build(&device).unwrap();
-    model.compile(&Compile::new("adam", "mse").metrics(["mae"])).unwrap();
+    model.compile(Compile::new("adam", "mse").metrics(["mae"])).unwrap();
     let every = at("{epoch:02d}-{val_loss:.4f}.keras").background(Queue::Wait);
     let best = at("best.weights.h5").save_weights_only(true).save_best_only(true).monitor("mae");
     let batches = at("{epoch}-{batch}-{loss:.2e}.h5").save_freq(SaveFreq::Batches(2)).keep_last(2);
@@ -306,7 +306,7 @@ fn training() -> (tempfile::TempDir, Fake) {
     let (down, up) = (Some(Direction::Down), Some(Direction::Up));
     let watched =
         [("loss", down, true), ("accuracy", up, true), ("mine", None, true), ("val_loss", down, false)];
-    (tempfile::tempdir().unwrap(), Fake::new(&watched))
+    (tempfile::tempdir().unwrap(), Fake::watching(watched))
 }
 
 /// One epoch of 4 batches, at whose end that is the validation's loss.
@@ -369,10 +369,10 @@ fn a_file_goes_only_after_the_next_one_is_complete() {
     let (folder, mut fake) = training();
     let seen: Arc<Mutex<Vec<Vec<String>>>> = Arc::default();
     let (at, noted) = (folder.path().to_owned(), seen.clone());
-    fake.before = Arc::new(move |path| {
+    fake.before = Some(Arc::new(move |path| {
         noted.lock().unwrap().push(names(&at));
         if path.ends_with("3.keras") { Err(Error::input("the disk is full")) } else { Ok(()) }
-    });
+    }));
     let mut checkpoint = ModelCheckpoint::new(folder.path().join("{epoch}.keras")).keep_last(1);
     let results = checkpoint.results();
     let error = train(&mut checkpoint, &mut fake, &[0.3, 0.2, 0.1], End::Complete).unwrap_err();
@@ -542,10 +542,10 @@ fn what_a_file_says_cannot_delete_others() {
 fn slow(fake: &mut Fake) -> std::sync::mpsc::Sender<()> {
     let (tell, told) = channel();
     let told = Mutex::new(told);
-    fake.before = Arc::new(move |_| {
+    fake.before = Some(Arc::new(move |_| {
         told.lock().unwrap().recv().expect("the test has ended");
         Ok(())
-    });
+    }));
     tell
 }
 
@@ -580,12 +580,12 @@ fn in_the_background_the_newest_wins() {
 fn in_the_background_all_are_written_when_it_waits() {
     let (folder, mut fake) = training();
     let active = Arc::new(AtomicUsize::new(0));
-    fake.before = Arc::new(move |_| {
+    fake.before = Some(Arc::new(move |_| {
         assert_eq!(active.fetch_add(1, Ordering::SeqCst), 0, "two at a time");
         std::thread::sleep(Duration::from_millis(5));
         active.fetch_sub(1, Ordering::SeqCst);
         Ok(())
-    });
+    }));
     let mut checkpoint =
         ModelCheckpoint::new(folder.path().join("{epoch:02d}.keras")).background(Queue::Wait);
     train(&mut checkpoint, &mut fake, &[0.5; 12], End::Failed).unwrap();
@@ -612,11 +612,11 @@ fn the_training_goes_on_meanwhile() {
 fn errors_and_panics_of_the_background_come_back() {
     for panics in [false, true] {
         let (folder, mut fake) = training();
-        fake.before = Arc::new(move |path| match path.ends_with("1.keras") {
+        fake.before = Some(Arc::new(move |path| match path.ends_with("1.keras") {
             true if panics => panic!("on purpose"),
             true => Err(Error::new(ErrorKind::Io, "on purpose")),
             false => Ok(()),
-        });
+        }));
         let mut checkpoint =
             ModelCheckpoint::new(folder.path().join("{epoch}.keras")).background(Queue::Wait);
         let results = checkpoint.results();

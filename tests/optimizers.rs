@@ -266,8 +266,12 @@ fn variables(case: &Json, numbers: &[f32]) -> Variables {
     parts.map(tensor).collect()
 }
 
+type Rows = Vec<Vec<f32>>;
+/// The name, the settings and the rows.
+type Case<'a> = (&'a String, &'a Json, Rows);
+
 /// Every case with the rows of its file, and the gradients; the first row of those are the weights at the start.
-fn cases(manifest: &Json) -> (Vec<(&String, &Json, Vec<Vec<f32>>)>, Vec<f32>, Vec<Vec<f32>>) {
+fn cases(manifest: &Json) -> (Vec<Case<'_>>, Vec<f32>, Rows) {
     let mut gradients = rows(&folder().join("gradients.npy"));
     let start = gradients.remove(0);
     let cases = manifest["cases"].as_object().unwrap().iter();

@@ -9,6 +9,7 @@ step cargo fmt --check
 step cargo clippy --all-targets -- -D warnings
 step cargo test
 step cargo run --example digits
+step bash examples/fine_tune.sh
 RUSTDOCFLAGS="-D warnings" step cargo doc --no-deps
 # The library without its program, and without any backend.
 step cargo check --lib --no-default-features

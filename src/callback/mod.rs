@@ -22,8 +22,6 @@ use std::sync::Arc;
 
 use crate::config::{Config, Json, Reader};
 use crate::error::{Error, Result};
-use crate::layer::Registry;
-use crate::limits::Limits;
 
 pub use backup_and_restore::BackupAndRestore;
 pub use csv_logger::CSVLogger;
@@ -32,8 +30,9 @@ pub use hook::Hook;
 pub use lambda::LambdaCallback;
 pub use learning_rate_scheduler::LearningRateScheduler;
 pub(crate) use list::Callbacks;
-pub use model_checkpoint::{Checkpoints, Found, ModelCheckpoint, Number, Queue, SaveFreq, Template};
+pub use model_checkpoint::{Checkpoints, Found, ModelCheckpoint, Queue, SaveFreq, Template};
 pub use monitor::{Mode, Monitor};
+pub use python::Number;
 pub use reduce_lr_on_plateau::ReduceLROnPlateau;
 pub use terminate_on_nan::TerminateOnNaN;
 
@@ -262,10 +261,7 @@ pub trait Callback: Send {
 /// What a callback remembered under a key, or how it starts.
 pub(crate) fn recall<C: Config + Default>(training: &dyn Training, key: &str) -> Result<C> {
     let Some(json) = training.remembered(key) else { return Ok(C::default()) };
-    let (registry, limits) = (Registry::default(), Limits::default());
-    let mut reader = Reader::new(&registry, &limits);
-    let read = json.as_object().and_then(|json| C::read(json, &mut reader));
-    reader.finish().map_err(|error| error.at(key))?;
+    let read = Reader::alone(|reader| C::read(json.as_object()?, reader)).map_err(|error| error.at(key))?;
     read.ok_or_else(|| Error::damaged("what the callback remembered is of another kind").at(key))
 }
 

@@ -4,8 +4,6 @@ use serde_json::{Map, Value as Json};
 
 use super::{Field, Object, Reader, brief};
 use crate::error::{Error, Result};
-use crate::layer::Registry;
-use crate::limits::Limits;
 
 /// The classes of one kind of object, such as initializers. The work of `classes!`.
 pub trait Class: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
@@ -87,13 +85,21 @@ fn understand<C: Class>(json: &Json) -> Result<Option<C>> {
                 None => (object.class, object.config),
             }
         }
+        (_, Some(object), ..) => {
+            return Err(foreign::<C>(object.text("registered_name").unwrap_or(object.class)));
+        }
         _ => return Err(Error::unsupported(format_args!("the {} {}", C::KIND, brief(json)))),
     };
-    let (registry, limits) = (Registry::new(), Limits::default());
-    let mut reader = Reader::new(&registry, &limits);
-    let object = C::read(name, config, &mut reader);
-    reader.finish()?;
-    Ok(object)
+    let object = Reader::alone(|reader| C::read(name, config, reader));
+    // A name alone may be misspelt; a function that was saved is somebody's.
+    match json.is_object() && function(json) == Some(name) {
+        true => object.map_err(|_| foreign::<C>(name)),
+        false => object,
+    }
+}
+
+fn foreign<C: Class>(name: &str) -> Error {
+    Error::unsupported(format_args!("the {} {name:?}, which is not of Keras", C::KIND))
 }
 
 fn cloned((key, value): (&String, &Json)) -> (String, Json) {

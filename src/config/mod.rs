@@ -52,6 +52,14 @@ impl<'a> Reader<'a> {
         Self { registry, limits, problems: Problems::default(), depth: 0, layers: 0, hints: 0 }
     }
 
+    /// What `read` makes of something that stands by itself: it names no classes but those of Keras.
+    pub(crate) fn alone<T>(read: impl FnOnce(&mut Reader<'_>) -> Option<T>) -> crate::Result<Option<T>> {
+        let (registry, limits) = (Registry::new(), Limits::default());
+        let mut reader = Reader::new(&registry, &limits);
+        let found = read(&mut reader);
+        reader.finish().map(|()| found)
+    }
+
     /// The known classes.
     #[must_use]
     pub fn registry(&self) -> &'a Registry {

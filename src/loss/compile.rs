@@ -10,9 +10,7 @@ use super::reduction::weighted;
 use super::{Custom, CustomLoss, Loss, Reduction};
 use crate::config::{Field, Json, Map, Object, Reader, function, wrapped};
 use crate::error::{Error, Problems, Result};
-use crate::layer::Registry;
-use crate::limits::Limits;
-use crate::registry::nearest;
+use crate::per_output::{Dicts, Nest, check_counts, leaves, names, no_output, suiting};
 use crate::value::Value;
 
 /// The losses of a model's outputs, of the settings `loss` and `loss_weights` of `compile`.
@@ -148,16 +146,7 @@ impl CompileLoss {
         y_pred: &[Value],
         sample_weight: &[Option<Value>],
     ) -> Result<Losses> {
-        let expected = self.outputs.len();
-        for (what, given) in [("targets", y_true.len()), ("predictions", y_pred.len())] {
-            if given != expected {
-                return Err(Error::input(format_args!("{given} {what} for {expected} outputs")));
-            }
-        }
-        if !sample_weight.is_empty() && sample_weight.len() != expected {
-            let given = sample_weight.len();
-            return Err(Error::input(format_args!("{given} weights of examples for {expected} outputs")));
-        }
+        check_counts(self.outputs.len(), y_true.len(), y_pred.len(), sample_weight.len())?;
         let mut total: Option<Tensor<1>> = None;
         let mut each: Vec<(String, Tensor<1>)> = Vec::new();
         for part in &self.parts {
@@ -194,13 +183,11 @@ impl Objective {
         let none = Map::new();
         let config = object.map_or(&none, |object| object.config);
         let called = function(json).or_else(|| wrapped(object.as_ref()?));
-        let registered = object.and_then(|object| object.text("registered_name"));
-        let names: Vec<&str> = match (called, object) {
+        let names = match (called, object) {
             (Some(name), _) => vec![name],
-            (None, Some(object)) => registered.into_iter().chain([object.class]).collect(),
-            (None, None) => Vec::new(),
+            (None, object) => object.as_ref().map(names).unwrap_or_default(),
         };
-        if let Some(loss) = custom.make(&names, config) {
+        if let Some(loss) = custom.0.make(&names, config) {
             let reduction =
                 config.get("reduction").map_or(Ok(Reduction::SumOverBatchSize), read_reduction)?;
             let objective = Self::Custom { loss: loss?, reduction, is_function: called.is_some() };
@@ -228,7 +215,10 @@ impl Objective {
     fn call(&self, y_true: &Value, y_pred: &Value, sample_weight: Option<&Value>) -> Result<Value> {
         match self {
             Self::Keras(loss) => loss.call(y_true, y_pred, sample_weight),
-            Self::Crossentropy => Loss::from(suiting(y_true, y_pred)).call(y_true, y_pred, sample_weight),
+            Self::Crossentropy => {
+                let name = format!("{}_crossentropy", suiting(y_true, y_pred));
+                Loss::from(name.as_str()).call(y_true, y_pred, sample_weight)
+            }
             Self::Custom { loss, reduction, is_function } => {
                 let mut t = as_float_beside(y_pred, y_true, "y_true")?;
                 let mut p = as_float(y_pred, "y_pred")?;
@@ -244,26 +234,10 @@ impl Objective {
     }
 }
 
-/// Which crossentropy "crossentropy" means.
-fn suiting(y_true: &Value, y_pred: &Value) -> &'static str {
-    let last = |value: &Value| value.shape().last().copied().unwrap_or(1);
-    match last(y_pred) {
-        1 => "binary_crossentropy",
-        _ if y_true.rank() < y_pred.rank() || last(y_true) == 1 => "sparse_categorical_crossentropy",
-        _ => "categorical_crossentropy",
-    }
-}
-
 fn read_reduction(json: &Json) -> Result<Reduction> {
-    let (registry, limits) = (Registry::new(), Limits::default());
-    let mut reader = Reader::new(&registry, &limits);
-    let reduction = reader.at("reduction", |reader| Reduction::read(json, reader));
-    reader.finish()?;
+    let reduction = Reader::alone(|reader| reader.at("reduction", |reader| Reduction::read(json, reader)))?;
     reduction.ok_or_else(|| Error::config("expected a reduction"))
 }
-
-/// Lists in lists of a config may go so deep.
-const DEEPEST: usize = 16;
 
 /// The losses in Keras' order, each with its output, or for all of them.
 fn leaves_of<'a>(
@@ -272,27 +246,26 @@ fn leaves_of<'a>(
     problems: &mut Problems,
 ) -> Vec<(Option<usize>, &'a Json)> {
     let mut found = Vec::new();
+    let mut find = |output, item, problems: &mut Problems| {
+        found.extend(leaves(item, Dicts::Refused, problems).into_iter().map(|leaf| (Some(output), leaf)));
+    };
     match Nest::of(loss) {
-        Nest::Leaf(leaf) => found.push((None, leaf)),
-        Nest::List(items) if outputs.len() == 1 => {
-            items
-                .iter()
-                .for_each(|item| flatten(item, DEEPEST, problems, &mut |leaf| found.push((Some(0), leaf))));
-        }
+        Nest::Leaf(leaf) => return vec![(None, leaf)],
+        Nest::List(_) if outputs.len() == 1 => find(0, loss, problems),
         Nest::List(items) => {
             if items.len() > outputs.len() {
                 let (losses, count) = (items.len(), outputs.len());
                 problems.push(Error::config(format_args!("{losses} losses for {count} outputs {outputs:?}")));
             }
             for (output, item) in items.iter().enumerate().take(outputs.len()) {
-                flatten(item, DEEPEST, problems, &mut |leaf| found.push((Some(output), leaf)));
+                find(output, item, problems);
             }
         }
         Nest::Dict(items) => {
             check_names(items, outputs, problems);
             for (output, name) in outputs.iter().enumerate() {
                 if let Some(item) = items.get(name) {
-                    flatten(item, DEEPEST, problems, &mut |leaf| found.push((Some(output), leaf)));
+                    find(output, item, problems);
                 }
             }
         }
@@ -316,18 +289,13 @@ fn weights_of(
             check_names(items, outputs, problems);
             for name in outputs.iter().filter(|name| losses.contains_key(*name)) {
                 match items.get(name) {
-                    Some(item) => flatten(item, DEEPEST, problems, &mut |leaf| flat.push(leaf)),
+                    Some(item) => flat.extend(leaves(item, Dicts::Refused, problems)),
                     None => problems.push(Error::config(format_args!("no weight of the loss of {name:?}"))),
                 }
             }
         }
-        // Keras orders them by name, and forgets the names.
-        (Nest::Dict(items), _) => {
-            let mut sorted: Vec<_> = items.iter().collect();
-            sorted.sort_by_key(|(name, _)| *name);
-            sorted.iter().for_each(|(_, item)| flatten(item, DEEPEST, problems, &mut |leaf| flat.push(leaf)));
-        }
-        _ => flatten(weights, DEEPEST, problems, &mut |leaf| flat.push(leaf)),
+        // Keras forgets the names.
+        _ => flat = leaves(weights, Dicts::Sorted, problems),
     }
     let weights = flat.into_iter().map(|leaf| match (leaf.is_null(), leaf.as_f64()) {
         (true, _) => None,
@@ -343,44 +311,6 @@ fn weights_of(
 
 fn check_names(items: &Map<String, Json>, outputs: &[String], problems: &mut Problems) {
     for name in items.keys().filter(|name| !outputs.contains(name)) {
-        let hint = nearest(name, outputs.iter().map(String::as_str));
-        problems.push(Error::config(format_args!("no output {name:?} among {outputs:?}{hint}")));
-    }
-}
-
-/// Settings by output.
-enum Nest<'a> {
-    Leaf(&'a Json),
-    List(&'a [Json]),
-    Dict(&'a Map<String, Json>),
-}
-
-impl<'a> Nest<'a> {
-    fn of(json: &'a Json) -> Self {
-        match json {
-            Json::Array(items) => Self::List(items),
-            Json::Object(object) => match (object.get("class_name"), object.get("items")) {
-                (Some(Json::String(class)), Some(Json::Array(items))) if class == "__tuple__" => {
-                    Self::List(items)
-                }
-                (Some(_), _) => Self::Leaf(json),
-                _ => Self::Dict(object),
-            },
-            leaf => Self::Leaf(leaf),
-        }
-    }
-}
-
-/// Calls `found` with every loss or weight of lists in lists.
-fn flatten<'a>(json: &'a Json, deepest: usize, problems: &mut Problems, found: &mut impl FnMut(&'a Json)) {
-    match Nest::of(json) {
-        Nest::Leaf(leaf) => found(leaf),
-        Nest::List(items) if deepest > 0 => {
-            for item in items {
-                flatten(item, deepest - 1, problems, found);
-            }
-        }
-        Nest::List(_) => problems.push(Error::limit("lists in lists go too deep")),
-        Nest::Dict(_) => problems.push(Error::unsupported("a dict inside of a list or dict")),
+        problems.push(Error::config(no_output(name, outputs)));
     }
 }

@@ -1,11 +1,10 @@
 //! Losses that are not Keras' own: Rust in the place of the model author's Python.
 
-use std::collections::BTreeMap;
-use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use crate::config::{Json, Map};
 use crate::error::Result;
+use crate::per_output::Makers;
 use crate::value::Value;
 
 /// A loss of somebody's own. A function or closure of targets and predictions is one.
@@ -24,9 +23,6 @@ impl<F: Fn(&Value, &Value) -> Result<Value> + Send + Sync> CustomLoss for F {
     }
 }
 
-/// What a saved loss becomes, of its config.
-type Make = dyn Fn(&Map<String, Json>) -> Result<Arc<dyn CustomLoss>> + Send + Sync;
-
 /// Losses of somebody's own, by the names under which a file has them: that of the function or class, with
 /// its package when it was registered with one (`Package>name`).
 ///
@@ -43,20 +39,14 @@ type Make = dyn Fn(&Map<String, Json>) -> Result<Arc<dyn CustomLoss>> + Send + S
 /// custom.function("difference", difference);
 /// assert!(custom.names().eq(["difference"]));
 /// ```
-#[derive(Clone, Default)]
-pub struct Custom(BTreeMap<String, Arc<Make>>);
-
-impl Debug for Custom {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_set().entries(self.names()).finish()
-    }
-}
+#[derive(Clone, Debug, Default)]
+pub struct Custom(pub(super) Makers<dyn CustomLoss>);
 
 impl Custom {
     /// A loss in the place of the Python function or class of that name. A later one replaces it.
     pub fn function(&mut self, name: impl Into<String>, loss: impl CustomLoss + 'static) {
         let loss: Arc<dyn CustomLoss> = Arc::new(loss);
-        self.0.insert(name.into(), Arc::new(move |_| Ok(Arc::clone(&loss))));
+        self.0.insert(name, move |_| Ok(Arc::clone(&loss)));
     }
 
     /// A loss in the place of the Python class of that name, made of what its `get_config` gave.
@@ -65,20 +55,11 @@ impl Custom {
         name: impl Into<String>,
         make: impl Fn(&Map<String, Json>) -> Result<L> + Send + Sync + 'static,
     ) {
-        self.0.insert(name.into(), Arc::new(move |config| Ok(Arc::new(make(config)?))));
+        self.0.insert(name, move |config| Ok(Arc::new(make(config)?)));
     }
 
     /// The names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    /// The loss of the first of some names that is known.
-    pub(super) fn make(
-        &self,
-        names: &[&str],
-        config: &Map<String, Json>,
-    ) -> Option<Result<Arc<dyn CustomLoss>>> {
-        names.iter().find_map(|name| self.0.get(*name)).map(|make| make(config))
+        self.0.names()
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::value::{Reduce, Value};
 
 /// How close to 0 a number may come where that matters; Keras' `epsilon()`.
-pub(super) const EPSILON: f64 = 1e-7;
+pub(crate) const EPSILON: f64 = 1e-7;
 
 /// Runs an expression on targets and predictions of the same rank `D`, which spread to each other.
 /// Gives a `Result<Value>`.
@@ -38,7 +38,7 @@ pub(super) fn as_float_beside(other: &Value, value: &Value, name: &str) -> Resul
 }
 
 /// Keras' rule for ranks that differ by one: an axis of 1 at the end goes, or is added to a vector.
-pub(super) fn squeeze_or_expand(a: Value, b: Value) -> Result<(Value, Value)> {
+pub(crate) fn squeeze_or_expand(a: Value, b: Value) -> Result<(Value, Value)> {
     if a.rank() == b.rank() + 1 {
         let (b, a) = shorter_and_longer(b, a)?;
         return Ok((a, b));

@@ -20,7 +20,7 @@ mod crossentropy;
 mod ctc;
 mod custom;
 mod hinge;
-mod kit;
+pub(crate) mod kit;
 mod overlap;
 mod reduction;
 mod regression;

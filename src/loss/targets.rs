@@ -7,7 +7,7 @@ use burn::tensor::{DType, TensorData};
 use super::CompileLoss;
 use super::kit::as_float;
 use crate::error::{Error, Problems, Result};
-use crate::registry::nearest;
+use crate::per_output::no_output;
 use crate::value::{Inputs, Value};
 
 impl CompileLoss {
@@ -83,8 +83,7 @@ fn by_name(values: Vec<(String, Value)>, outputs: &[&str]) -> Result<Vec<Option<
             }
             Some(output) => found[output] = Some(value),
             None => {
-                let hint = nearest(&name, outputs.iter().copied());
-                problems.push(Error::input(format_args!("no output {name:?} among {outputs:?}{hint}")));
+                problems.push(Error::input(no_output(&name, outputs)));
             }
         }
     }

@@ -2,10 +2,11 @@
 
 use burn::tensor::{DType, Int, Tensor};
 
-use super::kit::{argmax, flags, same_rank};
+use super::kit::{argmax, flags};
 use super::mean::Averaged;
 use super::{UP, metric};
 use crate::error::{Error, Result};
+use crate::loss::kit::squeeze_or_expand;
 use crate::map_float;
 use crate::value::{Compare, Value};
 
@@ -14,7 +15,7 @@ metric! {
     pub struct Accuracy("accuracy", Float32, UP) {}
     |_| Averaged::of(|y_true, y_pred| {
         let y_true = y_true.cast(y_pred.dtype())?;
-        let (y_true, y_pred) = same_rank(y_true, y_pred, true)?;
+        let (y_true, y_pred) = squeeze_or_expand(y_true, y_pred)?;
         flags(y_true.compare(Compare::Equal, y_pred)?)
     })
 }
@@ -28,7 +29,7 @@ metric! {
     |metric| {
         let threshold = metric.threshold;
         Averaged::of(move |y_true, y_pred| {
-            let (y_true, y_pred) = same_rank(y_true, y_pred, true)?;
+            let (y_true, y_pred) = squeeze_or_expand(y_true, y_pred)?;
             let y_pred = map_float!(y_pred, x => x.greater_elem(threshold).float())?;
             let y_pred = y_pred.cast(y_true.dtype())?;
             flags(y_true.compare(Compare::Equal, y_pred)?)

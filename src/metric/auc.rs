@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::confusion::{MOST_THRESHOLDS, Matrix, spread};
-use super::kit::{EPSILON, divide_no_nan, singles};
+use super::kit::{divide_no_nan, singles};
 use super::{Numbers, Tally, UP, metric};
 use crate::config::Array;
 use crate::error::{Error, Result};
+use crate::loss::kit::EPSILON;
 use crate::map_float;
 use crate::value::Value;
 

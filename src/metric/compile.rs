@@ -4,15 +4,11 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::{
-    AnyMetric, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy,
-    CustomMetrics, DOWN, Mean, Metric, RunningMetric, SparseCategoricalAccuracy,
-    SparseCategoricalCrossentropy, UP, function,
-};
+use super::{AnyMetric, CustomMetrics, DOWN, Mean, Metric, RunningMetric, UP, function};
 use crate::callback::{Direction, Logs, Watched};
 use crate::config::{Class, Json, Map, Object, brief, snake_case};
 use crate::error::{Error, Problems, Result};
-use crate::registry::nearest;
+use crate::per_output::{Dicts, Nest, check_counts, leaves, names, no_output, suiting};
 use crate::value::Value;
 
 /// The metrics of a model's outputs, of the settings `metrics` and `weighted_metrics` of `compile`.
@@ -62,24 +58,12 @@ impl Suiting {
     }
 
     /// The metric that suits the shapes of targets and predictions.
-    fn metric(self, y_true: &Value, y_pred: &Value) -> AnyMetric {
-        let last = |value: &Value| value.shape().last().copied();
-        let is_binary = last(y_pred) == Some(1);
-        let is_sparse = y_true.rank() < y_pred.rank() || last(y_true) == Some(1);
-        match (self, is_binary, is_sparse) {
-            (Self::Accuracy, true, _) => AnyMetric::BinaryAccuracy(BinaryAccuracy::default()),
-            (Self::Accuracy, _, true) => {
-                AnyMetric::SparseCategoricalAccuracy(SparseCategoricalAccuracy::default())
-            }
-            (Self::Accuracy, ..) => AnyMetric::CategoricalAccuracy(CategoricalAccuracy::default()),
-            (Self::Crossentropy, true, _) => AnyMetric::BinaryCrossentropy(BinaryCrossentropy::default()),
-            (Self::Crossentropy, _, true) => {
-                AnyMetric::SparseCategoricalCrossentropy(SparseCategoricalCrossentropy::default())
-            }
-            (Self::Crossentropy, ..) => {
-                AnyMetric::CategoricalCrossentropy(CategoricalCrossentropy::default())
-            }
-        }
+    fn metric(self, y_true: &Value, y_pred: &Value) -> Metric {
+        let name = match self {
+            Self::Accuracy => "accuracy",
+            Self::Crossentropy => "crossentropy",
+        };
+        Metric::from(format!("{}_{name}", suiting(y_true, y_pred)).as_str())
     }
 }
 
@@ -141,14 +125,7 @@ impl CompileMetrics {
         y_pred: &[Value],
         sample_weight: &[Option<Value>],
     ) -> Result<()> {
-        let expected = self.outputs.len();
-        let given =
-            [("targets", y_true.len()), ("predictions", y_pred.len()), ("weights", sample_weight.len())];
-        for (what, given) in given.into_iter().filter(|(_, given)| *given != expected) {
-            if what != "weights" || given != 0 {
-                return Err(Error::input(format_args!("{given} {what} for {expected} outputs")));
-            }
-        }
+        check_counts(self.outputs.len(), y_true.len(), y_pred.len(), sample_weight.len())?;
         let entries = self.metrics.iter_mut().zip(&mut self.weighted).zip(&self.outputs).enumerate();
         for (output, ((metrics, weighted), name)) in entries {
             if metrics.is_empty() && weighted.is_empty() {
@@ -249,18 +226,17 @@ impl Entry {
         }
         let (metric, name, direction) = match (json, Object::of(json)) {
             (Json::String(name), _) => {
-                let metric = custom.start(&[name], &Map::new());
+                let own = custom.0.make(&[name], &Map::new());
                 let of_keras = || known(&Metric::of(json), custom);
-                let (metric, direction) = metric.map_or_else(of_keras, |metric| Ok((metric?, None)))?;
+                let (metric, direction) =
+                    own.map_or_else(of_keras, |tally| Ok((RunningMetric::new(tally?), None)))?;
                 (metric, name.clone(), direction)
             }
             (_, Some(object)) if !is_function(json) => {
-                let names: Vec<&str> =
-                    object.text("registered_name").into_iter().chain([object.class]).collect();
-                if let Some(metric) = custom.start(&names, object.config) {
+                if let Some(tally) = custom.0.make(&names(&object), object.config) {
                     let name = object.config.get("name").and_then(Json::as_str);
                     let name = name.map_or_else(|| snake_case(object.class), str::to_owned);
-                    (metric?, name, None)
+                    (RunningMetric::new(tally?), name, None)
                 } else {
                     let metric = Metric::of(json);
                     let (running, direction) = known(&metric, custom)?;
@@ -297,7 +273,7 @@ impl Entry {
         sample_weight: Option<&Value>,
     ) -> Result<()> {
         if let State::Suiting(suiting) = self.state {
-            let metric = suiting.metric(y_true, y_pred).start(&CustomMetrics::default())?;
+            let metric = suiting.metric(y_true, y_pred).start()?;
             self.state = State::Running(Box::new(metric));
         }
         match &mut self.state {
@@ -349,13 +325,7 @@ fn by_output(
         (Nest::Leaf(leaf), _) => {
             problems.push(Error::config(format_args!("expected a list or a dict, got {}", brief(leaf))));
         }
-        (nest, 1) => {
-            let mut leaves = Vec::new();
-            flatten(nest, DEEPEST, problems, &mut leaves);
-            if let Some(first) = all.first_mut() {
-                *first = entries(leaves, problems);
-            }
-        }
+        (_, 1) => all = vec![entries(leaves(json, Dicts::Sorted, problems), problems)],
         (Nest::List([]), _) => {}
         (Nest::List(items), count) if items.len() == count => {
             for (of_output, item) in all.iter_mut().zip(items) {
@@ -373,11 +343,7 @@ fn by_output(
                         let of_output = problems.at(name, |problems| entries(of_one(item), problems));
                         all.get_mut(at).map(|all| *all = of_output).unwrap_or_default();
                     }
-                    None => {
-                        let hint = nearest(name, outputs.iter().map(String::as_str));
-                        let message = format!("no output {name:?} among {outputs:?}{hint}");
-                        problems.push(Error::config(message));
-                    }
+                    None => problems.push(Error::config(no_output(name, outputs))),
                 }
             }
         }
@@ -391,48 +357,6 @@ fn of_one(json: &Json) -> Vec<&Json> {
         Nest::Leaf(Json::Null) => Vec::new(),
         Nest::List(items) => items.iter().collect(),
         _ => vec![json],
-    }
-}
-
-/// Lists in lists of a config may go so deep.
-const DEEPEST: usize = 16;
-
-/// All metrics in there, those of dicts in the order of their names: so does Keras.
-fn flatten<'a>(nest: Nest<'a>, deepest: usize, problems: &mut Problems, found: &mut Vec<&'a Json>) {
-    match (nest, deepest.checked_sub(1)) {
-        (Nest::Leaf(leaf), _) => found.push(leaf),
-        (_, None) => problems.push(Error::limit("lists in lists go too deep")),
-        (Nest::List(items), Some(deepest)) => {
-            items.iter().for_each(|item| flatten(Nest::of(item), deepest, problems, found));
-        }
-        (Nest::Dict(items), Some(deepest)) => {
-            let mut items: Vec<_> = items.iter().collect();
-            items.sort_by_key(|(name, _)| *name);
-            items.into_iter().for_each(|(_, item)| flatten(Nest::of(item), deepest, problems, found));
-        }
-    }
-}
-
-/// Settings by output.
-enum Nest<'a> {
-    Leaf(&'a Json),
-    List(&'a [Json]),
-    Dict(&'a Map<String, Json>),
-}
-
-impl<'a> Nest<'a> {
-    fn of(json: &'a Json) -> Self {
-        match json {
-            Json::Array(items) => Self::List(items),
-            Json::Object(object) => match (object.get("class_name"), object.get("items")) {
-                (Some(Json::String(class)), Some(Json::Array(items))) if class == "__tuple__" => {
-                    Self::List(items)
-                }
-                (Some(_), _) => Self::Leaf(json),
-                _ => Self::Dict(object),
-            },
-            leaf => Self::Leaf(leaf),
-        }
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Tensor, TensorData};
 
-use super::kit::{divide_no_nan, same_rank, singles};
+use super::kit::{divide_no_nan, singles};
 use super::{Numbers, Tally, UP, metric};
 use crate::config::{Field, Json, Reader, refuse, resolve_axis};
 use crate::error::{Error, Result};
+use crate::loss::kit::squeeze_or_expand;
 use crate::map_float;
 use crate::value::{Binary, Value};
 
@@ -230,13 +231,12 @@ impl Matrix {
     /// The four counts: `[thresholds]`, or `[thresholds, labels]` where labels are apart.
     pub(super) fn count(&self, y_true: Value, y_pred: Value, weight: Option<Value>) -> Result<Vec<Value>> {
         let (y_true, y_pred) = (y_true.cast(DType::F32)?, y_pred.cast(DType::F32)?);
-        let (mut y_pred, mut y_true) = same_rank(y_pred, y_true, true)?;
+        let (mut y_pred, mut y_true) = squeeze_or_expand(y_pred, y_true)?;
         let weight = match weight {
             None => None,
             Some(weight) => {
-                let rank = weight.rank();
-                let weight = weight.cast(DType::F32)?.expand_dims(rank)?;
-                Some(same_rank(y_true.clone(), weight, false)?.1)
+                let (rank, weight) = (weight.rank(), weight.cast(DType::F32)?);
+                Some(if rank == y_true.rank() { weight } else { weight.expand_dims(rank)? })
             }
         };
         if y_true.shape() != y_pred.shape() || y_pred.rank() == 0 {

@@ -1,10 +1,10 @@
 //! How targets and predictions go together.
 
-use super::kit::{EPSILON, same_rank};
 use super::mean::Averaged;
 use super::{UP, metric};
 use crate::config::resolve_axis;
 use crate::error::{Error, Result};
+use crate::loss::kit::{EPSILON, squeeze_or_expand};
 use crate::map_float;
 use crate::value::{Binary, Reduce, Value};
 
@@ -50,7 +50,7 @@ metric! {
 
 /// Targets and predictions of one rank, and the axis counted from the front.
 fn pair(y_true: Value, y_pred: Value, axis: i64) -> Result<(Value, Value, usize)> {
-    let (y_true, y_pred) = same_rank(y_true.cast(y_pred.dtype())?, y_pred, true)?;
+    let (y_true, y_pred) = squeeze_or_expand(y_true.cast(y_pred.dtype())?, y_pred)?;
     if y_true.rank() != y_pred.rank() {
         let (y_true, y_pred) = (y_true.shape(), y_pred.shape());
         return Err(Error::input(format_args!("targets {y_true:?} for predictions {y_pred:?}")));

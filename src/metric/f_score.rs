@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use burn::tensor::DType;
 
-use super::kit::{EPSILON, singles, sum};
+use super::kit::{singles, sum};
 use super::{Numbers, Tally, UP, metric};
 use crate::error::{Error, Result};
+use crate::loss::kit::EPSILON;
 use crate::map_float;
 use crate::value::{Binary, Compare, Reduce, Value};
 

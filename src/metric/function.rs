@@ -7,8 +7,6 @@ use super::{AnyMetric, CustomMetrics, DOWN, Tally};
 use crate::callback::Direction;
 use crate::config::{Class, Json, Map, Reader, brief, function, snake_case};
 use crate::error::{Error, Result};
-use crate::layer::Registry;
-use crate::limits::Limits;
 use crate::loss::{AnyLoss, Loss};
 
 /// The functions that are in `keras.metrics` alone.
@@ -53,7 +51,7 @@ pub(super) fn tally(
     custom: &CustomMetrics,
 ) -> Result<Arc<dyn Tally>> {
     let Some(name) = function(json) else { return of_loss(json) };
-    if let Some(tally) = custom.tally(&[name], arguments) {
+    if let Some(tally) = custom.0.make(&[name], arguments) {
         return tally;
     }
     if FUNCTIONS.contains(&name) {
@@ -79,9 +77,6 @@ fn of_loss(json: &Json) -> Result<Arc<dyn Tally>> {
 }
 
 fn read<C: Class>(name: &str, config: &Map<String, Json>) -> Result<C> {
-    let (registry, limits) = (Registry::new(), Limits::default());
-    let mut reader = Reader::new(&registry, &limits);
-    let object = C::read(name, config, &mut reader);
-    reader.finish()?;
+    let object = Reader::alone(|reader| C::read(name, config, reader))?;
     object.ok_or_else(|| Error::config(format_args!("the settings of {name}")))
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor};
 
-use super::kit::EPSILON;
 use super::{Numbers, Settings, Tally, UP, metric};
 use crate::config::{Dtype, resolve_axis};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::loss::kit::EPSILON;
 use crate::map_float;
 use crate::value::Value;
 

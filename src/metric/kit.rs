@@ -3,40 +3,16 @@
 use burn::tensor::DType;
 
 use crate::error::{Error, Result};
+use crate::loss::kit::squeeze_or_expand;
 use crate::map_float;
 use crate::value::{Binary, Reduce, Value};
-
-/// Keras' fuzz factor.
-pub(super) const EPSILON: f64 = 1e-7;
-
-/// Two values of ranks that differ by one, the last axis having one entry, are brought to the same rank: the
-/// lower one gets that axis if it is a vector and `expand`, else the higher one loses it.
-pub(super) fn same_rank(a: Value, b: Value, expand: bool) -> Result<(Value, Value)> {
-    let (rank_a, rank_b) = (a.rank(), b.rank());
-    if rank_a == rank_b + 1 && a.shape().last() == Some(&1) {
-        return match rank_b == 1 && expand {
-            true => Ok((a, b.expand_dims(1)?)),
-            false => Ok((a.squeeze(&[rank_a - 1])?, b)),
-        };
-    }
-    if rank_b == rank_a + 1 && b.shape().last() == Some(&1) {
-        return match rank_a == 1 && expand {
-            true => Ok((a.expand_dims(1)?, b)),
-            false => {
-                let b = b.squeeze(&[rank_b - 1])?;
-                Ok((a, b))
-            }
-        };
-    }
-    Ok((a, b))
-}
 
 /// The weights of samples times the mask, or the mask as weights.
 pub(super) fn masked(sample_weight: Option<Value>, mask: Option<Value>) -> Result<Option<Value>> {
     let Some(mask) = mask else { return Ok(sample_weight) };
     let mask = mask.cast(DType::F32)?;
     let Some(weight) = sample_weight else { return Ok(Some(mask)) };
-    let (mask, weight) = same_rank(mask, weight.cast(DType::F32)?, true)?;
+    let (mask, weight) = squeeze_or_expand(mask, weight.cast(DType::F32)?)?;
     weight.binary(Binary::Multiply, mask).map(Some)
 }
 

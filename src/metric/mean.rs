@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::kit::{divide_no_nan, masked, one, reduce_from, same_rank, singles, sum};
+use super::kit::{divide_no_nan, masked, one, reduce_from, singles, sum};
 use super::{CustomMetrics, Numbers, Settings, Tally, function, metric};
 use crate::callback::Direction;
 use crate::config::{Config, Dtype, Field, Json, Map, Reader, read_key};
 use crate::error::{Error, Result};
+use crate::loss::kit::squeeze_or_expand;
 use crate::value::{Binary, Reduce, Value};
 
 metric! {
@@ -41,7 +42,7 @@ impl Tally for Sum {
         let mask = numbers.mask().cloned();
         let Some(weight) = sample_weight else { return Ok(vec![sum(numbers)?]) };
         let weight = masked(Some(weight), mask)?.unwrap_or_else(|| one(1.0, &numbers));
-        let (numbers, weight) = same_rank(numbers, weight, true)?;
+        let (numbers, weight) = squeeze_or_expand(numbers, weight)?;
         let numbers = reduce_from(numbers, Reduce::Sum, weight.rank())?;
         let weight = weight.broadcast_to(&numbers.shape()).map_err(|error| error.at("sample_weight"))?;
         Ok(vec![sum(numbers.binary(Binary::Multiply, weight)?)?])
@@ -179,7 +180,7 @@ pub(super) fn weighted_mean(values: Value, sample_weight: Option<Value>) -> Resu
     };
     let mask = values.mask().cloned();
     let weight = masked(Some(weight), mask)?.unwrap_or_else(|| one(1.0, &values));
-    let (values, weight) = same_rank(values, weight, true)?;
+    let (values, weight) = squeeze_or_expand(values, weight)?;
     let rank = weight.rank();
     let values = reduce_from(values, Reduce::Mean, rank)?;
     let weight = weight.broadcast_to(&values.shape()).map_err(|error| error.at("sample_weight"))?;

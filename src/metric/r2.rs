@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use burn::tensor::DType;
 
-use super::kit::{one, same_rank, singles};
+use super::kit::{one, singles};
 use super::{Numbers, Tally, UP, metric};
 use crate::error::{Error, Result};
+use crate::loss::kit::squeeze_or_expand;
 use crate::map_float;
 use crate::value::{Binary, Value};
 
@@ -33,7 +34,7 @@ metric! {
 
 impl Tally for R2Score {
     fn batch(&self, y_true: Value, y_pred: Value, sample_weight: Option<Value>) -> Result<Vec<Value>> {
-        let (y_true, y_pred) = same_rank(y_true.cast(DType::F32)?, y_pred.cast(DType::F32)?, true)?;
+        let (y_true, y_pred) = squeeze_or_expand(y_true.cast(DType::F32)?, y_pred.cast(DType::F32)?)?;
         let shape = y_pred.shape();
         if shape.len() != 2 || y_true.shape() != shape {
             let shapes = format_args!("{:?} and {shape:?}", y_true.shape()).to_string();

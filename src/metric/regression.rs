@@ -1,9 +1,9 @@
 //! Losses as metrics: their mean over all samples, without the weights of a loss.
 
 use super::function::mean_of;
-use super::kit::same_rank;
 use super::mean::Averaged;
 use super::{DOWN, UP, metric};
+use crate::loss::kit::squeeze_or_expand;
 use crate::loss::{self, AnyLoss};
 use crate::map_float;
 use crate::value::Binary;
@@ -18,7 +18,7 @@ metric! {
     /// The root of the mean of squared differences. Masks are not heeded.
     pub struct RootMeanSquaredError("root_mean_squared_error", Float32, DOWN) {}
     |_| Averaged::root_of(|y_true, y_pred| {
-        let (y_true, y_pred) = same_rank(y_true, y_pred, true)?;
+        let (y_true, y_pred) = squeeze_or_expand(y_true, y_pred)?;
         map_float!(y_pred.binary(Binary::Subtract, y_true)?, x => x.square())
     })
 }

@@ -5,8 +5,7 @@ use serde_json::Value as Json;
 
 use crate::config::{Array, Dtype, Field, Reader, brief};
 use crate::error::{Error, Result};
-use crate::layer::{Args, Registry, Spec, Tree};
-use crate::limits::Limits;
+use crate::layer::{Args, Spec, Tree};
 use crate::value::{Value, burn_dtype};
 
 /// The type of an operand. Python's own numbers take the type of the tensor that they meet, as far as
@@ -219,10 +218,7 @@ impl Constant {
         if let Json::Bool(flag) = json {
             return Ok(Self { array: Array::number(f64::from(*flag)), kind: Kind::Typed(Dtype::Bool) });
         }
-        let (registry, limits) = (Registry::new(), Limits::default());
-        let mut reader = Reader::new(&registry, &limits);
-        let array = Array::read(json, &mut reader);
-        reader.finish()?;
+        let array = Reader::alone(|reader| Array::read(json, reader))?;
         let array =
             array.ok_or_else(|| Error::config(format_args!("expected a constant, got {}", brief(json))))?;
         let given = json.pointer("/config/dtype").and_then(Json::as_str).and_then(Dtype::from_name);

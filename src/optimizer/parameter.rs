@@ -130,18 +130,6 @@ impl Parameter {
     }
 }
 
-/// Whether one of some patterns is in a text.
-fn any_matches(patterns: &[String], text: &str) -> Result<bool> {
-    for pattern in patterns {
-        let regex = Regex::new(pattern)
-            .map_err(|error| Error::unsupported(format_args!("the pattern {pattern:?}: {error}")))?;
-        if regex.is_match(text) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// The trainable parameters of a module, in its own order. Of a [`KerasModel`] take [`parameters_of`].
 #[must_use]
 pub fn parameters<M: Module>(module: &M) -> Vec<Parameter> {
@@ -195,10 +183,13 @@ pub fn parameters_of(model: &KerasModel) -> Result<Vec<Parameter>> {
 /// # Errors
 /// When one is not a pattern.
 pub fn exclude_from_weight_decay(parameters: &mut [Parameter], names: &[&str]) -> Result<()> {
-    let patterns: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let pattern = |name: &&str| {
+        Regex::new(name).map_err(|error| Error::unsupported(format_args!("the pattern {name:?}: {error}")))
+    };
+    let patterns = names.iter().map(pattern).collect::<Result<Vec<_>>>()?;
     for parameter in parameters {
         let name = parameter.path.rsplit('/').next().unwrap_or_default();
-        parameter.decays &= !any_matches(&patterns, name)?;
+        parameter.decays &= !patterns.iter().any(|pattern| pattern.is_match(name));
     }
     Ok(())
 }

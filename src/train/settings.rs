@@ -9,6 +9,7 @@ use crate::loss::{self, CompileLoss};
 use crate::metric::{CompileMetrics, CustomMetrics};
 use crate::model::KerasModel;
 use crate::optimizer::{AnyOptimizer, LossScaleOptimizer, Optimizer};
+use crate::registry::nearest;
 
 /// Losses and metrics that are not of Keras, in Rust, by the names that a file has for them.
 #[derive(Clone, Debug, Default)]
@@ -349,9 +350,13 @@ impl KerasModel {
         });
         match place.flatten() {
             Some(place) => set_trainable(place, trainable),
-            None => {
-                self.any_layer(layer)?;
+            None if self.any_layer(layer).is_ok() => {
                 return Err(Error::unsupported("its description says no name").at(layer));
+            }
+            None => {
+                let paths = config.get("config").map(paths).unwrap_or_default();
+                let hint = nearest(layer, paths.iter().map(String::as_str));
+                return Err(Error::input(format_args!("no layer {layer:?}{hint}")));
             }
         }
         let model = self.rebuilt(self.file().with_config(config))?;
@@ -371,6 +376,20 @@ impl KerasModel {
 fn trained(model: &KerasModel) -> Vec<&str> {
     let variables = model.origin().description.variables.iter();
     variables.filter(|variable| variable.trainable).map(|variable| variable.param.as_str()).collect()
+}
+
+/// The names of all layers of a model's config; those of inner models as `inner/layer`.
+fn paths(config: &Json) -> Vec<String> {
+    let layers = config.get("layers").and_then(Json::as_array).into_iter().flatten();
+    let of_layer = |layer: &Json| -> Vec<String> {
+        let Some((config, name)) = layer.get("config").and_then(|it| Some((it, it.get("name")?.as_str()?)))
+        else {
+            return Vec::new();
+        };
+        let inside = paths(config).into_iter().map(|path| format!("{name}/{path}"));
+        std::iter::once(name.to_owned()).chain(inside).collect()
+    };
+    layers.flat_map(of_layer).collect()
 }
 
 /// Sets it for a layer's config, and those of all layers inside.

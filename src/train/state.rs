@@ -10,6 +10,7 @@ use burn::optim::ModuleOptimizer;
 use super::document::Document;
 use super::plan::Plan;
 use crate::callback::{Saved, Snapshot};
+use crate::config::{Json, json};
 use crate::error::Result;
 use crate::model::KerasModel;
 use crate::optimizer::state::{Progress, put, to_keras};
@@ -45,7 +46,28 @@ impl State {
             loss_scale: self.scale,
         };
         let variables = to_keras(&self.plan.optimizer, &parameters_of(&self.model)?, &self.model, progress)?;
-        put(self.model.clone(), variables)
+        let model = put(self.model.clone(), variables)?;
+        Ok(match self.rate.and_then(|rate| self.described_with(rate)) {
+            Some(config) => model.with_file(model.file().with_config(config), model.store().clone()),
+            None => model,
+        })
+    }
+
+    /// The description of the model with another learning rate than it has: Keras writes the present one, and
+    /// its version 2 has it nowhere else.
+    fn described_with(&self, rate: f64) -> Option<Json> {
+        let config = self.model.file().config();
+        let places = ["/config/inner_optimizer/config/learning_rate", "/config/learning_rate"];
+        let places = places.map(|place| format!("/compile_config/optimizer{place}"));
+        let place = places.iter().find(|place| config.pointer(place).is_some_and(Json::is_number))?;
+        let is_other = config.pointer(place)?.as_f64().is_none_or(|known| known as f32 != rate as f32);
+        is_other.then(|| {
+            let mut config = config.clone();
+            if let Some(place) = config.pointer_mut(place) {
+                *place = json::number(f64::from(rate as f32));
+            }
+            config
+        })
     }
 }
 

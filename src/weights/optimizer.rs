@@ -177,7 +177,8 @@ pub(crate) fn has_no_place() -> Change {
 }
 
 /// The state for a file that a Keras opens, from that in the order of Keras 3. None where there is none, or
-/// that Keras has no such optimizer; what it does not store is told.
+/// that Keras has no such optimizer; what it does not store is told, and what is of other variables than those
+/// that the model trains: Keras 3.0 trains some frozen ones.
 pub(crate) fn state(
     store: &Store,
     description: &Description,
@@ -185,8 +186,14 @@ pub(crate) fn state(
     target: Target,
     changes: &mut Vec<Change>,
 ) -> Option<State> {
-    let optimizer = optimizer_of(config)?;
-    let slots = to_legacy(optimizer, &trainable(description), target)?;
+    let optimizer = optimizer_of(config).filter(|_| is_in(store))?;
+    let trainable = trainable(description);
+    let slots = to_legacy(optimizer, &trainable, target)?;
+    let stored: Vec<_> = numbered(store).map(|it| it.0).collect();
+    if from_layout(optimizer, Layout::Keras3, &stored, &trainable).is_none() {
+        changes.push(left_out());
+        return Some(State::new());
+    }
     let (names, slots): (Vec<_>, Vec<_>) = slots.into_iter().unzip();
     let state = names.into_iter().zip(present(slots, store, target)?).collect();
     let lost = lost(optimizer, target).into_iter();

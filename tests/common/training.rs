@@ -1,16 +1,25 @@
 //! A training that only looks like one: what callbacks see of it is made up, and what they do is noted.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use burn_keras::callback::{Callback, Direction, End, Logs, Saved, Snapshot, Training, Watched};
 use burn_keras::config::Json;
 use burn_keras::{Error, Result};
 
+/// What happens before a file is written.
+type Before = Arc<dyn Fn(&Path) -> Result<()> + Send + Sync>;
+
+/// The files that were written, in this order.
+type Written = Arc<Mutex<Vec<(PathBuf, Saved)>>>;
+
 /// The training; its weights are one number.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Fake {
     pub epoch: usize,
     pub step: u64,
@@ -23,42 +32,76 @@ pub struct Fake {
     pub said: Vec<String>,
     /// Why a callback stopped it.
     pub stopped: Option<String>,
-    /// The last line of progress, if it is to be told apart.
-    pub steps_per_epoch: Option<usize>,
-}
-
-/// Its state; a file of it has the number and the facts.
-#[derive(Debug)]
-pub struct Moment {
-    pub weights: f64,
-    pub facts: BTreeMap<String, Json>,
-}
-
-impl Snapshot for Moment {
-    fn save(&self, path: &Path, what: Saved) -> Result<()> {
-        let text = format!("{what:?} {} {:?}", self.weights, self.facts);
-        std::fs::write(path, text).map_err(|source| Error::io("cannot write", source))
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
+    /// The steps of what was restored.
+    pub restored: Vec<u64>,
+    pub before: Option<Before>,
+    pub written: Written,
 }
 
 impl Fake {
-    /// One that will tell these numbers, of which Keras knows the loss and the metrics of the first column.
+    /// One that watches these: names, what is better, and whether batches have them.
+    pub fn watching<'a>(watched: impl IntoIterator<Item = (&'a str, Option<Direction>, bool)>) -> Self {
+        let watched = watched.into_iter().map(|(name, direction, in_batches)| Watched {
+            name: name.to_owned(),
+            direction,
+            in_batches,
+        });
+        Self { watched: watched.collect(), ..Self::default() }
+    }
+
+    /// One that will tell these numbers, of which Keras knows the loss and some metrics.
     pub fn telling<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let direction = |name: &str| match name.trim_start_matches("val_") {
             "loss" | "mean_absolute_error" => Some(Direction::Down),
             "accuracy" => Some(Direction::Up),
             _ => None,
         };
-        let watched = |name: &str| Watched {
-            name: name.to_owned(),
-            direction: direction(name),
-            in_batches: !name.starts_with("val_"),
-        };
-        Self { watched: names.into_iter().map(watched).collect(), ..Self::default() }
+        Self::watching(names.into_iter().map(|name| (name, direction(name), !name.starts_with("val_"))))
+    }
+
+    /// The same training, in another process, from one of its files.
+    pub fn resumed(&self, path: &Path) -> Self {
+        let file: Json = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        Self {
+            epoch: file["epoch"].as_u64().unwrap() as usize + 1,
+            step: file["step"].as_u64().unwrap(),
+            watched: self.watched.clone(),
+            facts: serde_json::from_value(file["facts"].clone()).unwrap(),
+            ..Self::default()
+        }
+    }
+
+    /// What was written since this was asked last.
+    pub fn take_written(&self) -> Vec<(PathBuf, Saved)> {
+        std::mem::take(&mut self.written.lock().unwrap())
+    }
+}
+
+/// Its state; a file of it has the numbers and the facts.
+struct Moment {
+    step: u64,
+    weights: f64,
+    content: Json,
+    before: Option<Before>,
+    written: Written,
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.content.fmt(f)
+    }
+}
+
+impl Snapshot for Moment {
+    fn save(&self, path: &Path, what: Saved) -> Result<()> {
+        self.before.iter().try_for_each(|before| before(path))?;
+        std::fs::write(path, self.content.to_string()).map_err(|source| Error::io("cannot write", source))?;
+        self.written.lock().unwrap().push((path.to_owned(), what));
+        Ok(())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 
@@ -68,7 +111,7 @@ impl Training for Fake {
     }
 
     fn steps_per_epoch(&self) -> Option<usize> {
-        self.steps_per_epoch
+        None
     }
 
     fn step(&self) -> u64 {
@@ -97,19 +140,32 @@ impl Training for Fake {
     }
 
     fn check_path(&self, path: &Path, _: Saved) -> Result<()> {
-        match path.extension().is_some_and(|extension| extension == "h5" || extension == "keras") {
-            true => Ok(()),
-            false => Err(Error::input("expected the name of a file of Keras").in_file(path)),
+        match path.to_string_lossy().contains("forbidden") {
+            true => Err(Error::input("such a name is forbidden")),
+            false => Ok(()),
         }
     }
 
     fn snapshot(&mut self) -> Result<Arc<dyn Snapshot>> {
-        Ok(Arc::new(Moment { weights: self.weights, facts: self.facts.clone() }))
+        let (step, weights) = (self.step, self.weights);
+        let content = serde_json::json!({
+            "epoch": self.epoch, "step": step, "weights": weights, "facts": self.facts,
+        });
+        let (before, written) = (self.before.clone(), self.written.clone());
+        Ok(Arc::new(Moment { step, weights, content, before, written }))
     }
 
     fn restore(&mut self, snapshot: &dyn Snapshot) -> Result<()> {
         let moment = snapshot.as_any().downcast_ref::<Moment>();
-        self.weights = moment.ok_or_else(|| Error::input("a snapshot of something else"))?.weights;
+        let moment = moment.ok_or_else(|| Error::input("a snapshot of something else"))?;
+        self.weights = moment.weights;
+        self.restored.push(moment.step);
+        Ok(())
+    }
+
+    fn load_weights(&mut self, path: &Path) -> Result<()> {
+        let file: Json = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        self.restored.push(file["step"].as_u64().unwrap());
         Ok(())
     }
 

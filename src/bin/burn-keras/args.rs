@@ -22,7 +22,7 @@ pub enum Command {
     /// Runs a model on arrays of NumPy's.
     Predict(Predict),
     /// Trains a model on arrays of NumPy's: from where its file is in its training.
-    Fit(Fit),
+    Fit(Box<Fit>),
     /// Measures a model on arrays of NumPy's.
     Evaluate(Evaluate),
     /// Writes a model, or its weights, as a file of another kind.
@@ -108,9 +108,9 @@ pub struct Fit {
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
     /// The learning rate, in place of that of the optimizer.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = rate, allow_negative_numbers = true)]
     pub learning_rate: Option<f64>,
-    /// Layers that stay as they are; one of an inner model is inner/layer.
+    /// Layers that stay as they are; one of an inner model is inner/layer. MODEL comes before them, or after --.
     #[arg(long, value_name = "LAYER", num_args = 1..)]
     pub freeze: Vec<String>,
     /// How the model is trained, in place of what its file says: the name of an optimizer of Keras.
@@ -157,6 +157,11 @@ pub struct Fit {
     pub history: Option<PathBuf>,
     #[arg(long, value_name = "D", help = DEVICES)]
     pub device: Option<String>,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "expected a number, not a negative one".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,16 +2,18 @@
 
 use burn_keras::callback::Logs;
 use burn_keras::config::Json;
-use burn_keras::config::json::number;
 use burn_keras::device::{default_device, device};
 use burn_keras::train;
 use burn_keras::{KerasModel, Result};
 
 use crate::args::Evaluate;
-use crate::data;
 use crate::text::table;
+use crate::{data, npz};
 
 pub fn run(args: &Evaluate) -> Result<String> {
+    // What is wrong with the arguments shows before any work.
+    npz::is_single(&args.inputs)?;
+    npz::is_single(&args.targets)?;
     let device = args.device.as_deref().map_or_else(default_device, device)?;
     let model = KerasModel::load(&args.model, &device)?;
     let (x, y) = data::examples(&model, &args.inputs, &args.targets, &device)?;
@@ -19,8 +21,9 @@ pub fn run(args: &Evaluate) -> Result<String> {
     Ok(if args.json { format!("{:#}\n", json(&logs)) } else { lines(&logs) })
 }
 
+/// JSON has neither NaN nor infinity: they are null.
 fn json(logs: &Logs) -> Json {
-    Json::Object(logs.iter().map(|(name, value)| (name.to_owned(), number(value))).collect())
+    Json::Object(logs.iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
 }
 
 fn lines(logs: &Logs) -> String {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::format::Number;
 use super::{ModelCheckpoint, SaveFreq, Template, Training};
+use crate::callback::python::Number;
 use crate::error::{Error, Problems, Result};
 use crate::registry::nearest;
 

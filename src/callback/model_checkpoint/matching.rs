@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use regex::Regex;
 
-use super::format::Number;
 use super::template::{Field, Piece, Template};
+use crate::callback::python::Number;
 use crate::error::{Error, Result};
 
 /// A file whose name a [`Template`] may have given.

@@ -2,7 +2,6 @@
 
 mod background;
 mod check;
-mod format;
 mod matching;
 mod rotation;
 mod run;
@@ -14,7 +13,6 @@ use std::time::Duration;
 use super::{Callback, Direction, End, Logs, Mode, Monitor, Saved, Snapshot, Training};
 
 pub use background::Queue;
-pub use format::Number;
 pub use matching::Found;
 pub use rotation::Checkpoints;
 pub use template::Template;

@@ -6,9 +6,9 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::background::{Job, Writer};
-use super::format::{Number, Spec};
 use super::rotation::{Entry, number, read_number};
 use super::{Callback, End, Logs, ModelCheckpoint, SaveFreq, Snapshot, Template, Training};
+use crate::callback::python::{Number, Spec};
 use crate::config::Json;
 use crate::error::{Error, Result};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::format::{Kind, Number, Spec};
+use crate::callback::python::{Kind, Number, Spec};
 use crate::error::{Error, Problems, Result};
 use crate::registry::nearest;
 

@@ -6,8 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::config::{Dtype, Field, Object, Reader, brief};
 use crate::error::{Error, Result};
-use crate::layer::{AnyConfig, Args, Context, Function, Registry, Spec, Tree, rows};
-use crate::limits::Limits;
+use crate::layer::{AnyConfig, Args, Context, Function, Spec, Tree, rows};
 use crate::ops::{Form, GetItem};
 use crate::value::Value;
 
@@ -217,10 +216,7 @@ pub(crate) fn lower<T: Argument>(
     }
     let object = json!({"class_name": meaning.class, "config": options});
     let row = rows().find(|row| row.operation && row.classes.contains(&meaning.class)).ok_or_else(unknown)?;
-    let (registry, limits) = (Registry::new(), Limits::default());
-    let mut reader = Reader::new(&registry, &limits);
-    let config = Object::of(&object).and_then(|object| (row.read)(&object, &mut reader));
-    reader.finish()?;
+    let config = Reader::alone(|reader| (row.read)(&Object::of(&object)?, reader))?;
     let config = config.ok_or_else(unknown)?;
     let args = Args::bind(config.arg_names(), Vec::new(), keywords)?;
     Ok((config, args))
