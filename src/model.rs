@@ -171,6 +171,30 @@ impl KerasModel {
         unique(self.network.graph().output_names())
     }
 
+    /// The names that `compile` has for the outputs, in order: the keys of a dict, else those of the layers.
+    ///
+    /// # Errors
+    /// For outputs for which Keras has more than one name.
+    #[cfg(feature = "train")]
+    pub(crate) fn compiled_names(&self) -> Result<Vec<String>> {
+        let layers = self.output_names();
+        let is_leaf = |tree: &Tree<_>| matches!(tree, Tree::Leaf(_));
+        let keys: Vec<String> = match &self.network.graph().outputs {
+            Tree::Dict(items) if items.iter().all(|(_, item)| is_leaf(item)) => {
+                items.iter().map(|(key, _)| key.clone()).collect()
+            }
+            Tree::List(items) if items.iter().all(is_leaf) => return Ok(layers),
+            Tree::Leaf(_) => return Ok(layers),
+            _ => return Err(Error::unsupported("to train outputs in lists or dicts inside of one")),
+        };
+        // A list of metrics is then in the order of the layers, one of losses in that of the keys.
+        if keys != layers && keys.iter().all(|key| layers.contains(key)) {
+            let message = "to train a dict of outputs under the names of the layers of other ones";
+            return Err(Error::unsupported(format_args!("{message}: {keys:?}, of the layers {layers:?}")));
+        }
+        Ok(keys)
+    }
+
     /// The layer of that name, as its own type.
     ///
     /// # Errors

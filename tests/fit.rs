@@ -4,13 +4,14 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use burn::tensor::{DType, Device, TensorData};
-use burn_keras::callback::Logs;
+use burn_keras::callback::{Callback, Logs, Training};
 use burn_keras::loss::{Huber, Loss};
 use burn_keras::optimizer::AdamW;
 use burn_keras::train::{Compile, Evaluate, Fit, PerOutput};
-use burn_keras::{Inputs, KerasModel, KerasWeights, Limits, Value};
+use burn_keras::{Inputs, KerasModel, KerasWeights, Limits, Result, Value};
 
 use common::{root, script};
 
@@ -113,6 +114,22 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
+/// Weights and slots are those that Keras has at the end.
+fn assert_is_after(name: &str, model: &KerasModel, folder: &Path) {
+    let weights = folder.join(format!("{name}.weights.h5"));
+    model.save_weights(&weights).unwrap();
+    let ours = KerasWeights::open(&weights, &Limits::default()).unwrap();
+    let mut real = npz::read(&fixtures().join(format!("{name}.after.npz"))).unwrap();
+    for dataset in ours.datasets() {
+        let at = real.iter().position(|(path, _)| *path == dataset.path);
+        let (path, data) = real.remove(at.unwrap_or_else(|| panic!("{name}: Keras has no {}", dataset.path)));
+        let real = numbers(data.into_value(&Device::flex()).unwrap().into_data());
+        assert_same(&format!("{name}: {path}"), &numbers(ours.read(&path).unwrap()), &real);
+    }
+    let left: Vec<_> = real.iter().map(|(path, _)| path).collect();
+    assert!(left.is_empty(), "{name}: {left:?}");
+}
+
 /// Compiles a model of `several` with what it was compiled with.
 fn recompile(model: &mut KerasModel) {
     let real = model.file().compile_config().unwrap().clone();
@@ -144,22 +161,45 @@ fn training_goes_on_as_in_keras() {
         let history = model.fit(named(&name, "in"), named(&name, "target"), options(&name)).unwrap();
         assert_logs(&name, history.last().unwrap(), &case["history"]);
         assert_logs(&format!("{name} measured"), &measured(&name, &model), &case["measured"]);
-        let weights = folder.join(format!("{name}.weights.h5"));
-        model.save_weights(&weights).unwrap();
-        let ours = KerasWeights::open(&weights, &Limits::default()).unwrap();
-        let mut real = npz::read(&fixtures().join(format!("{name}.after.npz"))).unwrap();
-        for dataset in ours.datasets() {
-            let at = real.iter().position(|(path, _)| *path == dataset.path);
-            let (path, data) =
-                real.remove(at.unwrap_or_else(|| panic!("{name}: Keras has no {}", dataset.path)));
-            let real = numbers(data.into_value(&Device::flex()).unwrap().into_data());
-            assert_same(&format!("{name}: {path}"), &numbers(ours.read(&path).unwrap()), &real);
-        }
-        let left: Vec<_> = real.iter().map(|(path, _)| path).collect();
-        assert!(left.is_empty(), "{name}: {left:?}");
+        assert_is_after(&name, &model, &folder);
         model.save(written.join(format!("{name}.keras"))).unwrap();
     }
     let Some(mut judge) = script("fit.py") else { return };
     judge.arg("judge").args([&fixtures(), &written]);
     assert!(judge.status().unwrap().success(), "Keras does not go on as it would have by itself");
+}
+
+/// Notes where a training starts.
+struct Start(Arc<Mutex<Option<(usize, u64)>>>);
+
+impl Callback for Start {
+    fn on_train_begin(&mut self, training: &mut dyn Training) -> Result<()> {
+        *self.0.lock().unwrap() = Some((training.epoch(), training.step()));
+        Ok(())
+    }
+}
+
+/// A file of Keras says how many steps were made, and its name how many epochs.
+#[test]
+fn files_of_keras_are_resumed_by_their_names() {
+    let folder = folder("resumed");
+    for name in ["dense", "dense_weights", "cnn", "averaged", "accumulated", "keyed", "scaled"] {
+        eprintln!("{name}");
+        let case = &manifest()[name];
+        let (_, kind) = case["file"].as_str().unwrap().split_once('.').unwrap();
+        let file = fixtures().join(case["file"].as_str().unwrap());
+        std::fs::copy(file, folder.join(format!("{name}-01.{kind}"))).unwrap();
+        let (x, y) = (named(name, "in"), named(name, "target"));
+        let mut model = model(name);
+        // All that it has is to be that of the file.
+        model.fit(x.clone(), y.clone(), options(name).epochs(2)).unwrap();
+        let start = Arc::new(Mutex::new(None));
+        let template = folder.join(format!("{name}-{{epoch:02d}}.{kind}"));
+        let again = options(name).epochs(2).resume(template.to_str().unwrap()).callback(Start(start.clone()));
+        let history = model.fit(x, y, again).unwrap();
+        assert_eq!(*start.lock().unwrap(), Some((1, 3)), "{name}");
+        assert_eq!(history.iter().map(|(epoch, _)| epoch).collect::<Vec<_>>(), [1], "{name}");
+        assert_logs(name, history.last().unwrap(), &case["history"]);
+        assert_is_after(name, &model, &folder);
+    }
 }

@@ -12,7 +12,7 @@ use burn_keras::build::{BatchNormalization, Dense, Dropout, Input, Sequential};
 use burn_keras::callback::{Callback, Direction, End, ModelCheckpoint, SaveFreq, Training};
 use burn_keras::optimizer::{Adam, SGD};
 use burn_keras::train::{Arrays, Batch, Compile, Evaluate, Fit, KerasLoop, Trainable};
-use burn_keras::{Error, KerasModel, Result, Value};
+use burn_keras::{Error, KerasModel, KerasWeights, Limits, Result, Value};
 
 /// Random numbers are those of a device, whoever asks: trainings beside each other disturb each other.
 fn alone() -> std::sync::MutexGuard<'static, ()> {
@@ -489,4 +489,78 @@ fn what_is_watched_has_a_direction() {
         }
     }
     train(&mut model.clone(), fit().callback(Look)).unwrap();
+}
+
+/// Sets a learning rate with which nothing gets better, after two epochs.
+struct Spoil;
+
+impl Callback for Spoil {
+    fn on_epoch_begin(&mut self, training: &mut dyn Training) -> Result<()> {
+        if training.epoch() < 2 { Ok(()) } else { training.set_learning_rate(10.0) }
+    }
+}
+
+#[test]
+fn the_best_weights_outlive_a_restart() {
+    let _alone = alone();
+    for kind in ["keras", "weights.h5"] {
+        let folder = folder(&format!("best_{}", &kind[..5]));
+        let template = folder.join(format!("{{epoch}}.{kind}"));
+        let best = || {
+            let checkpoint = ModelCheckpoint::new(&template).save_weights_only(kind != "keras");
+            checkpoint.monitor("loss").restore_best_weights(true)
+        };
+        let fit = || fit().callback(Spoil).resume(template.to_str().unwrap());
+        let mut first = model();
+        train(&mut first, fit().epochs(2).callback(best())).unwrap();
+        let mut second = model();
+        let checkpoint = best();
+        let files = checkpoint.results();
+        let history = train(&mut second, fit().epochs(4).callback(checkpoint)).unwrap();
+        assert_eq!(history.iter().map(|it| it.0).collect::<Vec<_>>(), [2, 3]);
+        let file = files.best_model_path().unwrap();
+        assert!(
+            ["1", "2"].iter().any(|epoch| file.ends_with(format!("{epoch}.{kind}"))),
+            "{}",
+            file.display()
+        );
+        let mut expected = model();
+        expected.load_weights(&file).unwrap();
+        assert_eq!(weights(&second), weights(&expected));
+        // Its optimizer is that of the last step: of 4 epochs of 5 batches.
+        let saved = folder.join("all.weights.h5");
+        second.save_weights(&saved).unwrap();
+        let saved = KerasWeights::open(&saved, &Limits::default()).unwrap();
+        assert_eq!(saved.read("optimizer/vars/0").unwrap().iter::<i64>().collect::<Vec<_>>(), [20]);
+    }
+}
+
+#[test]
+fn epochs_with_a_validation_are_chosen() {
+    let _alone = alone();
+    let validated = |fit: Fit| {
+        let history = train(&mut model(), fit.epochs(4).validation_split(0.5)).unwrap();
+        let has =
+            |(epoch, logs): (usize, &burn_keras::callback::Logs)| logs.get("val_loss").map(|_| epoch + 1);
+        history.iter().filter_map(has).collect::<Vec<_>>()
+    };
+    assert_eq!(validated(fit()), [1, 2, 3, 4]);
+    assert_eq!(validated(fit().validation_freq(3)), [3]);
+    assert_eq!(validated(fit().validation_freq([1, 4, 9])), [1, 4]);
+}
+
+#[test]
+fn the_loss_of_layers_that_compute_in_16_bits_is_scaled() {
+    let optimizer = |dtype: &str, settings: &Compile| {
+        let layers = Sequential::new().with(Input::new([3])).with(Dense::new(2).dtype_policy(dtype));
+        let mut model = layers.seed(5).build(&device()).unwrap();
+        model.compile(settings).unwrap();
+        let config = model.file().compile_config().unwrap();
+        config["optimizer"]["class_name"].as_str().unwrap().to_owned()
+    };
+    let settings = Compile::new(Adam::new(), "mse");
+    assert_eq!(optimizer("mixed_float16", &settings), "LossScaleOptimizer");
+    assert_eq!(optimizer("mixed_float16", &settings.clone().auto_scale_loss(false)), "Adam");
+    assert_eq!(optimizer("mixed_bfloat16", &settings), "Adam");
+    assert_eq!(optimizer("float32", &settings), "Adam");
 }

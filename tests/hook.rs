@@ -562,6 +562,30 @@ fn the_best_is_kept_and_restored() {
 }
 
 #[test]
+fn the_best_weights_outlive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let best =
+        || checkpoint(folder.path(), "{epoch}.weights.h5").monitor("val_loss").restore_best_weights(true);
+    hook().callback(best()).launch(training(2), Mlp::new(&device()), adam(), 0.01).unwrap();
+    let checkpoint = best();
+    let files = checkpoint.results();
+    let result = hook()
+        .resume(folder.path().join("2.weights.h5"))
+        .callback(LearningRateScheduler::new(|_, _| 0.9))
+        .callback(checkpoint)
+        .launch(training(4), Mlp::new(&device()), adam(), 0.01)
+        .unwrap();
+    let file = files.best_model_path().unwrap();
+    assert!(
+        ["1", "2"].iter().any(|epoch| file.ends_with(format!("{epoch}.weights.h5"))),
+        "{}",
+        file.display()
+    );
+    let loaded = load(&file, Mlp::new(&Device::flex())).unwrap();
+    assert_eq!(weights(&loaded), weights(&complete(result)));
+}
+
+#[test]
 fn learning_rates_are_set_at_their_epochs() {
     let folder = tempfile::tempdir().unwrap();
     let save = || {

@@ -689,8 +689,15 @@ fn the_best_weights_come_back() {
     train(&mut new(), &mut fake, &[0.1], End::Complete).unwrap();
     let mut again = fake.resumed(&folder.path().join("1.keras"));
     train(&mut new(), &mut again, &[0.2], End::Complete).unwrap();
-    assert!(again.restored.is_empty());
-    assert!(again.said[0].contains("from before the restart, in ") && again.said[0].ends_with("1.keras"));
+    assert_eq!((again.restored, again.said.len()), (vec![4], 0));
+    // Better ones are those that count, and of a file that is gone it is told.
+    let mut better = fake.resumed(&folder.path().join("1.keras"));
+    let mut worse = fake.resumed(&folder.path().join("1.keras"));
+    train(&mut new(), &mut better, &[0.2, 0.05], End::Complete).unwrap();
+    assert_eq!((better.restored, better.said.len()), (vec![12], 0));
+    let _ = std::fs::remove_file(folder.path().join("1.keras"));
+    train(&mut new(), &mut worse, &[0.2], End::Complete).unwrap();
+    assert!(worse.restored.is_empty() && worse.said[0].contains("from before the restart, is gone"));
 }
 
 #[test]

@@ -168,6 +168,14 @@ pub trait Training {
     /// When it is a snapshot of something else.
     fn restore(&mut self, snapshot: &dyn Snapshot) -> Result<()>;
 
+    /// Goes back to the weights in a file that an earlier part of this training wrote. The optimizer stays as it is.
+    ///
+    /// # Errors
+    /// When the file cannot be read or does not fit, or the training cannot do this.
+    fn load_weights(&mut self, path: &Path) -> Result<()> {
+        Err(Error::unsupported("to bring weights back from a file").in_file(path))
+    }
+
     /// Keeps a fact under a name, in every snapshot from now on, and so in every file that is written of them.
     fn remember(&mut self, key: &str, fact: Json);
 

@@ -13,6 +13,8 @@ pub trait Class: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
     const MODULE: &'static str;
     /// The class that wraps functions, where a function is not the class of the same name.
     const WRAPPER: Option<&'static str> = None;
+    /// The names of all of them.
+    const CLASSES: &'static [&'static str];
 
     /// Reads the object of that class or alias; `None` after noting what is wrong.
     fn read(name: &str, config: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self>;
@@ -182,6 +184,7 @@ macro_rules! classes {
             const KIND: &'static str = $kind;
             const MODULE: &'static str = $module;
             $(const WRAPPER: Option<&'static str> = Some($wrapper);)?
+            const CLASSES: &'static [&'static str] = &[$(stringify!($class)),+];
 
             fn read(
                 name: &str,

@@ -79,9 +79,6 @@ macro_rules! losses {
         }
 
         impl AnyLoss {
-            /// The names of the classes.
-            pub const CLASSES: &'static [&'static str] = &[$(stringify!($class)),+];
-
             /// How the losses of examples become one.
             #[must_use]
             pub fn reduction(&self) -> Reduction {

@@ -136,9 +136,6 @@ macro_rules! metrics {
             fn settings(&self) -> &dyn Settings {
                 match self { $(Self::$class(object) => object,)+ }
             }
-
-            /// The names of all classes.
-            pub const CLASSES: &'static [&'static str] = &[$(stringify!($class)),+];
         }
     };
 }

@@ -25,8 +25,10 @@
 //! What needs all gradients at once, `global_clipnorm` and [`LossScaleOptimizer`], is done to them before, by
 //! [`prepare`](Optimizer::prepare).
 //!
-//! The rules are those of Keras 3.15, computed in `float32`. As in Keras on TensorFlow, a variable without a
-//! gradient stays as it is. The steps are counted for each parameter, as in Burn: for one whose first gradient
+//! The rules are those of Keras 3.15, computed in `float32`. What becomes of a variable without a gradient, Keras
+//! leaves to its backend: on TensorFlow it stays as it is, with its slots, and so does a parameter here that
+//! `GradientsParams` have nothing of. On JAX it has a gradient of zeros: moments fade and still move it, and weights
+//! decay. [`KerasModel::fit`](crate::KerasModel::fit) trains as on JAX. The steps are counted for each parameter, as in Burn: for one whose first gradient
 //! comes later than those of others, Keras has counted further.
 
 mod config;

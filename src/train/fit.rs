@@ -19,7 +19,7 @@ use super::plan::Plan;
 use super::progress::ProgressBar;
 use super::quiet::Quiet;
 use super::resume::{Resume, Resumed};
-use super::run::Feed;
+use super::run::{Feed, ValidationFreq};
 use super::running::Running;
 use super::settings::Custom;
 use super::trainable::Trainable;
@@ -127,8 +127,6 @@ kept! {
     validation_split(part: f64) => validation_split = part;
     /// How many examples are validated at once. Default: as many as are trained on.
     validation_batch_size(size: usize) => validation_batch_size = Some(size);
-    /// After every how many epochs the model is validated. Default: 1.
-    validation_freq(epochs: usize) => feed.validation_freq = epochs;
     /// How many batches are validated at most. Default: all.
     validation_steps(steps: usize) => feed.validation_steps = Some(steps);
     /// After how many batches an epoch ends; the next one goes on from there. Default: after all.
@@ -152,6 +150,20 @@ impl Fit {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// After every how many epochs the model is validated, or after which ones; the first is 1. Default: 1.
+    ///
+    /// ```
+    /// use burn_keras::train::Fit;
+    ///
+    /// let every_other = Fit::new().validation_freq(2);
+    /// let after_three = Fit::new().validation_freq([1, 2, 10]);
+    /// ```
+    #[must_use]
+    pub fn validation_freq(mut self, epochs: impl Into<ValidationFreq>) -> Self {
+        self.feed.validation_freq = epochs.into();
+        self
     }
 
     /// On what the model is measured after every epoch.

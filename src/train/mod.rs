@@ -20,5 +20,6 @@ pub use batch::{Arrays, Batch};
 pub use fit::{Evaluate, Fit};
 pub use history::History;
 pub use looping::KerasLoop;
+pub use run::ValidationFreq;
 pub use settings::{Compile, Custom, PerOutput};
 pub use trainable::{Step, Trainable};

@@ -37,7 +37,7 @@ impl Plan {
     }
 
     pub fn of(settings: &Compile, model: &KerasModel, custom: &Custom) -> Result<Self> {
-        let outputs = model.output_names();
+        let outputs = model.compiled_names()?;
         let mut problems = Problems::default();
         let (loss, metrics) = problems.at("compile_config", |problems| {
             let optimizer = settings.optimizer().check().map_err(|error| error.at("optimizer"));

@@ -35,7 +35,7 @@ pub(crate) struct Feed {
     pub steps_per_epoch: Option<usize>,
     pub batches: Option<usize>,
     pub validates: bool,
-    pub validation_freq: usize,
+    pub validation_freq: ValidationFreq,
     pub validation_steps: Option<usize>,
 }
 
@@ -45,9 +45,45 @@ impl Default for Feed {
             steps_per_epoch: None,
             batches: None,
             validates: true,
-            validation_freq: 1,
+            validation_freq: ValidationFreq::Every(1),
             validation_steps: None,
         }
+    }
+}
+
+/// After which epochs a model is validated; the first is 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValidationFreq {
+    /// After every so many.
+    Every(usize),
+    /// After these.
+    Epochs(Vec<usize>),
+}
+
+impl ValidationFreq {
+    fn is_after(&self, epoch: usize) -> bool {
+        match self {
+            Self::Every(epochs) => epoch.is_multiple_of((*epochs).max(1)),
+            Self::Epochs(epochs) => epochs.contains(&epoch),
+        }
+    }
+}
+
+impl From<usize> for ValidationFreq {
+    fn from(epochs: usize) -> Self {
+        Self::Every(epochs)
+    }
+}
+
+impl From<Vec<usize>> for ValidationFreq {
+    fn from(epochs: Vec<usize>) -> Self {
+        Self::Epochs(epochs)
+    }
+}
+
+impl<const COUNT: usize> From<[usize; COUNT]> for ValidationFreq {
+    fn from(epochs: [usize; COUNT]) -> Self {
+        Self::Epochs(epochs.to_vec())
     }
 }
 
@@ -150,7 +186,7 @@ impl Run {
                 Some(logs) => logs,
                 None => self.running.logs()?,
             };
-            if self.feed.validates && (self.epoch + 1).is_multiple_of(self.feed.validation_freq.max(1)) {
+            if self.feed.validates && self.feed.validation_freq.is_after(self.epoch + 1) {
                 for (name, number) in self.validate(valid)?.iter() {
                     logs.set(format!("val_{name}"), number);
                 }
@@ -460,6 +496,14 @@ impl Training for Run {
         let state = state.filter(|state| Arc::ptr_eq(&state.plan, &self.plan));
         let state = state.ok_or_else(|| Error::input("a snapshot of another training"))?;
         Trainable::replace(&mut self.learner, &state.model);
+        Ok(())
+    }
+
+    fn load_weights(&mut self, path: &Path) -> Result<()> {
+        let mut model = self.learner.model().model().valid();
+        let store = model.store().clone();
+        model.load_weights(path)?;
+        Trainable::replace(&mut self.learner, &model.with_store(store));
         Ok(())
     }
 

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value as Json};
 
 use super::plan::Plan;
-use crate::config::{Class, Described, Field};
+use crate::config::{Class, Described, Dtype, DtypePolicy, Field};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{self, CompileLoss};
 use crate::metric::{CompileMetrics, CustomMetrics};
 use crate::model::KerasModel;
-use crate::optimizer::Optimizer;
+use crate::optimizer::{AnyOptimizer, LossScaleOptimizer, Optimizer};
 use crate::registry::nearest;
 
 /// Losses and metrics that are not of Keras, in Rust, by the names that a file has for them.
@@ -107,6 +107,7 @@ pub struct Compile {
     run_eagerly: bool,
     steps_per_execution: usize,
     jit_compile: bool,
+    auto_scale_loss: bool,
 }
 
 impl Compile {
@@ -122,6 +123,7 @@ impl Compile {
             run_eagerly: false,
             steps_per_execution: 1,
             jit_compile: true,
+            auto_scale_loss: true,
         }
     }
 
@@ -165,6 +167,26 @@ impl Compile {
     #[must_use]
     pub fn jit_compile(mut self, compile: bool) -> Self {
         self.jit_compile = compile;
+        self
+    }
+
+    /// Whether [`KerasModel::compile`] puts a [`LossScaleOptimizer`] around the optimizer of a model with layers of
+    /// the policy `mixed_float16`, whose small gradients would be lost. Default: yes.
+    #[must_use]
+    pub fn auto_scale_loss(mut self, scale: bool) -> Self {
+        self.auto_scale_loss = scale;
+        self
+    }
+
+    /// With the optimizer that scales losses, if the layers that this describes ask for it.
+    fn scaled_for(mut self, config: &Json) -> Self {
+        let is_plain = |known: &&AnyOptimizer| !matches!(known, AnyOptimizer::LossScaleOptimizer(_));
+        if self.auto_scale_loss
+            && has_mixed_float16(config)
+            && let Some(inner) = self.optimizer.get().ok().flatten().filter(is_plain)
+        {
+            self.optimizer = LossScaleOptimizer::new(inner.clone()).into();
+        }
         self
     }
 
@@ -241,7 +263,23 @@ impl Compile {
             run_eagerly: is_on("run_eagerly"),
             steps_per_execution: steps,
             jit_compile: is_on("jit_compile"),
+            auto_scale_loss: true,
         })
+    }
+}
+
+/// Whether a layer keeps its variables in 32 bits and computes in 16.
+fn has_mixed_float16(config: &Json) -> bool {
+    let is_mixed = |policy: &Json| {
+        let read = DtypePolicy::read(Some(policy));
+        read.is_ok_and(|read| (read.compute, read.variable) == (Dtype::Float16, Dtype::Float32))
+    };
+    match config {
+        Json::Array(items) => items.iter().any(has_mixed_float16),
+        Json::Object(items) => {
+            items.get("dtype").is_some_and(is_mixed) || items.values().any(has_mixed_float16)
+        }
+        _ => false,
     }
 }
 
@@ -271,8 +309,9 @@ impl KerasModel {
     /// # Errors
     /// When Keras would refuse a setting; all of them at once. The model is then as it was.
     pub fn compile(&mut self, settings: impl Into<Compile>) -> Result<()> {
-        let settings = settings.into();
         let mut config = self.file().config().clone();
+        // Keras goes by a setting of the process, which no file has, and leaves to it to do the same again.
+        let settings = settings.into().scaled_for(&config["config"]);
         config["compile_config"] = Json::Object(settings.json());
         let model = self.without_optimizer_state();
         if let Err(error) = Plan::of(&settings, &model, &Custom::default()) {

@@ -308,7 +308,7 @@ impl Trainable {
         if grads.is_empty() {
             return Ok(self.clone().with_model(model));
         }
-        // What has no gradient has one of zeros: moments fade, and weights decay.
+        // As on JAX: see the module `optimizer`.
         model.visit(&mut Fill(&mut grads));
         let mut scale = session.scale;
         let grads = self.plan.optimizer.prepare(&model, grads, &mut scale)?;

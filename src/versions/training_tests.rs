@@ -275,3 +275,53 @@ fn the_type_of_a_loss_is_told_when_it_is_not_the_usual_one() {
         assert_eq!(changes.len(), count, "{changes:?}");
     }
 }
+
+/// What trains here and what is read and written of files are the same classes and settings.
+#[cfg(feature = "train")]
+#[test]
+fn every_class_and_function_is_in_the_tables() {
+    use std::collections::BTreeSet;
+
+    use super::compile_names::{
+        ABBREVIATIONS, COMMON, FORMER_FUNCTIONS, FUNCTIONS, LOSSES, METRICS, OPTIMIZERS, SCHEDULES,
+    };
+    use crate::config::Class;
+    use crate::loss::{AnyLoss, Loss};
+    use crate::metric::{AnyMetric, Metric};
+    use crate::optimizer::{AnyOptimizer, AnySchedule, Optimizer};
+
+    fn set<'a>(names: impl IntoIterator<Item = &'a &'static str>) -> BTreeSet<&'static str> {
+        names.into_iter().copied().filter(|name| !name.is_empty()).collect()
+    }
+    assert_eq!(set(AnyLoss::CLASSES), set(LOSSES.iter().chain(FUNCTIONS.iter().map(|row| &row.1))));
+    // Around a function, it is that function.
+    let wrapper = ["MeanMetricWrapper"];
+    let metrics = METRICS.iter().chain(FUNCTIONS.iter().map(|row| &row.2)).chain(&wrapper);
+    assert_eq!(set(AnyMetric::CLASSES), set(metrics));
+    assert_eq!(set(AnyOptimizer::CLASSES), set(OPTIMIZERS.iter().map(|row| &row.0)));
+    assert_eq!(set(AnySchedule::CLASSES), set(SCHEDULES));
+
+    for (function, loss, metric) in FUNCTIONS {
+        let json = Json::from(*function);
+        if !loss.is_empty() {
+            assert_eq!(Loss::of(&json).get().unwrap().unwrap().class(), *loss);
+        }
+        if !metric.is_empty() {
+            assert_eq!(Metric::of(&json).get().unwrap().unwrap().class(), *metric);
+        }
+    }
+    let functions = FUNCTIONS.iter().map(|row| row.0).collect::<BTreeSet<_>>();
+    for (short, function) in ABBREVIATIONS {
+        let of = |name: &str| Loss::of(&name.into()).get().unwrap().unwrap().class();
+        assert!(functions.contains(function));
+        assert_eq!(of(short), of(function));
+    }
+    assert!(FORMER_FUNCTIONS.iter().all(|(_, loss, _)| functions.contains(loss)));
+    for (class, own) in OPTIMIZERS.iter().filter(|(class, _)| !class.ends_with("Optimizer")) {
+        let optimizer = Optimizer::from(class.to_lowercase().as_str());
+        let written = optimizer.get().unwrap().unwrap().config();
+        let written = written.keys().map(String::as_str).collect::<BTreeSet<_>>();
+        let known: BTreeSet<&str> = COMMON.iter().chain(own.iter()).copied().collect();
+        assert_eq!(written, known, "{class}");
+    }
+}

@@ -119,6 +119,31 @@ def accumulated():
     return model, {"x": floats(12, 3)}, {"last": floats(12, 2)}, {}
 
 
+def keyed():
+    x = keras.Input((3,), name="x")
+    hidden = L.Dense(4, activation="tanh", name="hidden")(x)
+    # Neither the order of the keys nor that of the layers is that of the dict.
+    outputs = {"zeta": L.Dense(1, activation="sigmoid", name="b")(hidden), "alpha": L.Dense(2, name="c")(hidden), "mid": L.Dense(2, name="a")(hidden)}
+    model = keras.Model(x, outputs)
+    model.compile(
+        "adam",
+        loss={"zeta": "binary_crossentropy", "alpha": "mean_squared_error", "mid": "mean_absolute_error"},
+        loss_weights={"zeta": 0.3, "alpha": 2.0, "mid": 0.5},
+        metrics={"zeta": ["accuracy"], "alpha": ["mae", "mse"]},
+        weighted_metrics={"mid": ["mse"]},
+    )
+    targets = {"zeta": numbers.integers(0, 2, (10, 1)).astype("float32"), "alpha": floats(10, 2), "mid": floats(10, 2)}
+    weights = {name: numbers.uniform(size=10).astype("float32") for name in targets}
+    return model, {"x": floats(10, 3)}, targets, weights
+
+
+def scaled():
+    model = keras.Sequential([keras.Input((3,), name="x"), L.Dense(2, name="last")])
+    inner = keras.optimizers.Adam(0.01)
+    model.compile(keras.optimizers.LossScaleOptimizer(inner, initial_scale=64.0, dynamic_growth_steps=2), "mse")
+    return model, {"x": floats(12, 3)}, {"last": floats(12, 2)}, {}
+
+
 # What nobody has trained on yet.
 FRESH = ["fresh"]
 
@@ -134,6 +159,8 @@ CASES = {
     "fresh": (several, "keras", None),
     "averaged": (averaged, "keras", None),
     "accumulated": (accumulated, "keras", None),
+    "keyed": (keyed, "keras", None),
+    "scaled": (scaled, "keras", None),
 }
 BATCH = 4
 
@@ -141,8 +168,9 @@ BATCH = 4
 def fit(model, arrays, classes, **keywords):
     x, y, weights = ({name: arrays[key] for key in arrays for kind, name in [key.split("/")] if kind == group} for group in ("in", "target", "weight"))
     single = lambda values: next(iter(values.values())) if len(values) == 1 else values
-    # Keras finds the loss of an output by its place.
-    order = lambda values: [values[name] for name in model.output_names] if len(values) > 1 else single(values)
+    # Keras finds the loss of an output by its place, unless outputs are a dict.
+    named = not isinstance(model, keras.Sequential) and isinstance(model.output, dict)
+    order = lambda values: values if named else [values[name] for name in model.output_names] if len(values) > 1 else single(values)
     history = model.fit(
         single(x), order(y), sample_weight=order(weights) if weights else None, class_weight=classes,
         batch_size=BATCH, shuffle=False, verbose=0, validation_data=(single(x), order(y)), **keywords,

@@ -313,6 +313,22 @@ fn filled<M: Module>(template: &KerasModel, model: M) -> Result<KerasModel> {
     with_params(&Store { tensors: values.collect(), ..Store::default() }, template.clone())
 }
 
+/// A module with the weights of a file that a callback wrote.
+pub(super) fn with_weights<M: Module>(
+    path: &Path,
+    file: &Store,
+    model: M,
+    template: Option<&KerasModel>,
+) -> Result<M> {
+    let Some(template) = template else { return with_params(&own(file)?, model) };
+    let mut template = template.clone();
+    template.load_weights(path)?;
+    let prefix = prefix(&parameters(&template), &parameters(&model))?;
+    let values = params(template)?.tensors.into_iter();
+    let values = values.map(|(path, tensor)| (format!("{prefix}{path}"), tensor));
+    with_params(&Store { tensors: values.collect(), ..Store::default() }, model)
+}
+
 /// The state of a training that a callback wrote.
 pub(super) fn resume<M: Module>(
     path: &Path,
@@ -323,17 +339,7 @@ pub(super) fn resume<M: Module>(
     let document = Document::read(path, limits)?
         .ok_or_else(|| Error::input("it does not say how far a training is: no callback wrote it"))?;
     let file = KerasWeights::open(path, limits)?;
-    let model = match template {
-        None => with_params(&own(file.store())?, state.model)?,
-        Some(template) => {
-            let mut template = template.clone();
-            template.load_weights(path)?;
-            let prefix = prefix(&parameters(&template), &parameters(&state.model))?;
-            let values = params(template)?.tensors.into_iter();
-            let values = values.map(|(path, tensor)| (format!("{prefix}{path}"), tensor));
-            with_params(&Store { tensors: values.collect(), ..Store::default() }, state.model)?
-        }
-    };
+    let model = with_weights(path, file.store(), state.model, template)?;
     let Some(stored) = file.store().tensors.get(OPTIMIZER) else {
         return Err(Error::weights("missing").at(OPTIMIZER));
     };

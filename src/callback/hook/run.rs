@@ -15,7 +15,9 @@ use super::file::{self, Document, Moment};
 use super::metrics::{self, Named};
 use crate::config::{Json, Map, json};
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::model::KerasModel;
+use crate::weights::KerasWeights;
 
 /// The fact that is a learning rate of a callback.
 const RATE: &str = "learning_rate";
@@ -166,6 +168,17 @@ impl<M: LearnerModel> Run<M> {
         Ok((count > 0).then(|| sum / count as f64))
     }
 
+    /// Goes on with the weights of another model.
+    fn replace(&mut self, other: M) -> Result<()> {
+        if let Some((model, _)) = &mut self.state {
+            let record = other.clone().into_record();
+            *model = model.clone().try_load_record(record).map_err(Error::input)?;
+        }
+        let times = self.restored.as_ref().map_or(0, |restored| restored.times).saturating_add(1);
+        self.restored = Some(Restored { model: other, step: self.steps, times });
+        Ok(())
+    }
+
     fn moment(&self) -> Result<Moment<M>> {
         let (model, optimizer) =
             self.state.as_ref().ok_or_else(|| Error::input("a snapshot in the middle of a step"))?;
@@ -266,14 +279,14 @@ impl<M: LearnerModel> Training for Run<M> {
 
     fn restore(&mut self, snapshot: &dyn Snapshot) -> Result<()> {
         let moment = snapshot.as_any().downcast_ref::<Moment<M>>();
-        let moment = moment.ok_or_else(|| Error::input("a snapshot of another training"))?;
-        if let Some((model, _)) = &mut self.state {
-            let record = moment.model().into_record();
-            *model = model.clone().try_load_record(record).map_err(Error::input)?;
-        }
-        let times = self.restored.as_ref().map_or(0, |restored| restored.times).saturating_add(1);
-        self.restored = Some(Restored { model: moment.model(), step: self.steps, times });
-        Ok(())
+        self.replace(moment.ok_or_else(|| Error::input("a snapshot of another training"))?.model())
+    }
+
+    fn load_weights(&mut self, path: &Path) -> Result<()> {
+        let file = KerasWeights::open(path, &Limits::default())?;
+        let model = self.moment()?.model();
+        let model = file::with_weights(path, file.store(), model, self.template.as_ref());
+        self.replace(model.map_err(|error| error.in_file(path))?)
     }
 
     fn remember(&mut self, key: &str, fact: Json) {

@@ -163,7 +163,7 @@ impl ModelCheckpoint {
         /// resuming that makes others go. Default: no.
         save_on_interrupt,
         /// Whether the model has its best weights at the end, unless the training ends by an error. They are held
-        /// in memory until then; those from before a restart are not, and it is told when they were better.
+        /// in memory until then; those from before a restart come from their file, and it is told when that is gone.
         /// Default: no.
         restore_best_weights,
     }

@@ -218,9 +218,12 @@ impl ModelCheckpoint {
         if let Some(best) = run.best_snapshot.take() {
             training.restore(&*best)?;
         } else if run.best_is_older {
-            let place = self.results.best_model_path().map(|path| format!(", in {}", path.display()));
-            let place = place.unwrap_or_default();
-            training.say(&format!("ModelCheckpoint: the best weights are from before the restart{place}"));
+            let best = self.results.best_k_models().into_iter().next();
+            match best.filter(|(_, value)| run.best.is_some_and(|best| best as f32 == *value as f32)) {
+                Some((path, _)) => training.load_weights(&path)?,
+                None => training
+                    .say("ModelCheckpoint: the file with the best weights, from before the restart, is gone"),
+            }
         }
         Ok(())
     }
