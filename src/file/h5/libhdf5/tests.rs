@@ -206,6 +206,8 @@ fn below(folder: &Path, found: &mut Vec<(PathBuf, Bytes)>) {
 fn both_say_the_same_of_every_fixture() {
     let mut files = Vec::new();
     below(&fixtures(), &mut files);
+    // What is refused is not for the second reader either.
+    files.retain(|(path, _)| !path.starts_with(fixtures().join("hostile")));
     if let Some(folder) = std::env::var_os("BURN_KERAS_H5") {
         below(Path::new(&folder), &mut files);
     }
