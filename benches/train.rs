@@ -14,6 +14,7 @@ use burn_keras::{KerasModel, Value};
 
 /// The first one warms up, and does not count.
 const EPOCHS: usize = 4;
+const ROUNDS: usize = 4;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().filter(|argument| argument != "--bench").skip(1).collect();
@@ -27,14 +28,21 @@ fn main() {
     let checkpoint = || ModelCheckpoint::new(&target).monitor("loss");
     let times = match job.as_str() {
         "step" => vec![("seconds", epoch(path, batch, steps, |fit| fit) / steps as f64)],
-        "checkpoint" => vec![
-            ("plain", epoch(path, batch, steps, |fit| fit)),
-            ("waits", epoch(path, batch, steps, |fit| fit.callback(checkpoint()))),
-            (
-                "background",
-                epoch(path, batch, steps, |fit| fit.callback(checkpoint().background(Queue::NewestWins))),
-            ),
-        ],
+        "checkpoint" => {
+            let run = |way: usize| match way {
+                0 => epoch(path, batch, steps, |fit| fit),
+                1 => epoch(path, batch, steps, |fit| fit.callback(checkpoint())),
+                _ => {
+                    epoch(path, batch, steps, |fit| fit.callback(checkpoint().background(Queue::NewestWins)))
+                }
+            };
+            // In turn, so that what else the machine does meets all of them.
+            let mut best = [f64::INFINITY; 3];
+            for way in (0..3).cycle().take(3 * ROUNDS) {
+                best[way] = best[way].min(run(way));
+            }
+            ["plain", "waits", "background"].into_iter().zip(best).collect()
+        }
         other => panic!("unknown job {other:?}"),
     };
     let _ = std::fs::remove_file(target);
