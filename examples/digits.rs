@@ -9,7 +9,7 @@ use burn::tensor::{Device, TensorData};
 use burn_keras::{KerasModel, Value};
 
 #[path = "../src/bin/burn-keras/npz.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "others need more of it")]
 mod npz;
 
 /// From nothing to full ink.

@@ -16,7 +16,7 @@ use burn_keras::{Inputs, KerasModel, KerasWeights, Limits, Result, Value};
 use common::{root, script};
 
 #[path = "../src/bin/burn-keras/npz.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "others need more of it")]
 mod npz;
 
 const TOLERANCE: f64 = 1e-5;

@@ -14,7 +14,7 @@ use burn_keras::{Inputs, Result, Value};
 use serde_json::{Value as Json, json};
 
 #[path = "../src/bin/burn-keras/npz.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "others need more of it")]
 mod npz;
 
 /// What real Keras gave.

@@ -32,6 +32,33 @@ pub struct Common<'a> {
     pub gradient_accumulation_steps: Option<usize>,
 }
 
+/// Declares a config with a method for each of its keys.
+macro_rules! built {
+    ($(#[$meta:meta])* pub struct $name:ident {
+        $($(#[$field_meta:meta])* $field:ident: $ty:ty = $default:expr,)*
+    }) => {
+        crate::config! {
+            $(#[$meta])* pub struct $name { $($(#[$field_meta])* $field: $ty = $default,)* }
+        }
+        impl $name {
+            /// With Keras' defaults, and with those of this crate for what has none there.
+            #[must_use]
+            pub fn new() -> Self {
+                Self::default()
+            }
+
+            $(
+                $(#[$field_meta])*
+                #[must_use]
+                pub fn $field(self, $field: impl Into<$ty>) -> Self {
+                    Self { $field: $field.into(), ..self }
+                }
+            )*
+        }
+    };
+}
+pub(super) use built;
+
 /// Declares an optimizer by its learning rate, its weight decay and the keys that only it has.
 macro_rules! optimizer {
     ($(#[$meta:meta])* pub struct $name:ident($rate:expr, $decay:expr) {
@@ -86,23 +113,8 @@ macro_rules! optimizer {
     (@declare $name:ident $(#[$meta:meta])* {
         $($(#[$field_meta:meta])* $field:ident: $ty:ty = $default:expr,)*
     }) => {
-        crate::config! {
+        built! {
             $(#[$meta])* pub struct $name { $($(#[$field_meta])* $field: $ty = $default,)* }
-        }
-        impl $name {
-            /// The optimizer with Keras' defaults.
-            #[must_use]
-            pub fn new() -> Self {
-                Self::default()
-            }
-
-            $(
-                $(#[$field_meta])*
-                #[must_use]
-                pub fn $field(self, $field: impl Into<$ty>) -> Self {
-                    Self { $field: $field.into(), ..self }
-                }
-            )*
         }
     };
 }

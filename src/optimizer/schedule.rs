@@ -53,23 +53,8 @@ macro_rules! schedule {
     ($(#[$meta:meta])* pub struct $name:ident {
         $($(#[$field_meta:meta])* $field:ident: $ty:ty = $default:expr,)*
     }) => {
-        crate::config! {
+        super::config::built! {
             $(#[$meta])* pub struct $name { $($(#[$field_meta])* $field: $ty = $default,)* }
-        }
-        impl $name {
-            /// The schedule with Keras' defaults, and with those of this crate for what has none there.
-            #[must_use]
-            pub fn new() -> Self {
-                Self::default()
-            }
-
-            $(
-                $(#[$field_meta])*
-                #[must_use]
-                pub fn $field(self, $field: impl Into<$ty>) -> Self {
-                    Self { $field: $field.into(), ..self }
-                }
-            )*
         }
         impl From<$name> for super::LearningRate {
             fn from(schedule: $name) -> Self {
