@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use serde_json::{Map, Value as Json};
 
+use crate::codegen::{Code, Place};
 use crate::config::{Config, Dtype};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Borders, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
@@ -55,6 +56,8 @@ pub trait AnyConfig: Debug + Send + Sync {
     /// # Errors
     /// When the weights do not fit.
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer>;
+    /// [`LayerConfig::code`].
+    fn code(&self, place: &Place<'_>) -> Option<Code>;
     /// [`Config::write`].
     fn write(&self) -> Map<String, Json>;
     /// The config itself.
@@ -120,6 +123,9 @@ impl<C: LayerConfig> AnyConfig for C {
     }
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer> {
         LayerConfig::build(self, args, weights).map(AnyLayer::new)
+    }
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        LayerConfig::code(self, place)
     }
     fn write(&self) -> Map<String, Json> {
         Config::write(self)

@@ -41,6 +41,7 @@ use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::Device;
 use serde_json::Value as Json;
 
+use crate::codegen::{Code, Place};
 use crate::config::{Config, Dtype, Object, Reader};
 use crate::error::{Error, Result};
 use crate::module::AnyLayer;
@@ -492,6 +493,14 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
     /// # Errors
     /// When the weights do not fit.
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Self::Layer>;
+
+    /// The layer in Rust source with burn-nn's modules and Burn's functions, where these give the same numbers.
+    /// A layer without has a [`KerasLayer`](crate::module::KerasLayer) in its place.
+    #[must_use]
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let _ = place;
+        None
+    }
 }
 
 /// A built layer: a Burn module that runs.
@@ -549,6 +558,13 @@ pub trait Function: Config + Clone + Debug + Send + Sync + 'static {
     /// # Errors
     /// When the inputs are not what [`outputs`](Self::outputs) was asked about.
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>>;
+
+    /// See [`LayerConfig::code`].
+    #[must_use]
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let _ = place;
+        None
+    }
 }
 
 impl<F: Function> LayerConfig for F {
@@ -582,6 +598,10 @@ impl<F: Function> LayerConfig for F {
 
     fn build(&self, _: &Args<Spec>, _: &mut Weights<'_>) -> Result<Stateless<F>> {
         Ok(Stateless(self.clone()))
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        F::code(self, place)
     }
 }
 

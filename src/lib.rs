@@ -7,6 +7,7 @@ mod any_config;
 pub mod build;
 #[cfg(feature = "train")]
 pub mod callback;
+pub mod codegen;
 pub mod config;
 pub mod constraint;
 pub mod device;
@@ -37,6 +38,7 @@ mod registry;
 pub mod regularizer;
 mod reorder;
 mod save;
+pub mod store;
 mod summary;
 #[cfg(feature = "train")]
 pub mod train;

@@ -11,6 +11,7 @@ use burn::tensor::{DType, Tensor};
 use serde_json::{Map, Value as Json};
 
 use super::AnyLayer;
+use crate::codegen::{Code, Place};
 use crate::config::{Dtype, DtypePolicy};
 use crate::error::{Error, Result};
 use crate::layer::{AnyConfig, Args, Borders, MaskRule, Spec, Tree, Variables, Weights};
@@ -107,6 +108,11 @@ impl AnyConfig for Governed {
         };
         let border = Border::new(self.borders, self.policy, outputs)?;
         Ok(self.config.build(&self.inside(args)?, weights)?.with_border(border))
+    }
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        // Burn's modules compute in the type of their parameters and inputs, and round nothing.
+        let is_plain = self.borders == Borders::Free || self.policy == DtypePolicy::default();
+        self.config.code(place).filter(|_| is_plain)
     }
     fn write(&self) -> Map<String, Json> {
         self.config.write()

@@ -1,0 +1,5 @@
+//! Rust source out of a Keras model: a Burn module with burn-nn's layers in it.
+
+mod code;
+
+pub use code::{Code, Field, Layout, Place};

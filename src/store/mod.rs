@@ -1,0 +1,3 @@
+//! Keras files as a store of weights for hand-written Burn modules.
+
+mod contract;
