@@ -4,7 +4,8 @@ use burn::tensor::{Tensor, activation};
 use serde_json::Value as Json;
 
 use crate::by_rank;
-use crate::config::{Field, Object, Reader, brief};
+use crate::codegen::{Layout, Place};
+use crate::config::{Dtype, Field, Object, Reader, brief};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Child, Context, Spec};
 use crate::map_float;
@@ -28,6 +29,15 @@ impl PartialEq for LayerActivation {
 impl LayerActivation {
     fn class(&self) -> &'static str {
         self.child.config.class()
+    }
+
+    fn code(&self, x: &str, rank: usize, layout: Layout) -> Option<(String, Option<&'static str>)> {
+        let args = &Args::one(Spec::new(vec![None; rank], Dtype::Float32));
+        let code = self.child.config.code(&Place { args, layout })?;
+        let is_plain = code.field.is_none() && code.takes == layout && code.gives == layout;
+        let paths = code.uses.as_slice();
+        let ([] | [_]) = paths else { return None };
+        is_plain.then(|| (code.call.replace("{0}", x), paths.first().copied()))
     }
 
     fn apply(&self, value: Value) -> Result<Value> {
@@ -165,6 +175,56 @@ impl Activation {
             };
         }
         if self.works_along_an_axis() { self.along(x, D - 1) } else { self.elementwise(x) }
+    }
+
+    /// The Rust expression of what it makes of `x`, which is an expression that binds tighter than any
+    /// operator, and the path of the item that it names. `x` gives a tensor of 32-bit floats of that rank,
+    /// whose axes lie as `layout` says.
+    pub(crate) fn code(
+        &self,
+        x: &str,
+        rank: usize,
+        layout: Layout,
+    ) -> Option<(String, Option<&'static str>)> {
+        const BURN: Option<&str> = Some("burn::tensor::activation");
+        let axis = layout.axis(rank, rank.checked_sub(1)?);
+        let (expression, path) = match self {
+            Self::Linear => (x.to_owned(), None),
+            Self::Layer(layer) => return layer.code(x, rank, layout),
+            Self::Exponential => (format!("{x}.exp()"), None),
+            Self::Gelu => (format!("activation::gelu({x})"), BURN),
+            Self::Glu => (format!("activation::glu({x}, {axis})"), BURN),
+            Self::HardShrink => (format!("activation::hard_shrink({x}, 0.5)"), BURN),
+            Self::HardSigmoid => (format!("activation::hard_sigmoid({x}, 1.0 / 6.0, 0.5)"), BURN),
+            Self::HardSilu => (format!("activation::hard_swish({x})"), BURN),
+            Self::HardTanh => (format!("{x}.clamp(-1.0, 1.0)"), None),
+            Self::LeakyRelu => (format!("activation::leaky_relu({x}, 0.2)"), BURN),
+            Self::LogSigmoid => (format!("activation::log_sigmoid({x})"), BURN),
+            Self::LogSoftmax => (format!("activation::log_softmax({x}, {axis})"), BURN),
+            Self::Mish => (format!("activation::mish({x})"), BURN),
+            Self::Relu => (format!("activation::relu({x})"), BURN),
+            Self::Relu6 => (format!("activation::relu6({x})"), BURN),
+            Self::Sigmoid => (format!("activation::sigmoid({x})"), BURN),
+            Self::Silu => (format!("activation::silu({x})"), BURN),
+            Self::SoftShrink => (format!("activation::soft_shrink({x}, 0.5)"), BURN),
+            Self::Softmax => (format!("activation::softmax({x}, {axis})"), BURN),
+            Self::Softplus => (format!("activation::softplus({x}, 1.0)"), BURN),
+            Self::Softsign => (format!("activation::softsign({x})"), BURN),
+            Self::Tanh => (format!("activation::tanh({x})"), BURN),
+            Self::TanhShrink => (format!("activation::tanhshrink({x})"), BURN),
+            Self::Sparsemax if axis + 1 != rank => return None,
+            // Not in Burn, or not differentiable there where `e^x` is infinite.
+            Self::Celu
+            | Self::Elu
+            | Self::Selu
+            | Self::SparsePlus
+            | Self::SparseSigmoid
+            | Self::Sparsemax
+            | Self::Squareplus => {
+                (format!("Activation::{self:?}.forward({x})"), Some("burn_keras::activation::Activation"))
+            }
+        };
+        Some((expression, path))
     }
 
     fn works_along_an_axis(&self) -> bool {

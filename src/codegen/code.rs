@@ -1,6 +1,9 @@
 //! What one layer is in Rust source.
 
+use crate::activation::Activation;
+use crate::config::{DataFormat, Dtype};
 use crate::layer::{Args, Spec};
+use crate::value::Order;
 
 /// The order in which generated code holds the axes of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +14,21 @@ pub enum Layout {
     ChannelsFirst,
 }
 
+impl Layout {
+    /// How spatial layers of a model with channels there want their values.
+    pub(crate) fn spatial(format: Option<DataFormat>) -> Self {
+        if format == Some(DataFormat::ChannelsFirst) { Self::Keras } else { Self::ChannelsFirst }
+    }
+
+    /// Where an axis of a value of that rank lies, given where it is in Keras.
+    pub(crate) fn axis(self, rank: usize, axis: usize) -> usize {
+        match self {
+            Self::Keras => axis,
+            Self::ChannelsFirst => Order::ChannelsFirst.axis(rank, axis),
+        }
+    }
+}
+
 /// Where a layer stands when it is asked for its source.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
@@ -18,6 +36,21 @@ pub struct Place<'a> {
     pub args: &'a Args<Spec>,
     /// How the values that it is called with lie there. All do so, or else it is `Keras`.
     pub layout: Layout,
+}
+
+impl<'a> Place<'a> {
+    /// The only tensor that the layer is called with, if it is of 32-bit floats.
+    pub(crate) fn input(&self) -> Option<&'a Spec> {
+        let input = self.args.input().ok()?;
+        let is_alone = self.args.leaves().len() == 1;
+        (is_alone && input.dtype == Dtype::Float32).then_some(input)
+    }
+
+    /// A layer without a field for an [input](Self::input) that may lie as it likes, as does its output.
+    pub(crate) fn elementwise(&self, call: impl Into<String>) -> Option<Code> {
+        self.input()?;
+        Some(Code::function(call, self.layout))
+    }
 }
 
 /// A field of the generated module.
@@ -37,7 +70,8 @@ pub struct Code {
     /// What it keeps.
     pub field: Option<Field>,
     /// What it gives. `{0}`, `{1}`, ... are the tensors that it is called with, in Keras' flattened order, each
-    /// an owned expression that stands here at most once; `{self}` is the field.
+    /// an owned expression that stands here at most once, and binds tighter than any operator: a name, a call.
+    /// `{self}` is the field.
     pub call: String,
     /// The items that both name: `burn::nn::{Linear, LinearConfig}` as `["burn::nn::Linear", "burn::nn::LinearConfig"]`.
     pub uses: Vec<&'static str>,
@@ -45,4 +79,62 @@ pub struct Code {
     pub takes: Layout,
     /// How it gives its output.
     pub gives: Layout,
+}
+
+impl Code {
+    /// An expression without a field, whose output lies as its inputs do.
+    pub(crate) fn function(call: impl Into<String>, layout: Layout) -> Self {
+        Self { field: None, call: call.into(), uses: Vec::new(), takes: layout, gives: layout }
+    }
+
+    /// A module of burn-nn, by the paths of its type and of the config that makes it from the arguments
+    /// `new`. Its output lies as its input does.
+    pub(crate) fn module([module, config]: [&'static str; 2], new: &str, layout: Layout) -> Self {
+        let init = format!("{}::new({new}).init(device)", name_of(config));
+        let field = Some(Field { ty: name_of(module).to_owned(), init });
+        Self { field, uses: vec![module, config], ..Self::function("{self}.forward({0})", layout) }
+    }
+
+    /// Sets what the config of the module has another default for: `("bias", "false", "true")`.
+    pub(crate) fn with(mut self, setting: &str, value: impl Into<String>, default: &str) -> Self {
+        let value = value.into();
+        if let Some(Field { init, .. }) = self.field.as_mut().filter(|_| value != default) {
+            let config = init.strip_suffix(".init(device)").unwrap_or(init);
+            *init = format!("{config}.with_{setting}({value}).init(device)");
+        }
+        self
+    }
+
+    /// Names one more item in what it says.
+    pub(crate) fn using(mut self, path: &'static str) -> Self {
+        self.uses.push(path);
+        self
+    }
+
+    /// Gives its output in another order than it takes its inputs.
+    pub(crate) fn giving(self, gives: Layout) -> Self {
+        Self { gives, ..self }
+    }
+
+    /// Applies an activation to the output, which is of that rank.
+    pub(crate) fn then(mut self, activation: &Activation, rank: usize) -> Option<Self> {
+        let (call, path) = activation.code(&self.call, rank, self.gives)?;
+        self.uses.extend(path);
+        Some(Self { call, ..self })
+    }
+}
+
+/// The last part of a path.
+fn name_of(path: &str) -> &str {
+    path.rsplit("::").next().unwrap_or(path)
+}
+
+/// A float, as Rust writes it.
+pub(crate) fn number(number: f64) -> Option<String> {
+    number.is_finite().then(|| format!("{number:?}"))
+}
+
+/// An array, as Rust writes it: `[1, 2]`.
+pub(crate) fn array(numbers: &[impl std::fmt::Debug]) -> String {
+    format!("{numbers:?}")
 }

@@ -9,7 +9,7 @@ use burn::tensor::DType;
 use crate::config::Dtype;
 
 /// A layer of a Keras file that has variables of its own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct KerasUnit {
     /// The names of the layers that lead to it, the model's own left out: `encoder.lstm`. Layers that are only
     /// wrapped (`TimeDistributed`, `Bidirectional`) have no unit of their own.
@@ -18,6 +18,9 @@ pub(crate) struct KerasUnit {
     pub class: String,
     /// In Keras' order.
     pub variables: Vec<KerasVariable>,
+    /// Its config, if the file has a model description: what no weights tell. Of a wrapper, with the config of what
+    /// it wraps inside.
+    pub config: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A variable of a Keras file.
@@ -35,7 +38,7 @@ pub(crate) struct KerasVariable {
 }
 
 /// A module with parameters, as far as it is one thing to an adapter: `Lstm` with all its gates.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ModuleUnit {
     /// The fields that lead to it: `encoder.lstm`.
     pub path: String,
@@ -72,6 +75,8 @@ pub(crate) struct Fit {
     /// Parameters (by number) that the layer has nothing for, and the number that stands for it: 0 or 1. When
     /// a module is written, it must hold that number throughout, or that is told.
     pub constant: Vec<(usize, f32)>,
+    /// What weights cannot tell and the user must see to, such as a flag of the module.
+    pub notes: Vec<String>,
 }
 
 /// A block of a variable that is a parameter.
