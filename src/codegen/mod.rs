@@ -3,4 +3,4 @@
 mod code;
 
 pub use code::{Code, Field, Layout, Place};
-pub(crate) use code::{array, number};
+pub(crate) use code::{array, number, per_axis};
