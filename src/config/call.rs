@@ -54,6 +54,24 @@ pub(super) fn read_call(json: &Json, config: &dyn AnyConfig) -> Result<Call> {
     };
     let parents = positional.iter().chain(keywords.iter().map(|(_, tree)| tree));
     let parents = parents.flat_map(Tree::leaves).cloned().collect();
+    let Bound { args, mask, training } = bind(config, positional, keywords)?;
+    Ok(Call { args, mask, training, parents })
+}
+
+/// A call with its arguments at their places.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound<T> {
+    pub(crate) args: Args<T>,
+    pub(crate) mask: Option<Tree<T>>,
+    pub(crate) training: Option<bool>,
+}
+
+/// Binds what a layer is called with; a mask and `training` by name are not its own arguments.
+pub(crate) fn bind<T>(
+    config: &dyn AnyConfig,
+    positional: Vec<Tree<T>>,
+    keywords: Vec<(String, Tree<T>)>,
+) -> Result<Bound<T>> {
     let (mut mask, mut training, mut others) = (None, None, Vec::new());
     let is_operation = config.group_name().is_none();
     for (key, value) in keywords {
@@ -69,11 +87,11 @@ pub(super) fn read_call(json: &Json, config: &dyn AnyConfig) -> Result<Call> {
             _ => others.push((key, value)),
         }
     }
-    Ok(Call { args: Args::bind(config.arg_names(), positional, others)?, mask, training, parents })
+    Ok(Bound { args: Args::bind(config.arg_names(), positional, others)?, mask, training })
 }
 
 /// Whether an argument says nothing: Python's `None`, or only that in a structure.
-fn is_nothing(tree: &Tree<Named>) -> bool {
+fn is_nothing<T>(tree: &Tree<T>) -> bool {
     fn is_null(json: &Json) -> bool {
         match json {
             Json::Null => true,
