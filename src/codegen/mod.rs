@@ -4,4 +4,4 @@ mod code;
 mod keras_layer;
 
 pub use code::{Code, Field, Layout, Place};
-pub(crate) use code::{array, number};
+pub(crate) use code::{array, number, per_axis};
