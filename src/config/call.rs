@@ -173,28 +173,35 @@ fn read_list_argument(json: &Json) -> Result<Tree<Named>> {
 
 /// One argument of a call: tensors at any depth, constants elsewhere.
 pub(crate) fn read_argument(json: &Json) -> Result<Tree<Named>> {
+    read_tree(json, &mut |tensor| {
+        let history = tensor.config.get("keras_history").and_then(Json::as_array);
+        read_history(history.ok_or_else(|| Error::config("a tensor without history"))?)
+    })
+}
+
+/// An argument whose tensors `read` makes something of.
+pub(crate) fn read_tree<T>(json: &Json, read: &mut impl FnMut(&Object<'_>) -> Result<T>) -> Result<Tree<T>> {
+    let is_constant = |item: &Tree<T>| matches!(item, Tree::Constant(_));
     if let Some(object) = Object::of(json) {
-        if object.class != "__keras_tensor__" {
-            return Ok(Tree::Constant(json.clone()));
-        }
-        let history = object.config.get("keras_history").and_then(Json::as_array);
-        let history = history.ok_or_else(|| Error::config("a tensor without history"))?;
-        return Ok(Tree::Leaf(read_history(history)?));
+        return match object.class {
+            "__keras_tensor__" => read(&object).map(Tree::Leaf),
+            _ => Ok(Tree::Constant(json.clone())),
+        };
     }
     Ok(match json {
         Json::Array(items) => {
-            let items = items.iter().map(read_argument).collect::<Result<Vec<_>>>()?;
+            let items = items.iter().map(|item| read_tree(item, read)).collect::<Result<Vec<_>>>()?;
             // A list of numbers is a constant, as is one without anything in it.
-            match items.iter().all(|item| matches!(item, Tree::Constant(_))) {
+            match items.iter().all(is_constant) {
                 true => Tree::Constant(json.clone()),
                 false => Tree::List(items),
             }
         }
         Json::Object(items) => {
-            let items = items.iter().map(|(key, item)| Ok((key.clone(), read_argument(item)?)));
+            let items = items.iter().map(|(key, item)| Ok((key.clone(), read_tree(item, read)?)));
             let items = items.collect::<Result<Vec<_>>>()?;
             // A slice of Keras 2, for one.
-            match !items.is_empty() && items.iter().all(|(_, item)| matches!(item, Tree::Constant(_))) {
+            match !items.is_empty() && items.iter().all(|(_, item)| is_constant(item)) {
                 true => Tree::Constant(json.clone()),
                 false => Tree::Dict(sorted(items)),
             }

@@ -324,7 +324,8 @@ fn cast(value: Value, spec: &Spec) -> Result<Value> {
 
 /// All ways in which a layer is called, with the arguments at their places.
 fn bind_all(config: &dyn AnyConfig, call: Call) -> Result<Vec<Bound<Spec>>> {
-    let Call { positional, keywords, others } = call;
+    let Call { positional, keywords, others, fault } = call;
+    fault.map_or(Ok(()), |fault| Err(Error::config(fault)))?;
     let mut calls = vec![bind(config, positional, keywords)?];
     for other in others {
         calls.extend(bind_all(config, other)?);

@@ -3,8 +3,10 @@
 use serde_json::Value as Json;
 
 use crate::build::{Fresh, FreshLayer};
-use crate::config::graph::KEEPS_MASKS;
-use crate::config::json;
+use crate::config::call::read_tree;
+use crate::config::graph::{KEEPS_MASKS, read_shape};
+use crate::config::{Dtype, Object, json};
+use crate::error::{Error, Result};
 use crate::layer::{LayerConfig, Registry, Spec, Tree};
 
 /// A layer or an operation as Keras serializes it.
@@ -111,6 +113,8 @@ pub struct Call {
     pub(super) positional: Vec<Tree<Spec>>,
     pub(super) keywords: Vec<(String, Tree<Spec>)>,
     pub(super) others: Vec<Call>,
+    /// What was wrong already when it was made.
+    pub(super) fault: Option<String>,
 }
 
 impl Call {
@@ -140,12 +144,57 @@ impl Call {
         self.with(name, Tree::Constant(constant.into()))
     }
 
+    /// The call with a further argument as Keras serializes it, in JSON: any structure of constants and of tensors
+    /// such as `{"class_name": "__keras_tensor__", "config": {"shape": [null, 8], "dtype": "float32"}}`.
+    #[must_use]
+    pub fn with_json(self, name: &str, argument: &str) -> Self {
+        self.read(argument, |call, argument| call.with(name, argument))
+    }
+
+    /// The call with a further argument by position.
+    #[must_use]
+    pub fn then(mut self, argument: impl Into<Tree<Spec>>) -> Self {
+        self.positional.push(argument.into());
+        self
+    }
+
+    /// The call with a further argument by position, as [`with_constant`](Self::with_constant) has it.
+    #[must_use]
+    pub fn then_constant(self, constant: impl Into<Json>) -> Self {
+        self.then(Tree::Constant(constant.into()))
+    }
+
+    /// The call with a further argument by position, as [`with_json`](Self::with_json) has it.
+    #[must_use]
+    pub fn then_json(self, argument: &str) -> Self {
+        self.read(argument, Self::then)
+    }
+
+    fn read(mut self, argument: &str, take: impl FnOnce(Self, Tree<Spec>) -> Self) -> Self {
+        match json::parse(argument).and_then(|json| read_tree(&json, &mut read_tensor)) {
+            Ok(tree) => take(self, tree),
+            Err(error) => {
+                self.fault = Some(error.to_string());
+                self
+            }
+        }
+    }
+
     /// Another way in which the layer is called, besides: it is [`KerasLayer::at`](super::KerasLayer::at) 1, the
     /// next one 2.
     #[must_use]
     pub fn or(mut self, call: impl Into<Self>) -> Self {
         self.others.push(call.into());
         self
+    }
+}
+
+fn read_tensor(tensor: &Object<'_>) -> Result<Spec> {
+    let shape = tensor.config.get("shape").and_then(read_shape);
+    let dtype = tensor.config.get("dtype").and_then(Json::as_str).and_then(Dtype::from_name);
+    match (shape, dtype) {
+        (Some(shape), Some(dtype)) => Ok(Spec::new(shape, dtype)),
+        _ => Err(Error::config("expected a tensor with a shape and a dtype")),
     }
 }
 
