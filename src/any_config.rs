@@ -56,6 +56,8 @@ pub trait AnyConfig: Debug + Send + Sync {
     /// # Errors
     /// When the weights do not fit.
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer>;
+    /// [`LayerConfig::gives_masks`].
+    fn gives_masks(&self, masked: bool) -> bool;
     /// [`LayerConfig::code`].
     fn code(&self, place: &Place<'_>) -> Option<Code>;
     /// [`Config::write`].
@@ -123,6 +125,9 @@ impl<C: LayerConfig> AnyConfig for C {
     }
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer> {
         LayerConfig::build(self, args, weights).map(AnyLayer::new)
+    }
+    fn gives_masks(&self, masked: bool) -> bool {
+        LayerConfig::gives_masks(self, masked)
     }
     fn code(&self, place: &Place<'_>) -> Option<Code> {
         LayerConfig::code(self, place)

@@ -494,6 +494,12 @@ pub trait LayerConfig: Config + Clone + Debug + Send + Sync + 'static {
     /// When the weights do not fit.
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Self::Layer>;
 
+    /// Whether its outputs may have masks, given whether an input has one. Never no where one has.
+    #[must_use]
+    fn gives_masks(&self, masked: bool) -> bool {
+        masked && Self::MASK != MaskRule::Drop
+    }
+
     /// The layer in Rust source with burn-nn's modules and Burn's functions, where these give the same numbers.
     /// A layer without has a [`KerasLayer`](crate::module::KerasLayer) in its place.
     #[must_use]
@@ -559,6 +565,12 @@ pub trait Function: Config + Clone + Debug + Send + Sync + 'static {
     /// When the inputs are not what [`outputs`](Self::outputs) was asked about.
     fn call(&self, args: Args<Value>, cx: &Context) -> Result<Tree<Value>>;
 
+    /// See [`LayerConfig::gives_masks`].
+    #[must_use]
+    fn gives_masks(&self, masked: bool) -> bool {
+        masked && Self::MASK != MaskRule::Drop
+    }
+
     /// See [`LayerConfig::code`].
     #[must_use]
     fn code(&self, place: &Place<'_>) -> Option<Code> {
@@ -598,6 +610,10 @@ impl<F: Function> LayerConfig for F {
 
     fn build(&self, _: &Args<Spec>, _: &mut Weights<'_>) -> Result<Stateless<F>> {
         Ok(Stateless(self.clone()))
+    }
+
+    fn gives_masks(&self, masked: bool) -> bool {
+        F::gives_masks(self, masked)
     }
 
     fn code(&self, place: &Place<'_>) -> Option<Code> {

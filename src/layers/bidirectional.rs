@@ -163,6 +163,10 @@ impl LayerConfig for BidirectionalConfig {
 
     type Layer = Bidirectional;
 
+    fn gives_masks(&self, masked: bool) -> bool {
+        masked && self.return_sequences
+    }
+
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         let [forward, backward] = Self::split(args)?;
         let mut forward = self.forward.config.outputs(&forward)?.into_leaves();

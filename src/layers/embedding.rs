@@ -44,6 +44,10 @@ impl LayerConfig for EmbeddingConfig {
 
     type Layer = Embedding;
 
+    fn gives_masks(&self, _: bool) -> bool {
+        self.mask_zero
+    }
+
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         let mut shape = args.input()?.shape.clone();
         shape.push(Some(self.output_dim.get()));

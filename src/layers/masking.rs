@@ -23,6 +23,10 @@ impl Function for Masking {
     const CLASSES: &'static [&'static str] = &["Masking"];
     const MASK: MaskRule = MaskRule::Own;
 
+    fn gives_masks(&self, _: bool) -> bool {
+        true
+    }
+
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         match args.input()?.rank() {
             0 | 1 => Err(Error::config("expected an input with features")),

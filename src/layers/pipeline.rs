@@ -48,6 +48,10 @@ impl LayerConfig for PipelineConfig {
         Some(AnyLayer::new(Pipeline { layers, children: self.layers.clone() }))
     }
 
+    fn gives_masks(&self, masked: bool) -> bool {
+        self.layers.iter().fold(masked, |masked, child| child.config.gives_masks(masked))
+    }
+
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         Ok(self.calls(args)?.1)
     }

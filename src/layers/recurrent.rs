@@ -215,6 +215,10 @@ macro_rules! over_time {
 
             type Layer = crate::layers::Recurrent;
 
+            fn gives_masks(&self, masked: bool) -> bool {
+                masked && self.course().return_sequences
+            }
+
             fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
                 self.course().outputs(&self.cell(), &crate::layers::recurrent::unpack(args)?)
             }

@@ -55,6 +55,10 @@ impl LayerConfig for ReversibleEmbeddingConfig {
 
     type Layer = ReversibleEmbedding;
 
+    fn gives_masks(&self, _: bool) -> bool {
+        self.mask_zero
+    }
+
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         if let Some(dtype) = self.reverse_dtype.filter(|dtype| *dtype != Dtype::Float32) {
             return Err(Error::unsupported(format_args!("a way back in {dtype}")).at("reverse_dtype"));

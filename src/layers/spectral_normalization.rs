@@ -47,6 +47,10 @@ impl LayerConfig for SpectralNormalizationConfig {
 
     type Layer = SpectralNormalization;
 
+    fn gives_masks(&self, masked: bool) -> bool {
+        self.layer.config.gives_masks(masked)
+    }
+
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         let input = args.input()?;
         if input.dtype == Dtype::Bool {

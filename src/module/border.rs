@@ -109,6 +109,9 @@ impl AnyConfig for Governed {
         let border = Border::new(self.borders, self.policy, outputs)?;
         Ok(self.config.build(&self.inside(args)?, weights)?.with_border(border))
     }
+    fn gives_masks(&self, masked: bool) -> bool {
+        self.config.gives_masks(masked)
+    }
     fn code(&self, place: &Place<'_>) -> Option<Code> {
         // Burn's modules compute in the type of their parameters and inputs, and round nothing.
         let is_plain = self.borders == Borders::Free || self.policy == DtypePolicy::default();

@@ -385,6 +385,10 @@ macro_rules! model_config {
                 self.infer_outputs(args)
             }
 
+            fn gives_masks(&self, masked: bool) -> bool {
+                masked || self.graph.layers.iter().any(|layer| layer.config.gives_masks(false))
+            }
+
             fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
                 self.all_variables(args)
             }

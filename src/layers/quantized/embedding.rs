@@ -89,6 +89,10 @@ impl LayerConfig for QuantizedEmbeddingConfig {
 
     type Layer = QuantizedEmbedding;
 
+    fn gives_masks(&self, masked: bool) -> bool {
+        self.plain.gives_masks(masked)
+    }
+
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
         self.plain.outputs(args)
     }
