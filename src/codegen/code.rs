@@ -82,6 +82,9 @@ pub struct Field {
     /// Its type: `Linear`.
     pub ty: String,
     /// The expression that makes it, with fresh weights, on `device`: `LinearConfig::new(8, 4).init(device)`.
+    ///
+    /// If the layer has variables and is not trainable, it is to be frozen: `.freeze()`. After a mere
+    /// `.no_grad()`, Burn's `BatchNorm` would normalize by the batch in training, as Keras' does not.
     pub init: String,
 }
 
