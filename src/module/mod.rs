@@ -8,5 +8,5 @@ mod state;
 pub(crate) use border::Governed;
 pub use erased::AnyLayer;
 pub use network::{FunctionalConfig, Network, SequentialConfig};
-pub(crate) use network::{call_layer, graph_of};
+pub(crate) use network::{call_layer, graph_of, is_trainable};
 pub use state::{State, Training};

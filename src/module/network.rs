@@ -262,6 +262,11 @@ pub(crate) fn graph_of(config: &dyn AnyConfig) -> Option<&Graph> {
         .map(Arc::as_ref)
 }
 
+/// Whether a model lets its layers be trained, if it is one.
+pub(crate) fn is_trainable(config: &dyn AnyConfig) -> bool {
+    config.as_any().downcast_ref().is_none_or(|config: &FunctionalConfig| config.trainable)
+}
+
 /// Refuses integers of a width that a device does not have, where something is computed with them: they
 /// would not wrap as they should.
 fn check_integers(graph: &Graph, specs: &[Tree<Spec>], device: &Device) -> Result<()> {
