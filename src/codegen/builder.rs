@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use serde_json::Value as Json;
 
 use super::draft::Draft;
 use super::model::{Calls, Drafter};
@@ -171,7 +170,7 @@ impl Codegen {
     fn type_name(&self) -> Result<String> {
         let stem = || self.model.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let name = pascal(&self.name.clone().or_else(stem).unwrap_or_default());
-        match Names::without(taken(&Draft::default())).is_free(&name) {
+        match Names::without(taken(&Draft::new())).is_free(&name) {
             true => Ok(name),
             false => Err(Error::input(format_args!("{name} means something else in the source: choose another name"))),
         }
@@ -194,14 +193,13 @@ fn drafted(file: &KerasFile, name: &str) -> Result<Draft> {
     let root = description.root.as_ref();
     let graph = graph_of(root).ok_or_else(|| Error::unsupported("it is no model"))?;
     let calls = Calls::once(graph);
-    let object: &Json = file.config();
     let draft = |taken: &Draft| {
         let mut drafter = Drafter::new(super::write::taken(taken));
-        drafter.model(root, object, name, &calls, true);
+        drafter.model(root, name, &calls, true);
         drafter.finish()
     };
     // Which items are named is known only afterwards, and no struct may be called like one of them.
-    let first = draft(&Draft::default())?;
+    let first = draft(&Draft::new())?;
     let second = draft(&first)?;
     match second.structs.last() {
         Some(model) if model.name == name => Ok(second),

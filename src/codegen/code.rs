@@ -2,6 +2,7 @@
 
 use crate::activation::Activation;
 use crate::config::{DataFormat, Dtype};
+use crate::initializer::Initializer;
 use crate::layer::{Args, Spec};
 use crate::value::Order;
 
@@ -44,6 +45,11 @@ impl<'a> Place<'a> {
         let input = self.args.input().ok()?;
         let is_alone = self.args.leaves().len() == 1;
         (is_alone && input.dtype == Dtype::Float32).then_some(input)
+    }
+
+    /// How an input lies of a spatial layer that works in either order.
+    pub(crate) fn spatial(&self, format: Option<DataFormat>) -> Layout {
+        if format == Some(DataFormat::ChannelsFirst) { Layout::Keras } else { self.layout }
     }
 
     /// A layer without a field for an [input](Self::input) that may lie as it likes, as does its output.
@@ -105,6 +111,28 @@ impl Code {
         self
     }
 
+    /// Lets fresh weights of that shape in Keras be drawn as Keras does, where Burn has that initializer:
+    /// see [`Initializer::code`]. Modules of burn-nn draw their biases from the same one.
+    pub(crate) fn initialized(
+        self,
+        initializer: &Initializer,
+        shape: &[usize],
+        fans: (usize, Option<usize>),
+    ) -> Self {
+        match initializer.code(shape, fans) {
+            Some(code) => self.with("initializer", code, "").using("burn::nn::Initializer"),
+            None => self,
+        }
+    }
+
+    /// Makes the module without a device, which those without parameters do not take.
+    pub(crate) fn without_device(mut self) -> Self {
+        if let Some(Field { init, .. }) = &mut self.field {
+            *init = init.replace(".init(device)", ".init()");
+        }
+        self
+    }
+
     /// Names one more item in what it says.
     pub(crate) fn using(mut self, path: &'static str) -> Self {
         self.uses.push(path);
@@ -137,4 +165,12 @@ pub(crate) fn number(number: f64) -> Option<String> {
 /// An array, as Rust writes it: `[1, 2]`.
 pub(crate) fn array(numbers: &[impl std::fmt::Debug]) -> String {
     format!("{numbers:?}")
+}
+
+/// What burn-nn's modules want once for every spatial axis: `2` or `[2, 2]`.
+pub(crate) fn per_axis(numbers: &[usize]) -> String {
+    match numbers {
+        [number] => number.to_string(),
+        numbers => array(numbers),
+    }
 }

@@ -1,36 +1,73 @@
 //! What is to be written, before it is text.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::code::Layout;
+use super::names::pascal;
+use super::text::replace_word;
 use crate::config::Dtype;
 use crate::layer::Spec;
 
+/// Items that every file may name.
+const USUAL: &[&str] = &[
+    "burn::module::Module",
+    "burn::store::ModuleSnapshot",
+    "burn::tensor::Bool",
+    "burn::tensor::DType",
+    "burn::tensor::Device",
+    "burn::tensor::Int",
+    "burn::tensor::Tensor",
+    "burn_keras::Result",
+    "burn_keras::Value",
+    "burn_keras::module::typed",
+    "burn_keras::store::KerasStore",
+    "std::path::PathBuf",
+];
+
 /// Everything that goes into one file of source.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Draft {
     /// The model itself is the last one.
     pub structs: Vec<Struct>,
-    /// Paths of the items that are named.
-    pub uses: BTreeSet<String>,
+    /// The paths of items, and what they are called here.
+    pub uses: BTreeMap<String, String>,
     /// What the reader of the source has to know.
     pub notes: Vec<String>,
 }
 
 impl Draft {
-    /// Whether these paths can be named together with all others: there is no other item of the same name.
-    pub(super) fn can_use(&self, paths: &[&str]) -> bool {
-        paths.iter().all(|path| self.uses.iter().all(|known| known == path || name_of(known) != name_of(path)))
+    pub(super) fn new() -> Self {
+        let mut draft = Self { structs: Vec::new(), uses: BTreeMap::new(), notes: Vec::new() };
+        draft.import(USUAL);
+        draft
     }
 
-    /// Names these items.
-    pub(super) fn add_uses(&mut self, paths: &[&str]) {
-        self.uses.extend(paths.iter().map(|path| (*path).to_owned()));
+    /// Names these items. One of several of the same name gets another one.
+    pub(super) fn import(&mut self, paths: &[&str]) {
+        for path in paths {
+            if self.uses.contains_key(*path) {
+                continue;
+            }
+            let (own, crate_name) = (name_of(path), pascal(path.split("::").next().unwrap_or_default()));
+            let crate_name = crate_name.strip_prefix("Burn").filter(|rest| !rest.is_empty()).unwrap_or(&crate_name);
+            let mut name = own.to_owned();
+            while self.uses.values().any(|known| *known == name) {
+                name = format!("{crate_name}{name}");
+            }
+            self.uses.insert((*path).to_owned(), name);
+        }
+    }
+
+    /// Source that names these items, with what they are called here.
+    pub(super) fn renamed(&self, source: &str, paths: &[&str]) -> String {
+        let renamed = paths.iter().filter_map(|path| Some((name_of(path), self.uses.get(*path)?)));
+        let renamed = renamed.filter(|(own, name)| own != name);
+        renamed.fold(source.to_owned(), |source, (own, name)| replace_word(&source, own, name))
     }
 }
 
 /// The last part of a path.
-pub(super) fn name_of(path: &str) -> &str {
+fn name_of(path: &str) -> &str {
     path.rsplit("::").next().unwrap_or(path)
 }
 
@@ -57,6 +94,8 @@ pub(super) struct FieldLine {
     pub parameters: usize,
     /// The number of its struct, if it is a model.
     pub model: Option<usize>,
+    /// Whether it is a layer of this crate.
+    pub is_keras: bool,
     pub ty: String,
     pub init: String,
     /// What it is, in a line.
@@ -118,15 +157,6 @@ impl Kind {
     /// The type of the value as it is held.
     pub(super) fn held(self, held: Held) -> String {
         if held == Held::Value { "Value".to_owned() } else { self.tensor() }
-    }
-
-    /// The name of the kind of numbers, for `use`.
-    pub(super) fn marker(self) -> Option<&'static str> {
-        match self.dtype {
-            Dtype::Float32 => None,
-            Dtype::Bool => Some("burn::tensor::Bool"),
-            _ => Some("burn::tensor::Int"),
-        }
     }
 
     /// An expression of the value held in one way, from one of it held in another.

@@ -107,8 +107,7 @@ impl Builder<'_> {
                 return Err(Error::unsupported("masks of inputs of 16 bits"));
             }
             let name = self.values.get(value).map_or_else(String::new, |value| value.name.clone());
-            self.draft.add_uses(&["burn::tensor::DType"]);
-            let given = self.new_value(name, &spec, KERAS);
+                let given = self.new_value(name, &spec, KERAS);
             self.step(format!("{{0}}.cast(DType::{dtype})"), vec![(value, KERAS)], vec![given], Pattern::Tuple);
             self.at.insert(at, given);
         }
@@ -162,35 +161,38 @@ impl Builder<'_> {
     }
 
     fn layer(&mut self, index: usize, node: &Node, layer: &Layer<'_>, number: usize) -> Result<()> {
-        let call = layer.calls.get(number).ok_or_else(|| Error::config("it is never called"))?;
+        let call_of = layer.calls.get(number).ok_or_else(|| Error::config("it is never called"))?;
         let taken = self.taken(node)?;
-        let layout = self.layout(&taken, call);
-        let code = layer.code(number, layout)?;
-        self.draft.add_uses(&code.uses);
-        let Code { call: template, takes, gives, .. } = code;
-        let held = |value: &Local, layout| Held::Tensor(if value.kind.is_spatial() { layout } else { Layout::Keras });
-        let uses = taken.iter().enumerate().filter_map(|(number, value)| {
-            let is_value = call.values.get(number).copied().unwrap_or(true);
+        let code = match &layer.keras {
+            // It takes and gives tensors in Keras' order, or values.
+            Some(calls) => Code::function(calls.get(number).cloned().unwrap_or_default(), Layout::Keras),
+            None => layer.code(number, self.layout(&taken))?,
+        };
+        let uses = if layer.keras.is_some() { &layer.uses } else { &code.uses };
+        self.draft.import(uses);
+        let call = self.draft.renamed(&code.call, uses);
+        let takes = taken.iter().enumerate().filter_map(|(number, value)| {
             let local = self.values.get(*value)?;
-            Some((*value, if is_value { Held::Value } else { held(local, takes) }))
+            let is_value = call_of.values.get(number).copied().unwrap_or(true);
+            let is_other = layer.keras.is_some() && local.home == Held::Tensor(Layout::ChannelsFirst);
+            let layout = if local.kind.is_spatial() { code.takes } else { Layout::Keras };
+            Some((*value, if is_value || is_other { Held::Value } else { Held::Tensor(layout) }))
         });
-        let uses: Vec<Use> = uses.collect();
+        let takes: Vec<Use> = takes.collect();
         let field = layer.name.as_ref().map_or_else(String::new, |name| format!("self.{name}"));
         let gives = self.given(index, &snake(&layer.layer.name), |spec, _| match Kind::of(spec).is_spatial() {
-            _ if call.gives_masks => Held::Value,
-            true => Held::Tensor(gives),
+            _ if call_of.gives_masks => Held::Value,
+            true => Held::Tensor(code.gives),
             false => KERAS,
         })?;
-        let call = template.replace("{self}", &field);
-        let is_generic = layer.is_keras();
-        self.steps.push(Step { call, takes: uses, gives, pattern: Pattern::Tuple, is_generic });
+        let (call, is_generic) = (call.replace("{self}", &field), layer.keras.is_some());
+        self.steps.push(Step { call, takes, gives, pattern: Pattern::Tuple, is_generic });
         Ok(())
     }
 
     /// How the tensors that a call takes lie, if all lie alike. Where some do with their channels first, others can.
-    fn layout(&self, taken: &[usize], call: &LayerCall) -> Layout {
-        let tensors = taken.iter().zip(&call.values).filter(|(_, is_value)| !**is_value);
-        let tensors: Vec<&Local> = tensors.filter_map(|(value, _)| self.values.get(*value)).collect();
+    fn layout(&self, taken: &[usize]) -> Layout {
+        let tensors: Vec<&Local> = taken.iter().filter_map(|value| self.values.get(*value)).collect();
         let first = tensors.first().map(|local| local.kind);
         let alike = tensors.iter().all(|local| local.kind.is_spatial() && Some(local.kind) == first);
         let any = tensors.iter().any(|local| local.home == Held::Tensor(Layout::ChannelsFirst));
@@ -239,7 +241,6 @@ impl Builder<'_> {
             return Err(Error::unsupported("another type of floats in a model that is called with masks"));
         }
         let dtype = half(spec.dtype).unwrap_or("F32");
-        self.draft.add_uses(&["burn::tensor::DType"]);
         let name = self.values.get(value).map_or_else(String::new, |value| value.name.clone());
         let given = self.new_value(name, spec, KERAS);
         self.step(format!("{{0}}.cast(DType::{dtype})"), vec![(value, KERAS)], vec![given], Pattern::Tuple);

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::code::{Code, Field, Layout, Place};
 use super::draft::shape;
-use super::keras_layer::{KerasCall, keras_layer};
+use super::keras_layer::{KerasCall, KerasSource, keras_layer};
 use super::names::plain;
 use crate::config::graph::GraphLayer;
 use crate::error::{Error, Result};
@@ -43,17 +43,18 @@ pub(super) struct Layer<'a> {
     pub calls: Vec<LayerCall>,
     /// Whether neither it nor a model around it is frozen.
     pub trainable: bool,
-    /// The layer as it stands in the file, if a `KerasLayer` stands for it.
-    object: Option<Json>,
+    /// The expressions of its calls, if a `KerasLayer` stands for it.
+    pub keras: Option<Vec<String>>,
     /// What it keeps.
     pub field: Option<Field>,
     /// The name of that.
     pub name: Option<String>,
+    /// The items that it names.
+    pub uses: Vec<&'static str>,
 }
 
 impl<'a> Layer<'a> {
-    /// A layer, whose variables are these; `object` is it as it stands in the file. Whether it may name these
-    /// items, says `can_use`.
+    /// A layer, whose variables are these; `object` is it as it stands in the file.
     ///
     /// # Errors
     /// When there is no way to write it.
@@ -63,22 +64,20 @@ impl<'a> Layer<'a> {
         trainable: bool,
         variables: &Variables,
         object: &Json,
-        can_use: impl Fn(&[&'static str]) -> bool,
-    ) -> Result<(Self, Vec<&'static str>)> {
-        let mut it = Self { layer, calls, trainable, object: None, field: None, name: None };
-        if let Some(code) = it.own_code(variables).filter(|code| can_use(&code.uses)) {
-            it.field = code.field;
-            return Ok((it, code.uses));
+    ) -> Result<Self> {
+        let mut it = Self { layer, calls, trainable, keras: None, field: None, name: None, uses: Vec::new() };
+        if let Some(Code { field, uses, .. }) = it.own_code(variables) {
+            (it.field, it.uses) = (field, uses);
+            return Ok(it);
         }
-        it.object = Some(it.frozen_object(object));
-        let code = it.code(0, Layout::Keras)?;
-        it.field = code.field;
-        Ok((it, code.uses))
-    }
-
-    /// Whether a `KerasLayer` stands for it.
-    pub(super) fn is_keras(&self) -> bool {
-        self.object.is_some()
+        let calls = it.calls.iter().map(|call| {
+            let LayerCall { args, mask, training, .. } = call;
+            KerasCall { args, mask: mask.as_ref(), training: *training }
+        });
+        let source = keras_layer(object, !trainable, &calls.collect::<Vec<_>>())?;
+        let KerasSource { field, calls, uses } = source;
+        (it.field, it.keras, it.uses) = (Some(field), Some(calls), uses.into_iter().collect());
+        Ok(it)
     }
 
     /// What the layer says of itself, if it can stand for all its calls.
@@ -98,43 +97,16 @@ impl<'a> Layer<'a> {
         codes.all(|code| code.is_some_and(|code| code.field == first.field)).then_some(first)
     }
 
-    /// The layer in the file's words, frozen also if only a model around it is.
-    fn frozen_object(&self, object: &Json) -> Json {
-        let mut object = object.clone();
-        if let Some(config) = object.get_mut("config").and_then(Json::as_object_mut).filter(|_| !self.trainable) {
-            config.insert("trainable".to_owned(), false.into());
-        }
-        object
-    }
-
-    /// The source of one of its calls, where what it is called with lies so.
+    /// What the layer itself says of one of its calls, where what it is called with lies so.
     ///
     /// # Errors
-    /// When there is none.
+    /// When it says nothing.
     pub(super) fn code(&self, call: usize, layout: Layout) -> Result<Code> {
-        let code = match &self.object {
-            None => self.calls.get(call).and_then(|call| {
-                let code = |layout| self.layer.config.code(&Place { args: &call.args, layout });
-                code(layout).filter(|code| code.field == self.field).or_else(|| code(Layout::Keras))
-            }),
-            Some(object) => self.keras_code(object, call, layout)?,
-        };
-        code.ok_or_else(|| Error::unsupported("there is no source for it"))
-    }
-
-    fn keras_code(&self, object: &Json, at: usize, layout: Layout) -> Result<Option<Code>> {
-        let masked: Vec<Vec<bool>> =
-            self.calls.iter().map(|call| vec![call.gives_masks; call.outputs.leaves().len()]).collect();
-        let calls = self.calls.iter().zip(&masked).enumerate().map(|(number, (call, masked))| KerasCall {
-            args: &call.args,
-            mask: call.mask.as_ref(),
-            training: Some(true).filter(|_| call.training),
-            outputs: &call.outputs,
-            layout: if number == at { layout } else { Layout::Keras },
-            values: &call.values,
-            masked,
+        let code = self.calls.get(call).and_then(|call| {
+            let code = |layout| self.layer.config.code(&Place { args: &call.args, layout });
+            code(layout).filter(|code| code.field == self.field).or_else(|| code(Layout::Keras))
         });
-        Ok(keras_layer(object, &calls.collect::<Vec<_>>())?.into_iter().nth(at))
+        code.ok_or_else(|| Error::unsupported("there is no source for it"))
     }
 }
 

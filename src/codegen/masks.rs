@@ -3,15 +3,15 @@
 use crate::config::graph::Graph;
 use crate::module::graph_of;
 
-/// For every node of a graph, whether its outputs may have masks, and whether its inputs may.
+/// For every node of a graph, whether its outputs may have masks.
 ///
 /// `inputs` says it of the inputs of the graph. Where it is not certain that there is none, there may be one.
-pub(super) fn masked(graph: &Graph, inputs: &[bool]) -> Vec<Masked> {
+pub(super) fn masked(graph: &Graph, inputs: &[bool]) -> Vec<bool> {
     let given = graph.inputs.leaves();
-    let mut nodes: Vec<Masked> = Vec::with_capacity(graph.nodes.len());
+    let mut nodes: Vec<bool> = Vec::with_capacity(graph.nodes.len());
     for (index, node) in graph.nodes.iter().enumerate() {
         let layer = &graph.layers[node.layer];
-        let may = |at: usize| nodes.get(at).is_some_and(|node| node.outputs);
+        let may = |at: usize| nodes.get(at).copied().unwrap_or(true);
         let takes: Vec<bool> = node.args.leaves().into_iter().map(|at| may(at.node)).collect();
         let any = node.mask.is_some() || takes.contains(&true);
         let outputs = match given.iter().position(|input| **input == index) {
@@ -22,23 +22,13 @@ pub(super) fn masked(graph: &Graph, inputs: &[bool]) -> Vec<Masked> {
                 None => layer.config.gives_masks(any),
             },
         };
-        nodes.push(Masked { inputs: any, outputs });
+        nodes.push(outputs);
     }
     nodes
-}
-
-/// What is known of the masks of one call.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Masked {
-    /// Whether it is called with a mask, or a value that may have one.
-    pub inputs: bool,
-    /// Whether a value that it gives may have one.
-    pub outputs: bool,
 }
 
 /// Whether an output of a graph may have a mask.
 fn gives(graph: &Graph, inputs: &[bool]) -> bool {
     let nodes = masked(graph, inputs);
-    graph.outputs.leaves().into_iter().any(|at| nodes.get(at.node).is_none_or(|node| node.outputs))
+    graph.outputs.leaves().into_iter().any(|at| nodes.get(at.node).copied().unwrap_or(true))
 }
-

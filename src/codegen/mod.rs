@@ -30,4 +30,4 @@ mod write;
 
 pub use builder::{Codegen, Generated};
 pub use code::{Code, Field, Layout, Place};
-pub(crate) use code::{array, number};
+pub(crate) use code::{array, number, per_axis};

@@ -7,12 +7,13 @@ use serde_json::Value as Json;
 use super::code::Layout;
 use super::draft::{Draft, FieldLine, Held, Kind, OutputField, OutputStruct, Pattern, Struct, shape};
 use super::forward::forward;
+use super::keras_layer::objects;
 use super::layer::{Layer, LayerCall, count, doc, grouped};
-use super::masks::{Masked, masked};
+use super::masks::masked;
 use super::names::{Names, normalized, pascal, plain, snake};
 use super::notes::Notes;
 use crate::config::graph::{Graph, GraphLayer, spec_at};
-use crate::config::{Dtype, Object, snake_case};
+use crate::config::Dtype;
 use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Spec, Tree, Variables};
 use crate::module::{graph_of, is_trainable};
@@ -89,7 +90,7 @@ impl Drafter {
     /// One that gives types other names than these.
     pub(super) fn new<'a>(taken: impl IntoIterator<Item = &'a str>) -> Self {
         let types = Names::without(taken);
-        Self { draft: Draft::default(), problems: Problems::default(), types, notes: Notes::default() }
+        Self { draft: Draft::new(), problems: Problems::default(), types, notes: Notes::default() }
     }
 
     /// Everything, once the model itself is drafted.
@@ -103,12 +104,9 @@ impl Drafter {
     }
 
     /// Drafts a model with the models in it; gives the number of its struct, and that of the method for each call.
-    ///
-    /// `object` is the model as it stands in the file.
     pub(super) fn model(
         &mut self,
         config: &dyn AnyConfig,
-        object: &Json,
         name: &str,
         calls: &Calls,
         trainable: bool,
@@ -121,7 +119,7 @@ impl Drafter {
         let type_name = self.types.give(&pascal(name));
         let mut site = Site { graph, specs: &specs, masked: &masked, calls, trainable, numbers: HashMap::new() };
         let mut fields = Fields::new(graph);
-        let layers = self.layers(&mut site, &objects(object), &mut fields);
+        let layers = self.layers(&mut site, &objects(config), &mut fields);
         let numbers = site.numbers;
         let held = held(graph, &masked, calls);
         let output = self.outputs(graph, specs.first()?, &held, &type_name)?;
@@ -150,7 +148,7 @@ impl Drafter {
     fn layers<'a>(
         &mut self,
         site: &mut Site<'a, '_>,
-        objects: &HashMap<String, &Json>,
+        objects: &HashMap<String, Json>,
         fields: &mut Fields,
     ) -> Vec<Written<'a>> {
         let mut written = Vec::with_capacity(site.graph.layers.len());
@@ -168,7 +166,7 @@ impl Drafter {
         site: &Site<'a, '_>,
         layer: &'a GraphLayer,
         calls: Vec<LayerCall>,
-        objects: &HashMap<String, &Json>,
+        objects: &HashMap<String, Json>,
         fields: &mut Fields,
     ) -> Option<Written<'a>> {
         let place = &layer.place;
@@ -183,23 +181,24 @@ impl Drafter {
         let trainable = site.trainable && layer.trainable;
         let variables = layer.config.variables(&calls.first()?.args).map_err(|error| error.at(place));
         let variables = self.problems.note(variables)?;
-        // What is not in the list is an array that a layer is called with.
-        let own = Json::Object(layer.config.write());
-        let object = objects.get(&layer.name).copied().unwrap_or(&own);
         if graph_of(layer.config.as_ref()).is_some() {
             let all = Calls::of(&calls);
-            let (number, methods) = self.model(layer.config.as_ref(), object, &layer.name, &all, trainable)?;
+            let (number, methods) = self.model(layer.config.as_ref(), &layer.name, &all, trainable)?;
             let ty = self.draft.structs.get(number)?.name.clone();
             let line = FieldLine { model: Some(number), init: format!("{ty}::new(device)"), ty, ..FieldLine::default() };
             let field = fields.add(site, layer, line, &variables, calls.first());
             return Some(Written::Model(number, field, methods, calls));
         }
         self.notes.layer(layer, &variables);
-        let written = Layer::new(layer, calls, trainable, &variables, object, |uses| self.draft.can_use(uses));
-        let (mut written, uses) = self.problems.note(written.map_err(|error| error.at(place)))?;
-        self.draft.add_uses(&uses);
+        // What is not in the list is an array that a layer is called with.
+        let own = Json::Object(layer.config.write());
+        let object = objects.get(&layer.name).unwrap_or(&own);
+        let written = Layer::new(layer, calls, trainable, &variables, object);
+        let mut written = self.problems.note(written.map_err(|error| error.at(place)))?;
+        self.draft.import(&written.uses);
         if let Some(field) = written.field.clone() {
-            let line = FieldLine { ty: field.ty, init: field.init, ..FieldLine::default() };
+            let [ty, init] = [&field.ty, &field.init].map(|text| self.draft.renamed(text, &written.uses));
+            let line = FieldLine { ty, init, is_keras: written.keras.is_some(), ..FieldLine::default() };
             written.name = Some(fields.add(site, layer, line, &variables, written.calls.first()));
         }
         Some(Written::Layer(Box::new(written)))
@@ -234,7 +233,7 @@ impl Drafter {
 struct Site<'g, 'a> {
     graph: &'g Graph,
     specs: &'a [Vec<Tree<Spec>>],
-    masked: &'a [Masked],
+    masked: &'a [bool],
     calls: &'a Calls,
     trainable: bool,
     numbers: HashMap<(usize, usize), usize>,
@@ -261,7 +260,7 @@ impl Site<'_, '_> {
         let specs = self.specs.get(call).ok_or_else(nothing)?;
         let it = self.graph.nodes.get(node).ok_or_else(nothing)?;
         let masks = it.mask.as_ref().map(Tree::leaves).unwrap_or_default();
-        let masked = |at: usize| self.masked.get(at).is_none_or(|node| node.outputs);
+        let masked = |at: usize| self.masked.get(at).copied().unwrap_or(true);
         Ok(LayerCall {
             args: it.args.try_map(&mut |at| spec_at(specs, *at))?,
             mask: it.mask.as_ref().map(|mask| mask.try_map(&mut |at| spec_at(specs, *at))).transpose()?,
@@ -301,8 +300,8 @@ impl Fields {
         let same = self.counts.get(&normalized(&layer.name)).copied().unwrap_or(0);
         let parameters = count(variables);
         let is_frozen = !(site.trainable && layer.trainable) && parameters > 0;
-        // Whatever is in a model that is frozen is frozen there.
-        let init = if is_frozen && line.model.is_none() { format!("{}.no_grad()", line.init) } else { line.init };
+        // Whatever is in a model that is frozen is frozen there, and a layer of this crate sees to it itself.
+        let init = if is_frozen && line.model.is_none() && !line.is_keras { format!("{}.no_grad()", line.init) } else { line.init };
         self.lines.push(FieldLine {
             name: name.clone(),
             keras: layer.name.clone(),
@@ -317,8 +316,8 @@ impl Fields {
 }
 
 /// How the outputs of a model are held.
-fn held(graph: &Graph, masked: &[Masked], calls: &Calls) -> Vec<Held> {
-    let may = |node: usize| masked.get(node).is_none_or(|node| node.outputs) && !calls.is_outermost;
+fn held(graph: &Graph, masked: &[bool], calls: &Calls) -> Vec<Held> {
+    let may = |node: usize| masked.get(node).copied().unwrap_or(true) && !calls.is_outermost;
     let outputs = graph.outputs.leaves().into_iter();
     outputs.map(|at| if may(at.node) { Held::Value } else { Held::Tensor(Layout::Keras) }).collect()
 }
@@ -326,17 +325,6 @@ fn held(graph: &Graph, masked: &[Masked], calls: &Calls) -> Vec<Held> {
 fn describe(class: &str, name: &str, fields: &[FieldLine]) -> String {
     let parameters = fields.iter().fold(0_usize, |sum, field| sum.saturating_add(field.parameters));
     format!("The {} model `{}`: {} parameters.", class.to_lowercase(), plain(name), grouped(parameters))
-}
-
-/// The layers of a model as they stand in the file, by name.
-fn objects(model: &Json) -> HashMap<String, &Json> {
-    let layers = model.pointer("/config/layers").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-    let named = layers.iter().filter_map(|json| {
-        let object = Object::of(json)?;
-        let name = object.text("name").or_else(|| object.config.get("name").and_then(Json::as_str));
-        Some((name.map_or_else(|| snake_case(object.class), str::to_owned), json))
-    });
-    named.collect()
 }
 
 fn has_dict<T>(tree: &Tree<T>) -> bool {

@@ -49,6 +49,29 @@ pub(super) fn words(source: &str) -> HashSet<&str> {
     parts.flat_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_')).collect()
 }
 
+/// Source with another word in the place of one, but not in literals.
+pub(super) fn replace_word(source: &str, from: &str, to: &str) -> String {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let (mut text, mut at) = (String::with_capacity(source.len()), 0);
+    for part in bare(source) {
+        // What lies between the parts are literals.
+        let start = part.as_ptr() as usize - source.as_ptr() as usize;
+        text.push_str(&source[at..start]);
+        let mut rest = part;
+        while let Some(found) = rest.find(from) {
+            let (before, after) = (&rest[..found], &rest[found + from.len()..]);
+            let is_word = !before.ends_with(is_part) && !after.starts_with(is_part);
+            text.push_str(before);
+            text.push_str(if is_word { to } else { from });
+            rest = after;
+        }
+        text.push_str(rest);
+        at = start + part.len();
+    }
+    text.push_str(&source[at..]);
+    text
+}
+
 /// Whether there is a number in the source that clippy takes for one of the constants of mathematics.
 pub(super) fn has_known_constant(source: &str) -> bool {
     use std::f64::consts;
@@ -89,6 +112,13 @@ mod tests {
         let mut found: Vec<&str> = words(source).into_iter().filter(|word| !word.is_empty()).collect();
         found.sort_unstable();
         assert_eq!(found, ["C", "a", "b", "h", "j", "let", "r"]);
+    }
+
+    #[test]
+    fn words_are_replaced_in_code_only() {
+        let source = "Dropout::new(0.5).of(\"Dropout\") / SpatialDropout::Dropout";
+        let expected = "D::new(0.5).of(\"Dropout\") / SpatialDropout::D";
+        assert_eq!(replace_word(source, "Dropout", "D"), expected);
     }
 
     #[test]
