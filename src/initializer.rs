@@ -2,6 +2,7 @@
 //!
 //! The distributions are those of Keras. The numbers are not: Keras draws from another generator.
 
+mod code;
 mod window;
 
 use burn::tensor::TensorData;
@@ -381,13 +382,7 @@ impl VarianceScaling {
             let message = format_args!("expected a number above zero, got {}", self.scale);
             return Err(Error::config(message).at("scale"));
         }
-        let (fan_in, fan_out) = self.fans(shape)?;
-        let fan = match self.mode {
-            FanMode::FanIn => fan_in,
-            FanMode::FanOut => fan_out,
-            FanMode::FanAvg => (fan_in + fan_out) / 2.0,
-        };
-        let variance = self.scale / fan.max(1.0);
+        let variance = self.variance(self.fans(shape)?);
         let count = shape.iter().product();
         match self.distribution {
             Draw::Uniform => {
@@ -397,6 +392,16 @@ impl VarianceScaling {
             Draw::TruncatedNormal | Draw::Normal => normal(0.0, variance.sqrt() / TRUNCATED, 2.0, count, rng),
             Draw::UntruncatedNormal => normal(0.0, variance.sqrt(), f64::INFINITY, count, rng),
         }
+    }
+
+    /// The variance of the numbers, if as many connections lead into a unit and out of it.
+    fn variance(&self, (fan_in, fan_out): (f64, f64)) -> f64 {
+        let fan = match self.mode {
+            FanMode::FanIn => fan_in,
+            FanMode::FanOut => fan_out,
+            FanMode::FanAvg => (fan_in + fan_out) / 2.0,
+        };
+        self.scale / fan.max(1.0)
     }
 
     /// How many connections lead into a unit, and how many out of it.

@@ -2,6 +2,7 @@
 
 use crate::activation::Activation;
 use crate::config::{DataFormat, Dtype};
+use crate::initializer::Initializer;
 use crate::layer::{Args, Spec};
 use crate::value::Order;
 
@@ -46,6 +47,28 @@ impl<'a> Place<'a> {
         (is_alone && input.dtype == Dtype::Float32).then_some(input)
     }
 
+    /// All tensors that the layer is called with, if there are any, and they are alike in type and rank.
+    pub(crate) fn alike(&self) -> Option<Vec<&'a Spec>> {
+        let inputs = self.args.leaves();
+        let first = *inputs.first()?;
+        let is_like = |input: &&Spec| input.dtype == first.dtype && input.rank() == first.rank();
+        let fits = first.rank() > 0 && first.dtype != Dtype::String;
+        (fits && inputs.iter().all(is_like)).then_some(inputs)
+    }
+
+    /// The only tensor that the layer is called with, whatever its type.
+    pub(crate) fn alone(&self) -> Option<&'a Spec> {
+        match self.alike()?.as_slice() {
+            [input] if self.args.inputs().len() == 1 => Some(input),
+            _ => None,
+        }
+    }
+
+    /// How an input lies of a spatial layer that works in either order.
+    pub(crate) fn spatial(&self, format: Option<DataFormat>) -> Layout {
+        if format == Some(DataFormat::ChannelsFirst) { Layout::Keras } else { self.layout }
+    }
+
     /// A layer without a field for an [input](Self::input) that may lie as it likes, as does its output.
     pub(crate) fn elementwise(&self, call: impl Into<String>) -> Option<Code> {
         self.input()?;
@@ -59,6 +82,9 @@ pub struct Field {
     /// Its type: `Linear`.
     pub ty: String,
     /// The expression that makes it, with fresh weights, on `device`: `LinearConfig::new(8, 4).init(device)`.
+    ///
+    /// If the layer has variables and is not trainable, it is to be frozen: `.freeze()`. After a mere
+    /// `.no_grad()`, Burn's `BatchNorm` would normalize by the batch in training, as Keras' does not.
     pub init: String,
 }
 
@@ -105,6 +131,28 @@ impl Code {
         self
     }
 
+    /// Lets fresh weights of that shape in Keras be drawn as Keras does, where Burn has that initializer:
+    /// see [`Initializer::code`]. Modules of burn-nn draw their biases from the same one.
+    pub(crate) fn initialized(
+        self,
+        initializer: &Initializer,
+        shape: &[usize],
+        fans: (usize, Option<usize>),
+    ) -> Self {
+        match initializer.code(shape, fans) {
+            Some(code) => self.with("initializer", code, "").using("burn::nn::Initializer"),
+            None => self,
+        }
+    }
+
+    /// Makes the module without a device, which those without parameters do not take.
+    pub(crate) fn without_device(mut self) -> Self {
+        if let Some(Field { init, .. }) = &mut self.field {
+            *init = init.replace(".init(device)", ".init()");
+        }
+        self
+    }
+
     /// Names one more item in what it says.
     pub(crate) fn using(mut self, path: &'static str) -> Self {
         self.uses.push(path);
@@ -137,4 +185,12 @@ pub(crate) fn number(number: f64) -> Option<String> {
 /// An array, as Rust writes it: `[1, 2]`.
 pub(crate) fn array(numbers: &[impl std::fmt::Debug]) -> String {
     format!("{numbers:?}")
+}
+
+/// What burn-nn's modules want once for every spatial axis: `2` or `[2, 2]`.
+pub(crate) fn per_axis(numbers: &[usize]) -> String {
+    match numbers {
+        [number] => number.to_string(),
+        numbers => array(numbers),
+    }
 }

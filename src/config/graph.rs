@@ -97,7 +97,9 @@ impl Graph {
             let result = match given.get(&index).copied() {
                 Some(at) => self.input_spec(layer, inputs.and_then(|inputs| inputs.get(at))).map(Tree::Leaf),
                 None => match node.args.try_map(&mut |at| spec_of(&specs, *at)) {
-                    Ok(args) => check_ranks(layer, &args).and_then(|()| layer.config.infer(&args)),
+                    Ok(args) => {
+                        check_ranks(layer.group.is_some(), &args).and_then(|()| layer.config.infer(&args))
+                    }
                     Err(error) => {
                         let is_unknown = |at: &&TensorRef| specs.get(at.node).is_none_or(Option::is_none);
                         // Then the problem is with a layer before this one, and has been noted there.
@@ -110,7 +112,7 @@ impl Graph {
                 },
             };
             let result = result.and_then(|outputs| {
-                outputs.leaves().into_iter().try_for_each(|spec| self.check_size(spec))?;
+                outputs.leaves().into_iter().try_for_each(|spec| check_size(spec, self.activation_limit))?;
                 Ok(outputs)
             });
             specs.push(problems.note(result.map_err(|error| error.at(&layer.place))));
@@ -129,19 +131,6 @@ impl Graph {
         given.or(own).or_else(|| self.implied.clone()).ok_or_else(|| {
             Error::config("the model was saved before it was built: the shape of its input is not known")
         })
-    }
-
-    fn check_size(&self, spec: &Spec) -> Result<()> {
-        if spec.rank() > MAX_RANK {
-            return Err(crate::value::unsupported_rank(spec.rank()));
-        }
-        // Backends do not agree on values without entries, and some read what is not there.
-        if spec.shape.contains(&Some(0)) {
-            return Err(Error::unsupported(format_args!("a value of the shape {spec}")));
-        }
-        let known = spec.shape.iter().flatten().map(|size| *size as u64);
-        let elements = known.fold(1_u64, |product, size| product.saturating_mul(size.max(1)));
-        Limits::check("elements of an intermediate value", elements, self.activation_limit)
     }
 
     /// The arguments of the first call of every layer, which is the one that builds it.
@@ -176,11 +165,25 @@ impl Graph {
 }
 
 /// Layers expect an axis of examples; only operations take scalars.
-fn check_ranks(layer: &GraphLayer, args: &Args<Spec>) -> Result<()> {
-    match layer.group.is_some() && args.leaves().iter().any(|spec| spec.rank() == 0) {
+pub(crate) fn check_ranks(is_layer: bool, args: &Args<Spec>) -> Result<()> {
+    match is_layer && args.leaves().iter().any(|spec| spec.rank() == 0) {
         true => Err(Error::unsupported("called with a value that has no axes")),
         false => Ok(()),
     }
+}
+
+/// Refuses values that are too large, or have no entries.
+pub(crate) fn check_size(spec: &Spec, activation_limit: u64) -> Result<()> {
+    if spec.rank() > MAX_RANK {
+        return Err(crate::value::unsupported_rank(spec.rank()));
+    }
+    // Backends do not agree on values without entries, and some read what is not there.
+    if spec.shape.contains(&Some(0)) {
+        return Err(Error::unsupported(format_args!("a value of the shape {spec}")));
+    }
+    let known = spec.shape.iter().flatten().map(|size| *size as u64);
+    let elements = known.fold(1_u64, |product, size| product.saturating_mul(size.max(1)));
+    Limits::check("elements of an intermediate value", elements, activation_limit)
 }
 
 /// The spec of one output of one node.
