@@ -122,7 +122,9 @@ impl Source {
         let is_at = |at: usize| place(at) as i64 == first as i64 + step * at as i64;
         let is_even = match length {
             0..=MOST => (0..length).all(is_at),
-            _ => size.is_none() && [2, 3, NEAR / 3, length / 2, length - 2, length - 1].into_iter().all(is_at),
+            _ => {
+                size.is_none() && [2, 3, NEAR / 3, length / 2, length - 2, length - 1].into_iter().all(is_at)
+            }
         };
         if !is_even || last >= end {
             return None;
@@ -277,9 +279,7 @@ impl Form for Source {
         let spec = self.spec.clone().summed(axis);
         let rank = self.spec.rank().saturating_sub(1);
         match self.spec.dtype {
-            Dtype::Float32 => {
-                self.then(spec, format_args!(".sum_dim({axis}).squeeze_dim::<{rank}>({axis})"))
-            }
+            Dtype::Float32 => self.then(spec, format_args!(".sum_dim({axis}).squeeze_dim::<{rank}>({axis})")),
             _ => Err(cannot()),
         }
     }
