@@ -15,6 +15,8 @@ mod difference;
 mod einsum;
 pub mod error;
 mod file;
+#[cfg(all(any(doc, doctest), feature = "train"))]
+pub mod guide;
 mod image;
 pub mod initializer;
 mod keras_file;

@@ -10,6 +10,7 @@ mod categorical;
 mod concatenate;
 mod constant;
 pub(crate) mod conv;
+mod conv_code;
 mod conv_lstm;
 mod conv_transpose;
 mod dense;
