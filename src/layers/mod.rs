@@ -7,6 +7,8 @@ mod attention;
 mod batch_normalization;
 mod bidirectional;
 mod categorical;
+#[cfg(test)]
+mod code_tests;
 mod concatenate;
 mod constant;
 pub(crate) mod conv;
