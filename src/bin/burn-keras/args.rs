@@ -29,6 +29,8 @@ pub enum Command {
     Convert(Convert),
     /// Brings a model of any version of Keras into the form of today's, and tells what was changed.
     Upgrade(Upgrade),
+    /// Writes a model as a Burn module in Rust source.
+    Codegen(Codegen),
     /// Tells two models apart: their configs, and every variable. Exits with 1 if there is anything to tell.
     Diff(Diff),
     /// Tells everything that keeps a file from being loaded. Exits with 1 if there is anything.
@@ -232,6 +234,21 @@ pub struct Upgrade {
     /// Replaces what is there.
     #[arg(long)]
     pub overwrite: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Codegen {
+    /// A model file of any kind.
+    pub model: PathBuf,
+    /// The folder for the files; it is made if it is not there.
+    #[arg(long, value_name = "FOLDER")]
+    pub out_dir: PathBuf,
+    /// What the struct is called, and the files after it [default: the name of the model file].
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Makes the weights part of the program, too: those of a .keras file.
+    #[arg(long)]
+    pub embed: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod codegen;
 mod convert;
 mod curves;
 mod data;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args).map(good),
         Command::Convert(args) => convert::run(&args).map(good),
         Command::Upgrade(args) => convert::upgrade(&args).map(good),
+        Command::Codegen(args) => codegen::run(&args).map(good),
         Command::Diff(args) => check::diff(&args),
         Command::Check(args) => check::run(&args),
         Command::Weights(args) => weights::run(&args).map(good),
