@@ -10,6 +10,7 @@ mod fit;
 mod inspect;
 mod layers;
 mod npz;
+mod plot;
 mod predict;
 mod summary;
 mod text;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Inspect(args) => inspect::run(&args).map(good),
         Command::Summary(args) => summary::run(&args).map(good),
+        Command::Plot(args) => plot::run(&args).map(good),
         Command::Predict(args) => predict::run(&args).map(good),
         Command::Fit(args) => fit::run(&args),
         Command::Evaluate(args) => evaluate::run(&args).map(good),

@@ -74,7 +74,12 @@ impl Fit {
     ///
     /// # Errors
     /// When a parameter cannot be read.
-    pub(crate) fn notes(&self, _module: &ModuleUnit, _keras: &KerasUnit, _read: Read<'_>) -> Result<Vec<String>> {
+    pub(crate) fn notes(
+        &self,
+        _module: &ModuleUnit,
+        _keras: &KerasUnit,
+        _read: Read<'_>,
+    ) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 }
