@@ -189,7 +189,9 @@ fn product_code(place: &Place<'_>, scores: Scores) -> Option<Code> {
             let weights = weights("value.clone()");
             format!("{{ let (query, value) = ({{0}}, {{1}}); {weights}.matmul(value) }}")
         }
-        3 => format!("{{ let (query, value, key) = ({{0}}, {{1}}, {{2}}); {}.matmul(value) }}", weights("key")),
+        3 => {
+            format!("{{ let (query, value, key) = ({{0}}, {{1}}, {{2}}); {}.matmul(value) }}", weights("key"))
+        }
         _ => return None,
     };
     Some(Code::function(call, Layout::Keras).using("burn::tensor::activation"))

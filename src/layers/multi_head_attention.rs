@@ -417,9 +417,8 @@ impl Settings {
     fn code(&self, place: &Place<'_>) -> Option<Code> {
         let call = Call::read(place.args).ok()?;
         let size = call.query.shape.last().copied().flatten()?;
-        let is_like = |input: &Spec| {
-            input.rank() == 3 && input.dtype == Dtype::Float32 && input.shape[2] == Some(size)
-        };
+        let is_like =
+            |input: &Spec| input.rank() == 3 && input.dtype == Dtype::Float32 && input.shape[2] == Some(size);
         let fits = [&call.query, &call.value, call.key()].into_iter().all(is_like)
             && [self.key_dim, self.value_dim].into_iter().all(|own| own.checked_mul(self.heads) == Some(size))
             && (self.output.is_empty() || self.output == [size])
@@ -455,18 +454,25 @@ impl Settings {
         let sizes = "let ([batch, queries, _], [_, keys, _]) = (query.dims(), value.dims()); let shape = [batch, queries, keys];";
         let call = match &hidden {
             None => format!("{{ {inputs} {{self}}.forward({new}).context }}"),
-            Some(hidden) => format!("{{ {inputs} {sizes} let hidden = {hidden}; {{self}}.forward({new}.mask_attn(hidden)).context }}"),
+            Some(hidden) => format!(
+                "{{ {inputs} {sizes} let hidden = {hidden}; {{self}}.forward({new}.mask_attn(hidden)).context }}"
+            ),
         };
-        let paths = ["burn::nn::attention::MultiHeadAttention", "burn::nn::attention::MultiHeadAttentionConfig"];
+        let paths =
+            ["burn::nn::attention::MultiHeadAttention", "burn::nn::attention::MultiHeadAttentionConfig"];
         let code = Code::module(paths, &format!("{size}, {}", self.heads), Layout::Keras)
             .using("burn::nn::attention::MhaInput")
             .with("dropout", number(self.dropout)?, "0.1");
         let code = match hidden {
-            Some(_) => ["burn::tensor::Bool", "burn::tensor::Tensor"].into_iter().fold(code, Code::using).with("min_float", "-1e38", ""),
+            Some(_) => ["burn::tensor::Bool", "burn::tensor::Tensor"]
+                .into_iter()
+                .fold(code, Code::using)
+                .with("min_float", "-1e38", ""),
             None => code,
         };
         let biases = ["query_bias", "key_bias", "value_bias", "output_bias"];
-        let code = biases.into_iter().fold(code, |code, bias| code.with(bias, self.use_bias.to_string(), "true"));
+        let code =
+            biases.into_iter().fold(code, |code, bias| code.with(bias, self.use_bias.to_string(), "true"));
         Some(Code { call, ..code })
     }
 }

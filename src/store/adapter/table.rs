@@ -164,7 +164,11 @@ fn is_true(value: &Json) -> bool {
 fn layer_norm(module: &ModuleUnit) -> Result<Vec<Form>> {
     let [gamma, beta] = scale_and_center(dims::<1>(module, "gamma")?[0]);
     let form = Form::new(&["LayerNormalization"], [gamma.split(), beta.split()]);
-    Ok(vec![form.needs("rms_scaling", is_false, "with rms_scaling it divides by the root of the variance, and subtracts no mean")])
+    Ok(vec![form.needs(
+        "rms_scaling",
+        is_false,
+        "with rms_scaling it divides by the root of the variance, and subtracts no mean",
+    )])
 }
 
 /// `GroupNorm` is `GroupNormalization` of as many groups. `epsilon` is 1e-3 in Keras.
