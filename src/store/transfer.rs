@@ -90,11 +90,11 @@ impl KerasStore {
                 problems.push(Error::unsupported(message).at(&unit.path));
                 continue;
             };
-            let name = snake_case(class.class);
+            let name = snake_case(&class.class);
             let count = counts.entry(name.clone()).and_modify(|count| *count += 1).or_insert(0);
             units.push(KerasUnit {
                 path: if *count == 0 { name } else { format!("{name}_{count}") },
-                class: class.class.to_owned(),
+                class: class.class,
                 variables: class.variables.into_iter().map(fresh).collect(),
                 ..KerasUnit::default()
             });
