@@ -7,7 +7,7 @@ use crate::layer::{Args, Spec};
 use crate::value::Order;
 
 /// The order in which generated code holds the axes of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// As Keras says: for a channels-last model `[batch, spatial..., channels]`.
     Keras,
@@ -47,6 +47,23 @@ impl<'a> Place<'a> {
         (is_alone && input.dtype == Dtype::Float32).then_some(input)
     }
 
+    /// All tensors that the layer is called with, if there are any, and they are alike in type and rank.
+    pub(crate) fn alike(&self) -> Option<Vec<&'a Spec>> {
+        let inputs = self.args.leaves();
+        let first = *inputs.first()?;
+        let is_like = |input: &&Spec| input.dtype == first.dtype && input.rank() == first.rank();
+        let fits = first.rank() > 0 && first.dtype != Dtype::String;
+        (fits && inputs.iter().all(is_like)).then_some(inputs)
+    }
+
+    /// The only tensor that the layer is called with, whatever its type.
+    pub(crate) fn alone(&self) -> Option<&'a Spec> {
+        match self.alike()?.as_slice() {
+            [input] if self.args.inputs().len() == 1 => Some(input),
+            _ => None,
+        }
+    }
+
     /// How an input lies of a spatial layer that works in either order.
     pub(crate) fn spatial(&self, format: Option<DataFormat>) -> Layout {
         if format == Some(DataFormat::ChannelsFirst) { Layout::Keras } else { self.layout }
@@ -65,6 +82,9 @@ pub struct Field {
     /// Its type: `Linear`.
     pub ty: String,
     /// The expression that makes it, with fresh weights, on `device`: `LinearConfig::new(8, 4).init(device)`.
+    ///
+    /// If the layer has variables and is not trainable, it is to be frozen: `.freeze()`. After a mere
+    /// `.no_grad()`, Burn's `BatchNorm` would normalize by the batch in training, as Keras' does not.
     pub init: String,
 }
 

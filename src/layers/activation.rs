@@ -1,6 +1,7 @@
 //! `Activation`: a function of `keras.activations` as a layer of its own.
 
 use crate::activation::Activation as Kind;
+use crate::codegen::{Code, Place};
 use crate::error::Result;
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
 use crate::value::Value;
@@ -31,5 +32,9 @@ impl Function for Activation {
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         Ok(self.activation.apply(args.into_input()?)?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        place.elementwise("{0}")?.then(&self.activation, place.input()?.rank())
     }
 }

@@ -8,6 +8,7 @@ use burn::tensor::kind::{Numeric, Ordered};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::spatial::{channel_axis, give, lengths, spatial_axes, take, with_sizes};
+use crate::codegen::{Code, Layout, Place, per_axis};
 use crate::config::{DataFormat, Dtype, PerAxis};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
@@ -98,8 +99,15 @@ fn pool<const D: usize, K: Numeric>(
     }))
 }
 
+/// What burn-nn has of it, along one to three axes.
+const AVERAGES: [[&str; 2]; 3] = [
+    ["burn::nn::pool::AdaptiveAvgPool1d", "burn::nn::pool::AdaptiveAvgPool1dConfig"],
+    ["burn::nn::pool::AdaptiveAvgPool2d", "burn::nn::pool::AdaptiveAvgPool2dConfig"],
+    ["burn::nn::pool::AdaptiveAvgPool3d", "burn::nn::pool::AdaptiveAvgPool3dConfig"],
+];
+
 macro_rules! adaptive {
-    ($name:ident, keeps integers $keeps:literal, $reduce:expr, $classes:expr) => {
+    ($name:ident, keeps integers $keeps:literal, $reduce:expr, $modules:expr, $classes:expr) => {
         impl<const D: usize> $name<D> {
             fn counts(&self) -> Result<Vec<usize>> {
                 self.output_size.positive(D - 2).map_err(|error| error.at("output_size"))
@@ -135,6 +143,13 @@ macro_rules! adaptive {
                 let x = take::<D>(x, self.data_format)?;
                 Ok(give(pool(x, 2..D, &counts, $reduce)?, self.data_format).into())
             }
+
+            fn code(&self, place: &Place<'_>) -> Option<Code> {
+                place.input()?;
+                let modules: &[[&'static str; 2]] = &$modules;
+                let (module, layout) = (*modules.get(D - 3)?, Layout::spatial(self.data_format));
+                Some(Code::module(module, &per_axis(&self.counts().ok()?), layout).without_device())
+            }
         }
     };
 }
@@ -143,11 +158,13 @@ adaptive!(
     AdaptiveMaxPooling,
     keeps integers true,
     max,
+    [],
     [&["AdaptiveMaxPooling1D"], &["AdaptiveMaxPooling2D"], &["AdaptiveMaxPooling3D"]]
 );
 adaptive!(
     AdaptiveAveragePooling,
     keeps integers false,
     average,
+    AVERAGES,
     [&["AdaptiveAveragePooling1D"], &["AdaptiveAveragePooling2D"], &["AdaptiveAveragePooling3D"]]
 );

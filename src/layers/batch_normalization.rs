@@ -8,6 +8,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::support::like_input;
+use crate::codegen::{Code, Layout, Place, number};
 use crate::config::{Axes, Dtype, Kept};
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
@@ -70,6 +71,15 @@ impl BatchNormalizationConfig {
     }
 }
 
+/// In which order of axes the channels come right after the batch, if there is one.
+pub(super) fn channels_second(axis: usize, rank: usize) -> Option<Layout> {
+    match axis {
+        1 => Some(Layout::Keras),
+        axis if axis + 1 == rank && rank > 1 => Some(Layout::ChannelsFirst),
+        _ => None,
+    }
+}
+
 impl LayerConfig for BatchNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["BatchNormalization"];
     const MASK: MaskRule = MaskRule::Pass;
@@ -120,6 +130,21 @@ impl LayerConfig for BatchNormalizationConfig {
             epsilon: self.epsilon,
             trainable: weights.is_trainable(),
         })
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let input = place.input()?;
+        let axis = self.channel_axis(input.rank()).ok()?;
+        let channels = input.known(axis).ok()?;
+        let can = self.center && self.scale && !self.renorm && !self.synchronized && input.rank() > 1;
+        // What Burn's module refuses.
+        let can = can && channels > 0 && self.epsilon > 0.0 && (0.0..=1.0).contains(&self.momentum);
+        let layout = channels_second(axis, input.rank()).filter(|_| can)?;
+        const PATHS: [&str; 2] = ["burn::nn::BatchNorm", "burn::nn::BatchNormConfig"];
+        let code = Code::module(PATHS, &channels.to_string(), layout)
+            .with("epsilon", number(self.epsilon)?, "1e-5")
+            .with("momentum", format!("1.0 - {}", number(self.momentum)?), "1.0 - 0.9");
+        Some(code)
     }
 }
 

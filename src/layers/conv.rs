@@ -5,8 +5,10 @@ use burn::tensor::Tensor;
 use burn::tensor::module::{conv1d, conv2d, conv3d};
 use burn::tensor::ops::ConvOptions;
 
+use super::conv_code::Convolution;
 use super::spatial::{Padding, Windows, channel_axis, give, lengths, pad_zeros, take, with_sizes};
 use crate::activation::Activation;
+use crate::codegen::{Code, Place};
 use crate::config::{DataFormat, Kept, PerAxis};
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
@@ -114,6 +116,13 @@ impl<const D: usize> ConvConfig<D> {
         }
         Ok(channels)
     }
+
+    /// The shape in the file of the kernel.
+    fn kernel_shape(&self, input: &Spec) -> Result<Vec<usize>> {
+        let mut shape = self.kernel_size.positive(D - 2).map_err(|error| error.at("kernel_size"))?;
+        shape.extend([self.channels(input)? / self.groups, self.filters.get()]);
+        Ok(shape)
+    }
 }
 
 impl<const D: usize> LayerConfig for ConvConfig<D> {
@@ -135,8 +144,7 @@ impl<const D: usize> LayerConfig for ConvConfig<D> {
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        let mut shape = self.kernel_size.positive(D - 2).map_err(|error| error.at("kernel_size"))?;
-        shape.extend([self.channels(args.input()?)? / self.groups, self.filters.get()]);
+        let shape = self.kernel_shape(args.input()?)?;
         Ok(Variables::default()
             .trainable("kernel", shape)
             .frozen_if(self.lora_rank.is_set())
@@ -155,6 +163,22 @@ impl<const D: usize> LayerConfig for ConvConfig<D> {
             data_format: self.data_format,
             activation: self.activation.clone(),
         })
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        // Training an adaptation leaves the kernel alone.
+        let input = place.input().filter(|_| !self.lora_rank.is_set())?;
+        let convolution = Convolution {
+            channels: [self.channels(input).ok()?, self.filters.get()],
+            groups: self.groups.get(),
+            windows: &self.windows().ok()?,
+            lengths: &lengths::<D>(input, self.data_format).ok()?,
+            use_bias: self.use_bias,
+            data_format: self.data_format,
+            initializer: &self.kernel_initializer,
+            shape: &self.kernel_shape(input).ok()?,
+        };
+        convolution.code()?.then(&self.activation, D)
     }
 }
 

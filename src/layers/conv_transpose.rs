@@ -12,6 +12,7 @@ use super::spatial::{
     with_sizes,
 };
 use crate::activation::Activation;
+use crate::codegen::{Code, Layout, Place, per_axis};
 use crate::config::{DataFormat, PerAxis};
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
@@ -93,6 +94,11 @@ impl Cut {
         Self { window, before: most - left, after, added }
     }
 
+    /// What Burn adds to the end, which it cuts as it does the start.
+    fn added_back(&self) -> usize {
+        self.added.saturating_add(self.before.saturating_sub(self.after))
+    }
+
     /// The length of the output, if there is any.
     fn output(self, length: usize) -> Option<usize> {
         let full = length.checked_sub(1)?.saturating_mul(self.window.stride);
@@ -100,6 +106,13 @@ impl Cut {
         full.checked_sub(self.before.saturating_add(self.after)).filter(|output| *output > 0)
     }
 }
+
+/// `ConvTranspose1d` to `ConvTranspose3d` of burn-nn.
+const MODULES: [[&str; 2]; 3] = [
+    ["burn::nn::conv::ConvTranspose1d", "burn::nn::conv::ConvTranspose1dConfig"],
+    ["burn::nn::conv::ConvTranspose2d", "burn::nn::conv::ConvTranspose2dConfig"],
+    ["burn::nn::conv::ConvTranspose3d", "burn::nn::conv::ConvTranspose3dConfig"],
+];
 
 impl<const D: usize> ConvTransposeConfig<D> {
     fn cuts(&self) -> Result<Vec<Cut>> {
@@ -134,6 +147,13 @@ impl<const D: usize> ConvTransposeConfig<D> {
             channels => Ok(channels),
         }
     }
+
+    /// The shape in the file of the kernel.
+    fn kernel_shape(&self, input: &Spec) -> Result<Vec<usize>> {
+        let mut shape = self.kernel_size.positive(D - 2).map_err(|error| error.at("kernel_size"))?;
+        shape.extend([self.filters.get(), self.channels(input)?]);
+        Ok(shape)
+    }
 }
 
 fn output_length(cut: &Cut, length: usize) -> Result<usize> {
@@ -162,8 +182,7 @@ impl<const D: usize> LayerConfig for ConvTransposeConfig<D> {
     }
 
     fn variables(&self, args: &Args<Spec>) -> Result<Variables> {
-        let mut shape = self.kernel_size.positive(D - 2).map_err(|error| error.at("kernel_size"))?;
-        shape.extend([self.filters.get(), self.channels(args.input()?)?]);
+        let shape = self.kernel_shape(args.input()?)?;
         Ok(Variables::default()
             .trainable("kernel", shape)
             .with_axes(kernel_axes::<D>())
@@ -180,6 +199,38 @@ impl<const D: usize> LayerConfig for ConvTransposeConfig<D> {
             data_format: self.data_format,
             activation: self.activation.clone(),
         })
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let input = place.input()?;
+        let (cuts, channels, filters) = (self.cuts().ok()?, self.channels(input).ok()?, self.filters.get());
+        let numbers = |number: fn(&Cut) -> usize| per_axis(&cuts.iter().map(number).collect::<Vec<usize>>());
+        let all = |number: usize| per_axis(&vec![number; D - 2]);
+        let shape = self.kernel_shape(input).ok()?;
+        let window: usize = shape.iter().take(D - 2).product();
+        let code = Code::module(
+            *MODULES.get(D - 3)?,
+            &format!("[{channels}, {filters}], {}", numbers(|cut| cut.window.size)),
+            Layout::spatial(self.data_format),
+        )
+        .with("stride", numbers(|cut| cut.window.stride), &all(1))
+        .with("dilation", numbers(|cut| cut.window.dilation), &all(1))
+        .with("padding", numbers(|cut| cut.before), &all(0))
+        .with("padding_out", numbers(Cut::added_back), &all(0))
+        .with("bias", self.use_bias.to_string(), "true")
+        .initialized(&self.kernel_initializer, &shape, (filters * window, None));
+        // Burn cuts both ends alike.
+        let ranges = cuts.iter().map(|cut| match cut.after.saturating_sub(cut.before) {
+            0 => "..".to_owned(),
+            more => format!("..-{more}"),
+        });
+        let ranges = ranges.collect::<Vec<_>>().join(", ");
+        let code = match ranges.contains('-') {
+            true => Code { call: format!("{}.slice(s![.., .., {ranges}])", code.call), ..code }
+                .using("burn::tensor::s"),
+            false => code,
+        };
+        code.then(&self.activation, D)
     }
 }
 
@@ -209,7 +260,7 @@ impl<const D: usize> ConvTranspose<D> {
             each(|cut| cut.window.stride),
             // Burn cuts both ends alike.
             each(|cut| cut.before),
-            each(|cut| cut.added.saturating_add(cut.before.saturating_sub(cut.after))),
+            each(Cut::added_back),
             each(|cut| cut.window.dilation),
             1,
         )

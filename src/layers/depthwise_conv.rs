@@ -5,8 +5,10 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::conv::convolve;
+use super::conv_code::Convolution;
 use super::spatial::{Padding, Windows, channel_axis, give, lengths, take, with_sizes};
 use crate::activation::Activation;
+use crate::codegen::{Code, Place};
 use crate::config::{DataFormat, PerAxis};
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
@@ -148,6 +150,22 @@ impl<const D: usize> LayerConfig for DepthwiseConvConfig<D> {
             data_format: self.data_format,
             activation: self.activation.clone(),
         })
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let input = place.input()?;
+        let (channels, filters) = depthwise_channels(input, self.data_format, self.depth_multiplier).ok()?;
+        let convolution = Convolution {
+            channels: [channels, filters],
+            groups: channels,
+            windows: &self.windows().ok()?,
+            lengths: &lengths::<D>(input, self.data_format).ok()?,
+            use_bias: self.use_bias,
+            data_format: self.data_format,
+            initializer: &self.depthwise_initializer,
+            shape: &depthwise_shape::<D>(&self.kernel_size, channels, self.depth_multiplier).ok()?,
+        };
+        convolution.code()?.then(&self.activation, D)
     }
 }
 

@@ -7,6 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Distribution, Tensor};
 
 use super::support::like_input;
+use crate::codegen::{Code, Layout, Place, number};
 use crate::config::DataFormat;
 use crate::error::{Error, Result};
 use crate::initializer::Seed;
@@ -96,6 +97,35 @@ impl DropoutConfig {
     }
 }
 
+/// Burn's own dropout of every entry by itself. It does not know a rate of 1.
+fn module(rate: f64, layout: Layout) -> Option<Code> {
+    const PATHS: [&str; 2] = ["burn::nn::Dropout", "burn::nn::DropoutConfig"];
+    match rate {
+        0.0 => Some(Code::function("{0}", layout)),
+        rate if rate < 1.0 => Some(Code::module(PATHS, &number(rate)?, layout).without_device()),
+        _ => None,
+    }
+}
+
+/// Burn's own dropout of one number per sample and channel, by which the inputs are multiplied.
+fn spatial_module(rate: f64, rank: usize, format: Option<DataFormat>, place: &Place<'_>) -> Option<Code> {
+    place.input()?;
+    let layout = place.spatial(format);
+    let code = module(rate, layout).filter(|code| code.field.is_some());
+    let Some(code) = code else { return module(rate, layout) };
+    let channels = layout.axis(rank, super::spatial::channel_axis(format, rank));
+    let sizes = (0..rank).map(|axis| match axis == 0 || axis == channels {
+        true => format!("dims[{axis}]"),
+        false => "1".to_owned(),
+    });
+    let sizes = sizes.collect::<Vec<_>>().join(", ");
+    let call = format!(
+        "{{ let x = {{0}}; let dims = x.dims(); \
+         let kept = {{self}}.forward(Tensor::<{rank}>::ones([{sizes}], &x.device())); x * kept }}"
+    );
+    Some(Code { call, ..code })
+}
+
 impl LayerConfig for DropoutConfig {
     const CLASSES: &'static [&'static str] = &["Dropout"];
     const MASK: MaskRule = MaskRule::Pass;
@@ -110,6 +140,11 @@ impl LayerConfig for DropoutConfig {
 
     fn build(&self, _: &Args<Spec>, _: &mut Weights<'_>) -> Result<Dropout> {
         Ok(Dropout::new(self.rate, self.noise()))
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        place.input().filter(|_| self.noise_shape.is_none())?;
+        module(self.rate, place.layout)
     }
 }
 
@@ -187,6 +222,10 @@ impl LayerConfig for SpatialDropout1DConfig {
     fn build(&self, _: &Args<Spec>, _: &mut Weights<'_>) -> Result<Dropout> {
         Ok(Dropout::new(self.rate, per_channel(3, None)))
     }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        spatial_module(self.rate, 3, None, place)
+    }
 }
 
 crate::layer_config! {
@@ -218,6 +257,10 @@ impl<const D: usize> LayerConfig for SpatialDropoutConfig<D> {
 
     fn build(&self, _: &Args<Spec>, _: &mut Weights<'_>) -> Result<Dropout> {
         Ok(Dropout::new(self.rate, per_channel(D, self.data_format)))
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        spatial_module(self.rate, D, self.data_format, place)
     }
 }
 

@@ -4,6 +4,7 @@
 use burn::tensor::{Bool, Tensor};
 
 use super::spatial::{channel_axis, lengths, spatial_axes, take, with_sizes};
+use crate::codegen::{Code, Layout, Place, array};
 use crate::config::DataFormat;
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
@@ -87,6 +88,25 @@ fn masked_mean(x: Tensor<3>, mask: Value, axis: usize) -> Result<Tensor<3>> {
     Ok(x.clone().zeros_like().mask_where(mask, x).sum_dim(axis) / count)
 }
 
+/// The source of a reduction, given what Burn calls it.
+fn global(
+    place: &Place<'_>,
+    format: Option<DataFormat>,
+    keepdims: bool,
+    rank: usize,
+    reduction: &str,
+) -> Option<Code> {
+    place.input()?.expect_rank(rank).ok()?;
+    let layout = place.spatial(format);
+    let axes = spatial_axes(format, rank).map(|axis| layout.axis(rank, axis));
+    let axes = array(&axes.collect::<Vec<_>>());
+    let call = format!("{{0}}.{reduction}_dims(&{axes})");
+    Some(match keepdims {
+        true => Code::function(call, layout),
+        false => Code::function(format!("{call}.squeeze_dims::<2>(&{axes})"), layout).giving(Layout::Keras),
+    })
+}
+
 impl<const D: usize> Function for GlobalMaxPooling<D> {
     const CLASSES: &'static [&'static str] = match D {
         3 => &["GlobalMaxPooling1D", "GlobalMaxPool1D"],
@@ -101,6 +121,10 @@ impl<const D: usize> Function for GlobalMaxPooling<D> {
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         let x = args.into_input()?;
         Ok(reduce::<D>(x, self.data_format, self.keepdims, |x, axis| Ok(x.max_dim(axis)))?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        global(place, self.data_format, self.keepdims, D, "max")
     }
 }
 
@@ -124,5 +148,9 @@ impl<const D: usize> Function for GlobalAveragePooling<D> {
             None => Ok(x.mean_dim(axis)),
         })?;
         Ok(y.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        global(place, self.data_format, self.keepdims, D, "mean")
     }
 }

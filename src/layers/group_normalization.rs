@@ -3,8 +3,10 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
+use super::batch_normalization::channels_second;
 use super::support::like_input;
 use crate::by_rank;
+use crate::codegen::{Code, Place, number};
 use crate::config::resolve_axis;
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
@@ -94,6 +96,19 @@ impl LayerConfig for GroupNormalizationConfig {
             axis,
             epsilon: self.epsilon,
         })
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        const PATHS: [&str; 2] = ["burn::nn::GroupNorm", "burn::nn::GroupNormConfig"];
+        let input = place.input()?;
+        let (axis, channels) = self.channels(input).ok()?;
+        // Burn's module refuses fewer numbers.
+        let can = self.center == self.scale && channels > 2;
+        let layout = channels_second(axis, input.rank()).filter(|_| can)?;
+        let code = Code::module(PATHS, &format!("{}, {channels}", self.count(channels).ok()?), layout)
+            .with("epsilon", number(self.epsilon)?, "1e-5")
+            .with("affine", self.scale.to_string(), "true");
+        Some(code)
     }
 }
 

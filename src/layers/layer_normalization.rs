@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::support::{aligned, like_input};
+use crate::codegen::{Code, Layout, Place, number};
 use crate::config::Axes;
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
@@ -65,6 +66,13 @@ fn normalized(axes: &Axes, input: &Spec) -> Result<Normalized> {
     Ok(Normalized { sizes: sizes.collect::<Result<_>>()?, axes: resolved })
 }
 
+/// The size of the last axis, if it is the one that is normalized.
+fn last_axis(axes: &Axes, place: &Place<'_>) -> Option<usize> {
+    let input = place.input()?;
+    let Normalized { axes, sizes } = normalized(axes, input).ok()?;
+    sizes.first().copied().filter(|_| axes == [input.rank() - 1])
+}
+
 impl LayerConfig for LayerNormalizationConfig {
     const CLASSES: &'static [&'static str] = &["LayerNormalization"];
     const MASK: MaskRule = MaskRule::Pass;
@@ -110,6 +118,17 @@ impl LayerConfig for LayerNormalizationConfig {
             epsilon: self.epsilon,
             rms_scaling: self.rms_scaling,
         })
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        const PATHS: [&str; 2] = ["burn::nn::LayerNorm", "burn::nn::LayerNormConfig"];
+        // Keras' `rms_scaling` divides by the deviation from the mean, other than Burn's `RmsNorm`.
+        let can = self.scale && !self.rms_scaling;
+        let channels = last_axis(&self.axis, place).filter(|_| can)?;
+        let code = Code::module(PATHS, &channels.to_string(), Layout::Keras)
+            .with("epsilon", number(self.epsilon)?, "1e-5")
+            .with("bias", self.center.to_string(), "true");
+        Some(code)
     }
 }
 
@@ -206,6 +225,13 @@ impl LayerConfig for RMSNormalizationConfig {
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<RMSNormalization> {
         let Normalized { axes, sizes } = self.checked(args.input()?)?;
         Ok(RMSNormalization { scale: weights.param("scale")?, axes, shape: sizes, epsilon: self.epsilon })
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        const PATHS: [&str; 2] = ["burn::nn::RmsNorm", "burn::nn::RmsNormConfig"];
+        let channels = last_axis(&self.axis, place).filter(|_| self.epsilon > 0.0)?;
+        let code = Code::module(PATHS, &channels.to_string(), Layout::Keras);
+        Some(code.with("epsilon", number(self.epsilon)?, "1e-5"))
     }
 }
 

@@ -4,6 +4,7 @@
 use serde_json::Value as Json;
 
 use super::spatial::{channel_axis, check_elements, lengths, spatial_axes, with_sizes};
+use crate::codegen::{Code, Place, array};
 use crate::config::{DataFormat, Field, PerAxis, Reader, refuse};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
@@ -57,6 +58,24 @@ impl Field for Margins {
             Self::Each(axes) => axes.write(),
         }
     }
+
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All(all), Self::Each(ends)) | (Self::Each(ends), Self::All(all)) => {
+                !ends.is_empty() && ends.iter().all(|ends| ends.is_like(&PerAxis::One(*all)))
+            }
+            (one, other) => one == other,
+        }
+    }
+
+    fn source(json: &Json) -> Option<String> {
+        let pair =
+            |ends: &Json| usize::list_source(ends).filter(|_| ends.as_array().map(Vec::len) == Some(2));
+        PerAxis::source(json).or_else(|| {
+            let pairs: Option<Vec<String>> = json.as_array()?.iter().map(pair).collect();
+            Some(format!("[{}]", pairs?.join(", ")))
+        })
+    }
 }
 
 crate::layer_config! {
@@ -101,6 +120,20 @@ impl<const D: usize> Function for ZeroPadding<D> {
         let sizes = sizes.map(|(size, (before, after))| size.saturating_add(*before).saturating_add(*after));
         check_elements("elements of a padded value", sizes.skip(1))?;
         Ok(x.pad(&pads, 0.0)?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        place.input()?.expect_rank(D).ok()?;
+        let layout = place.spatial(self.data_format);
+        let mut pads = vec![(0, 0); D];
+        for (axis, ends) in spatial_axes(self.data_format, D).zip(self.padding.pairs(D - 2).ok()?) {
+            *pads.get_mut(layout.axis(D, axis))? = ends;
+        }
+        // Those of the first axes may be left out.
+        let first = pads.iter().position(|ends| *ends != (0, 0)).unwrap_or(D - 1);
+        let pads = array(pads.get(first..)?);
+        let code = Code::function(format!("{{0}}.pad({pads}, PadMode::Constant(0.0))"), layout);
+        Some(code.using("burn::tensor::ops::PadMode"))
     }
 }
 
@@ -165,6 +198,24 @@ fn crop(cropping: &Margins, format: Option<DataFormat>, x: Value) -> Result<Tree
     Ok(x.into())
 }
 
+fn crop_code<const D: usize>(
+    cropping: &Margins,
+    format: Option<DataFormat>,
+    place: &Place<'_>,
+) -> Option<Code> {
+    place.input()?.expect_rank(D).ok()?;
+    let layout = place.spatial(format);
+    let mut ranges = vec!["..".to_owned(); D];
+    for (axis, ends) in spatial_axes(format, D).zip(cropping.pairs(D - 2).ok()?) {
+        *ranges.get_mut(layout.axis(D, axis))? = match ends {
+            (0, 0) => "..".to_owned(),
+            (before, 0) => format!("{before}.."),
+            (before, after) => format!("{before}..-{after}"),
+        };
+    }
+    Some(Code::function(format!("{{0}}.slice(s![{}])", ranges.join(", ")), layout).using("burn::tensor::s"))
+}
+
 impl Function for Cropping1D {
     const CLASSES: &'static [&'static str] = &["Cropping1D"];
 
@@ -174,6 +225,10 @@ impl Function for Cropping1D {
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         crop(&self.cropping, None, args.into_input()?)
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        crop_code::<3>(&self.cropping, None, place)
     }
 }
 
@@ -189,5 +244,9 @@ impl<const D: usize> Function for Cropping<D> {
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         crop(&self.cropping, self.data_format, args.into_input()?)
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        crop_code::<D>(&self.cropping, self.data_format, place)
     }
 }

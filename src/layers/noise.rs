@@ -7,6 +7,7 @@ use burn::tensor::{Distribution, Tensor};
 
 use super::dropout::{NoiseShape, check_rate, uniform};
 use super::support::like_input;
+use crate::codegen::{Code, Place, number};
 use crate::error::{Error, Result};
 use crate::initializer::Seed;
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Weights};
@@ -120,6 +121,12 @@ impl LayerConfig for GaussianNoiseConfig {
 
     fn build(&self, _: &Args<Spec>, _: &mut Weights<'_>) -> Result<Noise> {
         Ok(Noise::new(Kind::Add(self.stddev)))
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        const PATHS: [&str; 2] = ["burn::nn::GaussianNoise", "burn::nn::GaussianNoiseConfig"];
+        place.input()?;
+        Some(Code::module(PATHS, &number(self.stddev)?, place.layout).without_device())
     }
 }
 

@@ -5,7 +5,9 @@ use burn::tensor::Tensor;
 use burn::tensor::module::{avg_pool1d, avg_pool2d, max_pool1d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 
+use super::conv_code::padded;
 use super::spatial::{Padding, Window, Windows, array, channel_axis, give, lengths, take, with_sizes};
+use crate::codegen::{Code, Layout, Place, per_axis};
 use crate::config::{DataFormat, PerAxis};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
@@ -109,6 +111,34 @@ impl Pool {
     }
 }
 
+/// The modules of burn-nn along one axis and two.
+const MAX: [[&str; 2]; 2] = [
+    ["burn::nn::pool::MaxPool1d", "burn::nn::pool::MaxPool1dConfig"],
+    ["burn::nn::pool::MaxPool2d", "burn::nn::pool::MaxPool2dConfig"],
+];
+const AVERAGE: [[&str; 2]; 2] = [
+    ["burn::nn::pool::AvgPool1d", "burn::nn::pool::AvgPool1dConfig"],
+    ["burn::nn::pool::AvgPool2d", "burn::nn::pool::AvgPool2dConfig"],
+];
+
+impl Pool {
+    fn code(self, windows: &Windows, lengths: &[Option<usize>], format: Option<DataFormat>) -> Option<Code> {
+        let modules = if self == Self::Max { MAX } else { AVERAGE };
+        let sizes: Vec<usize> = windows.axes.iter().map(|axis| axis.size).collect();
+        let strides: Vec<usize> = windows.axes.iter().map(|axis| axis.stride).collect();
+        let stride = if sizes.len() == 1 { "stride" } else { "strides" };
+        let code = Code::module(
+            *modules.get(sizes.len().checked_sub(1)?)?,
+            &per_axis(&sizes),
+            Layout::spatial(format),
+        )
+        .with(stride, per_axis(&strides), &per_axis(&sizes));
+        let counts_padding = self == Self::Max || windows.padding == Padding::Valid;
+        let code = code.with("count_include_pad", counts_padding.to_string(), "true");
+        Some(padded(code, windows, lengths)?.without_device())
+    }
+}
+
 macro_rules! pooling {
     ($name:ident, $pool:expr, $classes:expr) => {
         impl<const D: usize> $name<D> {
@@ -138,6 +168,11 @@ macro_rules! pooling {
             fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
                 let x = take::<D>(args.into_input()?, self.data_format)?;
                 Ok(give($pool.forward(x, &self.windows()?)?, self.data_format).into())
+            }
+
+            fn code(&self, place: &Place<'_>) -> Option<Code> {
+                let lengths = lengths::<D>(place.input()?, self.data_format).ok()?;
+                $pool.code(&self.windows().ok()?, &lengths, self.data_format)
             }
         }
     };

@@ -4,11 +4,13 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
+use super::batch_normalization::channels_second;
 use super::support::{aligned, like_input};
+use crate::codegen::{Code, Place, number};
 use crate::config::Axes;
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
-use crate::initializer::Initializer;
+use crate::initializer::{AnyInitializer, Initializer};
 use crate::layer::{Args, Context, Layer, LayerConfig, MaskRule, Spec, Tree, Variables, Weights};
 use crate::map_float;
 use crate::regularizer::Regularizer;
@@ -72,6 +74,30 @@ impl LayerConfig for PReLUConfig {
 
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<PReLU> {
         Ok(PReLU { alpha: weights.param("alpha")?, shape: self.alpha_shape(args.input()?)? })
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        const PATHS: [&str; 2] = ["burn::nn::PRelu", "burn::nn::PReluConfig"];
+        let input = place.input()?;
+        let sizes = self.alpha_shape(input).ok()?;
+        let slopes: Vec<usize> = (1..input.rank()).filter(|axis| sizes.get(axis - 1) != Some(&1)).collect();
+        // Burn's module has one slope, or those of the axis after the batch.
+        let (count, layout) = match slopes.as_slice() {
+            [] => (1, place.layout),
+            [axis] => (*sizes.get(axis - 1)?, channels_second(*axis, input.rank())?),
+            _ => return None,
+        };
+        let first = match self.alpha_initializer.get() {
+            Ok(Some(AnyInitializer::Zeros(_))) => Some(0.0),
+            Ok(Some(AnyInitializer::Ones(_))) => Some(1.0),
+            Ok(Some(AnyInitializer::Constant(object))) => object.value.as_number(),
+            _ => None,
+        };
+        let code = Code::module(PATHS, "", layout).with("num_parameters", count.to_string(), "1");
+        Some(match first {
+            Some(first) => code.with("alpha", number(first)?, "0.25"),
+            None => code,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use burn::tensor::activation::relu;
 
 use super::support::like_input;
 use crate::activation::{elu, leaky_relu};
+use crate::codegen::{Code, Place, number};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
 use crate::map_float;
@@ -17,6 +18,9 @@ fn check_positive(key: &str, number: f64) -> Result<()> {
     }
     Err(Error::config(format_args!("expected a number from 0, got {number}")).at(key))
 }
+
+/// The module of Burn that the expressions are in.
+const ACTIVATION: &str = "burn::tensor::activation";
 
 crate::layer_config! {
     /// `ReLU`: `x` above the threshold and up to the maximum, `negative_slope · (x - threshold)` below.
@@ -66,6 +70,21 @@ impl Function for ReLU {
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         Ok(map_float!(args.into_input()?, x => self.forward(x))?.into())
     }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let (slope, threshold) = (self.negative_slope, self.threshold);
+        let call = match (threshold == 0.0, slope == 0.0, self.max_value) {
+            (true, true, _) => "activation::relu({0})".to_owned(),
+            (true, false, None) => format!("activation::leaky_relu({{0}}, {})", number(slope)?),
+            (false, true, _) => format!("activation::thresholded_relu({{0}}, {})", number(threshold)?),
+            _ => return None,
+        };
+        let call = match self.max_value {
+            Some(most) => format!("{call}.clamp_max({})", number(most)?),
+            None => call,
+        };
+        Some(place.elementwise(call)?.using(ACTIVATION))
+    }
 }
 
 crate::layer_config! {
@@ -92,6 +111,11 @@ impl Function for LeakyReLU {
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         Ok(map_float!(args.into_input()?, x => leaky_relu(x, self.negative_slope))?.into())
     }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let slope = number(self.negative_slope)?;
+        Some(place.elementwise(format!("activation::leaky_relu({{0}}, {slope})"))?.using(ACTIVATION))
+    }
 }
 
 crate::layer_config! {
@@ -116,6 +140,16 @@ impl Function for ELU {
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         Ok(map_float!(args.into_input()?, x => elu(x, self.alpha))?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        // The gradient of Burn's own is not a number where `e^x` is infinite.
+        let below = match number(self.alpha)?.as_str() {
+            "1.0" => "(x.clamp_max(0.0).exp() - 1.0)".to_owned(),
+            alpha => format!("(x.clamp_max(0.0).exp() - 1.0) * {alpha}"),
+        };
+        let call = format!("{{ let x = {{0}}; activation::relu(x.clone()) + {below} }}");
+        Some(place.elementwise(call)?.using(ACTIVATION))
     }
 }
 
@@ -146,5 +180,10 @@ impl Function for ThresholdedReLU {
             x.mask_fill(above.bool_not(), 0.0)
         });
         Ok(y?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let theta = number(self.theta)?;
+        Some(place.elementwise(format!("activation::thresholded_relu({{0}}, {theta})"))?.using(ACTIVATION))
     }
 }

@@ -1,5 +1,6 @@
 //! `Rescaling`: `x · scale + offset`.
 
+use crate::codegen::{Code, Layout, Place, array, number};
 use crate::config::Array;
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
@@ -7,6 +8,9 @@ use crate::map_float;
 use crate::value::{Binary, Value};
 
 use super::support::{array_value, like_input};
+
+/// How many numbers are written into source.
+const MOST: usize = 16;
 
 crate::layer_config! {
     /// `Rescaling`: `x · scale + offset`.
@@ -34,6 +38,21 @@ fn check_fits(array: &Array, input: &Spec, key: &str) -> Result<()> {
     Err(Error::config(format_args!("an array of the shape {shape:?} does not broadcast to {input}")).at(key))
 }
 
+/// A number, or a tensor for the channels of inputs of that rank.
+fn operand(given: &Array, rank: usize, layout: Layout) -> Option<String> {
+    let numbers = given.numbers().iter().map(|x| number(*x)).collect::<Option<Vec<_>>>()?;
+    match given.shape() {
+        [] => numbers.into_iter().next(),
+        [size] if *size <= MOST => {
+            let mut shape = vec![1; rank];
+            *shape.get_mut(layout.axis(rank, rank - 1))? = *size;
+            let numbers = numbers.join(", ");
+            Some(format!("Tensor::<1>::from_floats([{numbers}], &device).reshape({})", array(&shape)))
+        }
+        _ => None,
+    }
+}
+
 impl Function for Rescaling {
     const CLASSES: &'static [&'static str] = &["Rescaling"];
     const MASK: MaskRule = MaskRule::Pass;
@@ -53,5 +72,20 @@ impl Function for Rescaling {
         let device = x.device();
         let (scale, offset) = (array_value(&self.scale, &device)?, array_value(&self.offset, &device)?);
         Ok(x.binary(Binary::Multiply, scale)?.binary(Binary::Add, offset)?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let rank = place.input()?.rank();
+        let (scale, offset) =
+            (operand(&self.scale, rank, place.layout)?, operand(&self.offset, rank, place.layout)?);
+        let call = |x: &str| match offset.as_str() {
+            "0.0" => format!("{x} * {scale}"),
+            _ => format!("{x} * {scale} + {offset}"),
+        };
+        let is_plain = self.scale.as_number().is_some() && self.offset.as_number().is_some();
+        place.elementwise(match is_plain {
+            true => call("{0}"),
+            false => format!("{{ let x = {{0}}; let device = x.device(); {} }}", call("x")),
+        })
     }
 }

@@ -3,6 +3,7 @@
 use super::support::like_input;
 use crate::activation::softmax;
 use crate::by_rank;
+use crate::codegen::{Code, Place};
 use crate::config::Axes;
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
@@ -75,5 +76,16 @@ impl Function for Softmax {
         let x = args.into_input()?;
         let axes = self.axes(x.rank())?;
         Ok(masked_softmax(x, mask, &axes)?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let rank = place.input()?.rank();
+        let [axis] = *self.axes(rank).ok()? else { return None };
+        let axis = place.layout.axis(rank, axis);
+        Some(
+            place
+                .elementwise(format!("activation::softmax({{0}}, {axis})"))?
+                .using("burn::tensor::activation"),
+        )
     }
 }

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::support::like_input;
+use crate::codegen::{Code, Place};
 use crate::config::Axes;
 use crate::error::Result;
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
@@ -45,5 +46,16 @@ impl Function for UnitNormalization {
         let axes = self.axis.resolve(rank)?.into_iter().map(|axis| order.axis(rank, axis));
         let axes: Vec<usize> = axes.collect();
         Ok(map_float!(x, x => normalize(x, &axes, LEAST))?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let rank = place.input()?.rank();
+        let sums = self.axis.resolve(rank).ok()?.into_iter();
+        let sums = sums.map(|axis| format!(".sum_dim({})", place.layout.axis(rank, axis)));
+        let sums = sums.collect::<String>();
+        let least = LEAST * LEAST;
+        place.elementwise(format!(
+            "{{ let x = {{0}}; x.clone() / x.square(){sums}.clamp_min({least:?}).sqrt() }}"
+        ))
     }
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use super::spatial::{
     channel_axis, check_elements, give, lengths, lengths_of, spatial_axes, take, with_sizes,
 };
+use crate::codegen::{Code, Place};
 use crate::config::{DataFormat, PerAxis};
 use crate::error::Result;
 use crate::image::resize::{Interpolation, resize};
@@ -81,6 +82,46 @@ fn repeat(x: Value, format: Option<DataFormat>, factors: &[usize]) -> Result<Val
     axes.rev().try_fold(x, |x, (axis, factor)| x.repeat_each(axis, *factor))
 }
 
+/// The source of repeating every place along the spatial axes: each of them gets a neighbour, along which
+/// the entries spread.
+fn repeat_code<const D: usize>(
+    place: &Place<'_>,
+    format: Option<DataFormat>,
+    factors: &[usize],
+) -> Option<Code> {
+    place.input()?.expect_rank(D).ok()?;
+    let layout = place.spatial(format);
+    let mut each = [1; D];
+    for (axis, factor) in spatial_axes(format, D).zip(factors) {
+        *each.get_mut(layout.axis(D, axis))? = *factor;
+    }
+    let repeated: Vec<(usize, usize)> =
+        each.into_iter().enumerate().filter(|(_, factor)| *factor > 1).collect();
+    // No backend of Burn has fewer axes at most.
+    (repeated.len() + D <= 6).then_some(())?;
+    if repeated.is_empty() {
+        return Some(Code::function("{0}", layout));
+    }
+    let list = |neighbour: &dyn Fn(usize) -> String, own: &dyn Fn(usize, usize) -> String| {
+        let axes = each.iter().enumerate().map(|(axis, factor)| match factor {
+            1 => format!("dims[{axis}]"),
+            factor => own(axis, *factor) + &neighbour(*factor),
+        });
+        axes.collect::<Vec<_>>().join(", ")
+    };
+    let own = |axis, _| format!("dims[{axis}]");
+    let apart = list(&|_| ", 1".to_owned(), &own);
+    let spread = list(&|factor| format!(", {factor}"), &own);
+    let joined = list(&|_| String::new(), &|axis, factor| format!("dims[{axis}] * {factor}"));
+    Some(Code::function(
+        format!(
+            "{{ let x = {{0}}; let dims = x.dims(); \
+             x.reshape([{apart}]).expand([{spread}]).reshape([{joined}]) }}"
+        ),
+        layout,
+    ))
+}
+
 impl Function for UpSampling1D {
     const CLASSES: &'static [&'static str] = &["UpSampling1D"];
 
@@ -91,6 +132,10 @@ impl Function for UpSampling1D {
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         Ok(repeat(args.into_input()?, None, &[self.size.get()])?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        repeat_code::<3>(place, None, &[self.size.get()])
     }
 }
 
@@ -118,6 +163,11 @@ impl Function for UpSampling2D {
         let size = super::spatial::array(lengths);
         Ok(give(resize(x, size, self.interpolation, false)?, self.data_format).into())
     }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let factors = factors(&self.size, 2).ok().filter(|_| self.interpolation == Interpolation::Nearest)?;
+        repeat_code::<4>(place, self.data_format, &factors)
+    }
 }
 
 impl Function for UpSampling3D {
@@ -131,5 +181,9 @@ impl Function for UpSampling3D {
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         Ok(repeat(args.into_input()?, self.data_format, &factors(&self.size, 3)?)?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        repeat_code::<5>(place, self.data_format, &factors(&self.size, 3).ok()?)
     }
 }
