@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleDisplay, ModuleMapper, Param};
 use burn::nn::attention::{CrossAttentionConfig, MhaInput, MultiHeadAttentionConfig};
 use burn::nn::conv::{
     Conv1dConfig, Conv2dConfig, Conv3dConfig, ConvTranspose1dConfig, ConvTranspose2dConfig,
@@ -136,13 +136,13 @@ impl Suite {
     }
 
     /// A case in which all parameters of the module have a place in the file.
-    fn case<M: Module>(&mut self, name: &str, part: M, run: impl Fn(&M, &Given<'_>) -> TensorData) {
+    fn case<M: Module + ModuleDisplay>(&mut self, name: &str, part: M, run: impl Fn(&M, &Given<'_>) -> TensorData) {
         self.run(name, part, &[], true, run);
     }
 
     /// A case in which `fixed` parameters keep the numbers that they have in a new module, and `is_alone` is whether
     /// the module tells what layer it is.
-    fn run<M: Module>(
+    fn run<M: Module + ModuleDisplay>(
         &mut self,
         name: &str,
         part: M,
