@@ -7,7 +7,7 @@ use crate::layer::{Args, Spec};
 use crate::value::Order;
 
 /// The order in which generated code holds the axes of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// As Keras says: for a channels-last model `[batch, spatial..., channels]`.
     Keras,

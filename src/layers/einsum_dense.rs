@@ -272,7 +272,7 @@ impl LayerConfig for EinsumDenseConfig {
             && terms.kernel.strip_prefix(summed) == Some(new)
             && shapes.bias.as_ref().is_none_or(|bias| *bias == [units])
             && !self.lora_rank.is_set();
-        let code = linear_code([features, units], shapes.bias.is_some());
+        let code = linear_code([features, units], shapes.bias.is_some(), &self.kernel_initializer);
         code.then(&self.activation, input.rank()).filter(|_| is_linear)
     }
 }

@@ -79,7 +79,9 @@ impl LayerConfig for EmbeddingConfig {
             _ => return None,
         };
         let paths = ["burn::nn::Embedding", "burn::nn::EmbeddingConfig"];
-        let code = Code::module(paths, &format!("{}, {}", self.input_dim, self.output_dim), Layout::Keras);
+        let (rows, columns) = (self.input_dim.get(), self.output_dim.get());
+        let code = Code::module(paths, &format!("{rows}, {columns}"), Layout::Keras);
+        let code = code.initialized(&self.embeddings_initializer, &[rows, columns], (rows, Some(columns)));
         (!self.mask_zero && !self.lora_rank.is_set()).then_some(Code { call, ..code })
     }
 }

@@ -267,6 +267,11 @@ pub(crate) fn graph_of(config: &dyn AnyConfig) -> Option<&Graph> {
         .map(Arc::as_ref)
 }
 
+/// Whether a model lets its layers be trained, if it is one.
+pub(crate) fn is_trainable(config: &dyn AnyConfig) -> bool {
+    config.as_any().downcast_ref().is_none_or(|config: &FunctionalConfig| config.trainable)
+}
+
 /// Integers of a width that a device does not have.
 pub(crate) fn missing_integers(device: &Device) -> Vec<Dtype> {
     use Dtype::{Int8, Int16, Uint8, Uint16, Uint32, Uint64};
