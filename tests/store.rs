@@ -142,7 +142,9 @@ struct Chain {
 
 impl Chain {
     fn new(sizes: &[usize], device: &Device) -> Self {
-        Self { links: sizes.windows(2).map(|pair| LinearConfig::new(pair[0], pair[1]).init(device)).collect() }
+        Self {
+            links: sizes.windows(2).map(|pair| LinearConfig::new(pair[0], pair[1]).init(device)).collect(),
+        }
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
@@ -228,13 +230,16 @@ fn what_is_ambiguous_is_refused_with_the_whole_list() {
         assert!(error.contains(&format!("\"{name}\", Dense (kernel [")), "{name}: {error}");
     }
     assert!(!error.contains("\"dense_3\"") && !error.contains("\"dense\""), "{error}");
-    for needed in ["links.0: Linear (weight [2, 3], bias [3])", "links.1:", "with_layer", "plan", "with_key_remapping"] {
+    for needed in
+        ["links.0: Linear (weight [2, 3], bias [3])", "links.1:", "with_layer", "plan", "with_key_remapping"]
+    {
         assert!(error.contains(needed), "{needed}: {error}");
     }
     assert_eq!(chain.links[0].weight.val().into_data(), before, "a refused module is as it was");
 
     // One word decides the one, and the order the other only as far as it goes.
-    let mut store = KerasStore::from_file(&file).with_layer("links.0", "dense_7").with_layer("links.1", "dense_5");
+    let mut store =
+        KerasStore::from_file(&file).with_layer("links.0", "dense_7").with_layer("links.1", "dense_5");
     chain.load_from(&mut store).unwrap();
     assert_eq!(chain.links[0].weight.val().into_data(), weights(&file, "layers/dense_7/vars/0"));
     assert_eq!(chain.links[1].weight.val().into_data(), weights(&file, "layers/dense_5/vars/0"));
@@ -244,8 +249,11 @@ fn what_is_ambiguous_is_refused_with_the_whole_list() {
 #[test]
 fn everything_wrong_with_what_is_said_is_told_at_once() {
     let mut chain = Chain::new(&[2, 3, 4], &Device::flex());
-    let mut store = KerasStore::from_file(fixture("graph/eleven_dense.keras"))
-        .with_layers([("links.0", "dense_77"), ("link.1", "dense_5"), ("nothing", "dense")]);
+    let mut store = KerasStore::from_file(fixture("graph/eleven_dense.keras")).with_layers([
+        ("links.0", "dense_77"),
+        ("link.1", "dense_5"),
+        ("nothing", "dense"),
+    ]);
     let error = chain.load_from(&mut store).unwrap_err();
     let told: Vec<_> = error.problems().map(|problem| problem.message().to_owned()).collect();
     assert_eq!(told.len(), 3, "{told:?}");
@@ -265,7 +273,8 @@ fn a_name_that_does_not_fit_is_no_invitation_to_look_elsewhere() {
     let device = Device::flex();
     let file = fixture("fit/dense.keras");
     // `hidden` would fit `last`, and `last` would fit `hidden`.
-    let swapped = || Two { hidden: LinearConfig::new(4, 2).init(&device), last: LinearConfig::new(3, 4).init(&device) };
+    let swapped =
+        || Two { hidden: LinearConfig::new(4, 2).init(&device), last: LinearConfig::new(3, 4).init(&device) };
     let mut two = swapped();
     let error = two.load_from(&mut KerasStore::from_file(&file)).unwrap_err().to_string();
     for shape in ["weight [4, 2]", "kernel [3, 4]", "weight [3, 4]", "kernel [4, 2]"] {
@@ -292,7 +301,10 @@ fn keys_can_be_called_otherwise() {
     assert_eq!(chain.links[0].weight.val().into_data(), weights(&file, "layers/dense_4/vars/0"));
     assert_eq!(chain.links[1].weight.val().into_data(), weights(&file, "layers/dense_8/vars/0"));
     let keys = store.keys().unwrap();
-    assert!(keys.contains(&"links.0.kernel".to_owned()) && keys.contains(&"dense_5.bias".to_owned()), "{keys:?}");
+    assert!(
+        keys.contains(&"links.0.kernel".to_owned()) && keys.contains(&"dense_5.bias".to_owned()),
+        "{keys:?}"
+    );
     let tensor = store.get_tensor("links.1.kernel").unwrap().unwrap();
     assert_eq!(bridge::to_data(tensor).unwrap(), weights(&file, "layers/dense_8/vars/0"));
     // The names of burn-nn, as one writes them for PyTorch's files.
@@ -354,7 +366,10 @@ fn nested_models_are_nested_structs() {
     outer.load_from(&mut store).unwrap();
     let plan = store.report().unwrap().plan();
     assert_eq!(found(plan), [Found::Name; 4]);
-    assert_eq!(plan.module("sequential_1.sequential.dense_1").unwrap().layer.as_deref(), Some("sequential_1.sequential.dense_1"));
+    assert_eq!(
+        plan.module("sequential_1.sequential.dense_1").unwrap().layer.as_deref(),
+        Some("sequential_1.sequential.dense_1")
+    );
     let x = uniform([6, 5], &device);
     let Middle { sequential, dense_2 } = &outer.sequential_1;
     let y = relu(sequential.dense_1.forward(tanh(sequential.dense.forward(x.clone()))));
@@ -374,7 +389,10 @@ fn recurrent_modules_are_one_layer_each() {
     let mut reader = Reader {
         letters: EmbeddingConfig::new(11, 4).init(&device),
         both_ways: BiLstmConfig::new(4, 3, true).init(&device),
-        out: Two { hidden: LinearConfig::new(6, 4).init(&device), last: LinearConfig::new(4, 3).init(&device) },
+        out: Two {
+            hidden: LinearConfig::new(6, 4).init(&device),
+            last: LinearConfig::new(4, 3).init(&device),
+        },
     };
     let mut store = KerasStore::from_file(&file);
     reader.load_from(&mut store).unwrap();
@@ -416,7 +434,8 @@ fn filters_choose_parameters() {
     let device = Device::flex();
     let file = fixture("fit/dense.keras");
     let mut two = Two::new(&device);
-    let (before, bias) = (two.last.weight.val().into_data(), two.hidden.bias.as_ref().unwrap().val().into_data());
+    let (before, bias) =
+        (two.last.weight.val().into_data(), two.hidden.bias.as_ref().unwrap().val().into_data());
     let mut store = KerasStore::from_file(&file).filter(PathFilter::new().with_regex(r"^hidden\.w"));
     let result = two.load_from(&mut store).unwrap();
     assert_eq!(result.applied, ["hidden.weight"], "{result}");
@@ -429,9 +448,8 @@ fn filters_choose_parameters() {
     // A head of another size is no hindrance when it takes no part.
     let mut other = Two { last: LinearConfig::new(4, 9).init(&device), ..Two::new(&device) };
     assert!(other.load_from(&mut KerasStore::from_file(&file)).is_err());
-    let mut store = KerasStore::from_file(&file).with_predicate(|path, container| {
-        path.starts_with("hidden") && container.contains("Linear")
-    });
+    let mut store = KerasStore::from_file(&file)
+        .with_predicate(|path, container| path.starts_with("hidden") && container.contains("Linear"));
     assert_eq!(other.load_from(&mut store).unwrap().applied.len(), 2);
     let mut all = KerasStore::from_file(&file).with_full_path("nothing").match_all();
     assert_eq!(two.load_from(&mut all).unwrap().applied.len(), 4);
@@ -480,7 +498,8 @@ fn a_plan_is_shown_saved_edited_and_obeyed() {
     // As it is, it decides nothing.
     assert!(chain.load_from(&mut KerasStore::from_file(&file).with_plan(plan)).is_err());
 
-    let mut document: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let mut document: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     document["modules"][0]["layer"] = "dense_10".into();
     document["modules"][1]["layer"] = "dense_2".into();
     std::fs::write(&path, document.to_string()).unwrap();
@@ -600,10 +619,8 @@ fn a_part_goes_into_a_file_and_the_rest_stays() {
         digit: Linear,
         extra: BatchNorm,
     }
-    let head = Head {
-        digit: LinearConfig::new(48, 10).init(&device),
-        extra: BatchNormConfig::new(3).init(&device),
-    };
+    let head =
+        Head { digit: LinearConfig::new(48, 10).init(&device), extra: BatchNormConfig::new(3).init(&device) };
     let before = std::fs::read(&copy).unwrap();
     let error = head.save_into(&mut KerasStore::from_file(&copy)).unwrap_err();
     assert_eq!(error.problems().next().unwrap().place(), "extra", "{error}");

@@ -7,6 +7,8 @@ mod attention;
 mod batch_normalization;
 mod bidirectional;
 mod categorical;
+#[cfg(test)]
+mod code_tests;
 mod concatenate;
 mod constant;
 pub(crate) mod conv;
@@ -51,6 +53,8 @@ mod reversible_embedding;
 mod separable_conv;
 mod softmax;
 pub(crate) mod spatial;
+#[cfg(test)]
+mod spatial_code_tests;
 #[cfg(test)]
 mod spatial_tests;
 mod spectral_normalization;

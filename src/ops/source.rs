@@ -296,3 +296,100 @@ impl Form for Source {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::layer::Function;
+    use crate::ops::{
+        ExpandDims, GetItem, Matmul, Mean, Multiply, Repeat, Reshape, Split, Subtract, Transpose,
+    };
+
+    const ANY_SIZE: Option<usize> = None;
+
+    /// What an operation says of tensors and constants.
+    fn call<F: Function>(op: &F, tensors: &[&[Option<usize>]], constants: Vec<Json>) -> Option<String> {
+        let tensors = tensors.iter().map(|shape| Tree::Leaf(Spec::new(shape.to_vec(), Dtype::Float32)));
+        let positional = tensors.chain(constants.into_iter().map(Tree::Constant)).collect();
+        let args = Args::bind(F::ARGS, positional, vec![]).unwrap();
+        op.code(&Place { args: &args, layout: Layout::Keras }).map(|code| code.call)
+    }
+
+    #[test]
+    fn shapes_as_burn_has_them() {
+        let x: &[Option<usize>] = &[ANY_SIZE, Some(4), Some(6)];
+        let open: &[Option<usize>] = &[ANY_SIZE, ANY_SIZE, Some(6)];
+        let reshape = |shape: &[i64]| Reshape { newshape: shape.iter().copied().map(Some).collect() };
+        for (got, expected) in [
+            (call(&reshape(&[-1, 3, 8]), &[x], vec![]), Some("{0}.reshape([-1, 3, 8])")),
+            (call(&reshape(&[-1, 4, 6, 1]), &[x], vec![]), Some("{0}.unsqueeze_dim::<4>(3)")),
+            (
+                call(&ExpandDims { axis: crate::config::Axes::One(1) }, &[open], vec![]),
+                Some("{0}.unsqueeze_dim::<4>(1)"),
+            ),
+            (call(&Transpose { axes: None }, &[open], vec![]), Some("{0}.permute([2, 1, 0])")),
+            (
+                call(&Matmul {}, &[open, &[Some(6), Some(2)]], vec![]),
+                Some("{0}.matmul({1}.unsqueeze_dim::<3>(0))"),
+            ),
+            // Two results, and places at no equal distances.
+            (call(&Split { indices_or_sections: crate::config::Axes::One(2), axis: 1 }, &[x], vec![]), None),
+            (call(&Repeat { repeats: crate::config::Axes::One(2), axis: Some(1) }, &[x], vec![]), None),
+        ] {
+            assert_eq!(got.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn parts_of_an_axis_of_any_size() {
+        let slice = |start: Json, stop: Json, step: Json| json!({"class_name": "__slice__", "config": {"start": start, "stop": stop, "step": step}});
+        let all = || slice(Json::Null, Json::Null, Json::Null);
+        for (size, key, expected) in [
+            (ANY_SIZE, json!([all(), -1]), Some("{0}.select_dim::<2>(1, -1)")),
+            (Some(4), json!([all(), -1]), Some("{0}.select_dim::<2>(1, 3)")),
+            (
+                ANY_SIZE,
+                json!([all(), slice(json!(1), json!(-2), Json::Null)]),
+                Some("{0}.slice_dim(1, 1..-2)"),
+            ),
+            (
+                ANY_SIZE,
+                json!([all(), slice(json!(-3), Json::Null, Json::Null)]),
+                Some("{0}.slice_dim(1, -3..)"),
+            ),
+            (ANY_SIZE, json!([all(), slice(Json::Null, Json::Null, json!(-1))]), Some("{0}.flip([1])")),
+            (
+                Some(8),
+                json!([all(), slice(json!(1), Json::Null, json!(3))]),
+                Some("{0}.slice_dim(1, s![1..;3])"),
+            ),
+            (Some(8), json!([all(), slice(json!(6), json!(1), json!(-2))]), None),
+            (ANY_SIZE, json!([all(), 3_000_000]), None),
+        ] {
+            let got = call(&GetItem {}, &[&[ANY_SIZE, size, Some(6)]], vec![key.clone()]);
+            assert_eq!(got.as_deref(), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn operands_meet_as_in_keras() {
+        let x: &[Option<usize>] = &[ANY_SIZE, Some(4), Some(6)];
+        let mean =
+            |axes: &[i64]| Mean { axis: Some(crate::config::Axes::Many(axes.to_vec())), keepdims: false };
+        for (got, expected) in [
+            (call(&Multiply {}, &[x, &[Some(4), Some(6)]], vec![]), Some("{0} * {1}.unsqueeze::<3>()")),
+            (call(&Multiply {}, &[x], vec![json!(2)]), Some("{0} * 2.0")),
+            (call(&mean(&[2, 1]), &[x], vec![]), Some("{0}.mean_dims(&[1, 2]).squeeze_dims::<1>(&[1, 2])")),
+            (call(&mean(&[0, 1, 2]), &[x], vec![]), None),
+        ] {
+            assert_eq!(got.as_deref(), expected);
+        }
+        let ones = Tree::Constant(json!(1));
+        let args =
+            Args::bind(&["x1", "x2"], vec![ones, Spec::new(x.to_vec(), Dtype::Float32).into()], vec![]);
+        let code = Subtract {}.code(&Place { args: &args.unwrap(), layout: Layout::ChannelsFirst }).unwrap();
+        assert_eq!((code.call.as_str(), code.gives), ("1.0 - {0}", Layout::ChannelsFirst));
+    }
+}
