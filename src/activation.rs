@@ -394,6 +394,11 @@ impl Field for Activation {
             function => function.name().into(),
         }
     }
+
+    fn source(json: &Json) -> Option<String> {
+        let read = Reader::alone(|reader| Self::read(json, reader)).ok()??;
+        (!matches!(read, Self::Layer(_))).then(|| format!("{:?}", read.name()))
+    }
 }
 
 fn read_layer(json: &Json, reader: &mut Reader<'_>) -> Option<Activation> {

@@ -17,11 +17,15 @@ use crate::file::store::Store;
 use crate::layer::{AnyConfig, Args, Registry, Spec, Tree, Variables};
 use crate::limits::Limits;
 use crate::module::graph_of;
+use crate::save::TRAINING;
 use crate::summary::Summary;
+use crate::variables::Asset;
 use crate::versions::compile::modernize_settings;
 use crate::versions::{Change, Era, Origin, modernize};
+use crate::weights::renamed::is_former_asset;
 use crate::weights::{
-    Layout, LoadReport, Matching, Saved, WeightsFile, holds_weights_only, is_index, saved_model,
+    Container, KerasWeights, Layout, LoadReport, Matching, Saved, WeightsFile, holds_weights_only, is_index,
+    saved_model,
 };
 
 /// The names of the members of a `.keras` archive.
@@ -119,8 +123,13 @@ impl KerasFile {
     /// When it is damaged, of another format, or beyond the limits.
     pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
         let path = path.as_ref();
+        Self::open_model(path, limits)?.ok_or_else(|| weights_only().in_file(path))
+    }
+
+    /// As [`open`](Self::open), but nothing for a file of weights only.
+    pub(crate) fn open_model(path: &Path, limits: &Limits) -> Result<Option<Self>> {
         let opened = match path.is_dir() {
-            true => Self::of_directory(path, limits),
+            true => Self::of_directory(path, limits).map(Some),
             false => map(path).and_then(|bytes| Self::of_bytes(bytes, limits)),
         };
         opened.map_err(|error| error.in_file(path))
@@ -131,7 +140,7 @@ impl KerasFile {
     /// # Errors
     /// When it is damaged, of another format, or beyond the limits.
     pub fn from_bytes(bytes: impl Into<Bytes>, limits: &Limits) -> Result<Self> {
-        Self::of_bytes(bytes.into(), limits)
+        Self::of_bytes(bytes.into(), limits)?.ok_or_else(weights_only)
     }
 
     /// Opens a model file out of a stream, which is read to its end.
@@ -144,7 +153,7 @@ impl KerasFile {
         let mut reader = reader.take(limits.member_bytes.saturating_add(1));
         std::io::copy(&mut reader, &mut bytes).map_err(|source| Error::io("cannot read", source))?;
         Limits::check("size in bytes", bytes.len() as u64, limits.member_bytes)?;
-        Self::of_bytes(bytes.into(), limits)
+        Self::of_bytes(bytes.into(), limits)?.ok_or_else(weights_only)
     }
 
     fn of_directory(path: &Path, limits: &Limits) -> Result<Self> {
@@ -157,17 +166,20 @@ impl KerasFile {
         }
     }
 
-    fn of_bytes(bytes: Bytes, limits: &Limits) -> Result<Self> {
+    /// What lies in memory; nothing when it is weights only.
+    pub(crate) fn of_bytes(bytes: Bytes, limits: &Limits) -> Result<Option<Self>> {
         if bytes.starts_with(HDF5_MAGIC) {
             Self::of_legacy(H5File::open(bytes, limits)?.into(), limits)
         } else if bytes.trim_ascii_start().starts_with(b"{") {
             let config = Some(read_json(&bytes, limits)?).filter(|config| !is_index(config));
-            let config = config.ok_or_else(weights_only)?;
-            Self::new(Format::Json, Archive::of_members([]), WeightsFile::none(), config, None, limits)
+            let of = |config| {
+                Self::new(Format::Json, Archive::of_members([]), WeightsFile::none(), config, None, limits)
+            };
+            config.map(of).transpose()
         } else if holds_weights_only(&bytes) {
-            Err(weights_only())
+            Ok(None)
         } else {
-            Self::of_archive(Archive::from_bytes(bytes, limits)?, Format::Keras, limits)
+            Self::of_archive(Archive::from_bytes(bytes, limits)?, Format::Keras, limits).map(Some)
         }
     }
 
@@ -184,7 +196,7 @@ impl KerasFile {
     }
 
     /// A legacy HDF5 file: the documents are attributes of its root.
-    fn of_legacy(file: Store, limits: &Limits) -> Result<Self> {
+    fn of_legacy(file: Store, limits: &Limits) -> Result<Option<Self>> {
         let none = Attributes::new();
         let root = file.groups.get("").unwrap_or(&none);
         let text = |key: &str| root.get(key).and_then(Attribute::text);
@@ -192,9 +204,7 @@ impl KerasFile {
             Some(text) => read_json(text.as_bytes(), limits).map(Some).map_err(|error| error.at(key)),
             None => Ok(None),
         };
-        let Some(mut config) = document("model_config")? else {
-            return Err(weights_only());
-        };
+        let Some(mut config) = document("model_config")? else { return Ok(None) };
         let training = document("training_config")?;
         if let (Some(training), Some(config)) = (training, config.as_object_mut()) {
             config.insert("training_config".to_owned(), training);
@@ -205,7 +215,7 @@ impl KerasFile {
         }
         let archive = Archive::of_members([]);
         let weights = WeightsFile::of_h5(file);
-        Self::new(Format::LegacyH5, archive, weights, config, Some(metadata.into()), limits)
+        Self::new(Format::LegacyH5, archive, weights, config, Some(metadata.into()), limits).map(Some)
     }
 
     fn new(
@@ -343,6 +353,37 @@ impl KerasFile {
         report.normalized = [self.changes.as_slice(), &found.changes].concat();
         let store = found.plan(&report, &description.variables)?;
         Ok(Described { description, store, report })
+    }
+
+    /// Reads the model description, and finds its variables in another file.
+    pub(crate) fn describe_weights(&self, registry: &Registry, weights: &WeightsFile) -> Result<Described> {
+        let (description, _) = self.read_model(registry)?;
+        let found = weights.resolve(&description, &self.config, None)?;
+        // Files of layers are no weights.
+        let assets: Vec<String> = description.variables.assets().iter().map(Asset::member).collect();
+        let report = found.compare(&description.variables, &assets.iter().map(String::as_str).collect());
+        report.check()?;
+        let store = found.plan(&report, &description.variables)?;
+        Ok(Described { description, store, report })
+    }
+
+    /// The tensors of the file, to be written again with all that it has besides.
+    pub(crate) fn weights(&self) -> KerasWeights {
+        let archive = || Arc::clone(&self.archive);
+        let container = match self.format {
+            Format::Keras => Container::Zip(archive()),
+            Format::Directory => Container::Directory(archive()),
+            Format::LegacyH5 => Container::H5,
+            Format::SavedModel | Format::Json => Container::Checkpoint,
+        };
+        KerasWeights::new(self.weights.clone(), container)
+    }
+
+    /// The members of the archive, but those that are made anew when a model is saved.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
+        let made = [METADATA, CONFIG, WEIGHTS, TRAINING];
+        let is_made = move |name: &str| made.contains(&name) || is_former_asset(name);
+        self.archive.names().filter(move |name| !is_made(name))
     }
 
     /// Reads the model description, and infers the shapes of all its values.

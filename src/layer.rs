@@ -69,6 +69,13 @@ impl Spec {
         Self { shape, dtype }
     }
 
+    /// A batch of any size of floats, each example of this shape; `None` is an axis of any size.
+    #[must_use]
+    pub fn batch<S: Into<Option<usize>>>(example: impl IntoIterator<Item = S>) -> Self {
+        let example = example.into_iter().map(Into::into);
+        Self::new(std::iter::once(None).chain(example).collect(), Dtype::Float32)
+    }
+
     /// The same shape with another element type.
     #[must_use]
     pub fn with_dtype(&self, dtype: Dtype) -> Self {

@@ -15,6 +15,8 @@ mod difference;
 mod einsum;
 pub mod error;
 mod file;
+#[cfg(all(any(doc, doctest), feature = "train"))]
+pub mod guide;
 mod image;
 pub mod initializer;
 mod keras_file;
@@ -34,6 +36,8 @@ pub mod optimizer;
 mod penalties;
 #[cfg(feature = "train")]
 mod per_output;
+#[cfg(feature = "plot")]
+pub mod plot;
 mod registry;
 pub mod regularizer;
 mod reorder;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::config::{Borders, Dtype, DtypePolicy, Field, Map, Object, Reader};
+use crate::config::{Borders, Dtype, DtypePolicy, Field, Key, Map, Object, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{AnyConfig, LayerConfig, Spec};
 use crate::layers::{ConstantConfig, LAYERS};
@@ -27,7 +27,7 @@ pub enum Policy {
 
 impl Policy {
     /// What the `dtype` of a config asks for.
-    fn of(dtype: Option<&Json>) -> Self {
+    pub(crate) fn of(dtype: Option<&Json>) -> Self {
         let name = match dtype {
             Some(Json::String(name)) => name.split_once("_from_").map_or("", |(mode, _)| mode),
             Some(policy) => {
@@ -51,6 +51,8 @@ pub struct Row {
     pub classes: &'static [&'static str],
     /// The config keys that it knows, without those that every layer has.
     pub keys: &'static [&'static str],
+    /// The same with their types, where that is known.
+    pub sources: &'static [Key],
     /// Whether it is an operation of `keras.ops`.
     pub operation: bool,
     /// The dtype policies that it is for.
@@ -92,7 +94,14 @@ impl Row {
 /// The row of a kind of layer.
 #[must_use]
 pub const fn row<C: LayerConfig>() -> Row {
-    Row { classes: C::CLASSES, keys: C::KEYS, operation: C::OPERATION, policy: C::POLICY, read: read::<C> }
+    Row {
+        classes: C::CLASSES,
+        keys: C::KEYS,
+        sources: C::SOURCES,
+        operation: C::OPERATION,
+        policy: C::POLICY,
+        read: read::<C>,
+    }
 }
 
 /// Every kind of layer and operation of this crate.

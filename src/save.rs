@@ -13,7 +13,7 @@ use crate::file::h5::{Attribute, Attributes};
 use crate::file::h5_write::{H5Builder, H5Layout};
 use crate::file::save::{Content, Member, save_directory, save_file, save_zip, zip_to};
 use crate::file::store::Store;
-use crate::keras_file::{CONFIG, METADATA, WEIGHTS, metadata};
+use crate::keras_file::{CONFIG, Description, KerasFile, METADATA, WEIGHTS, metadata};
 use crate::model::KerasModel;
 use crate::variables::Asset;
 use crate::versions::compile::{compile_config_keras2, training_config};
@@ -202,28 +202,22 @@ impl KerasModel {
 
     /// The tree of a legacy HDF5 file of the whole model.
     fn legacy(&self, options: &SaveOptions, changes: &mut Vec<Change>) -> Result<Store> {
-        let (file, description, target) = (self.file(), &self.origin().description, options.target);
-        legacy_has_no_assets(description.variables.assets())?;
+        let target = options.target;
         let store = present(self)?;
-        let mut tree = legacy::tree(&store, description, MODEL_WEIGHTS, target)?;
-        let mut root = Attributes::from(legacy::signature(target));
-        let mut document = |key: &str, json: &Json| {
-            root.insert(key.to_owned(), Attribute::Str(json::print(json)));
-        };
-        document("model_config", &to_legacy(file.config(), target)?);
+        let mut tree = legacy_tree(self.file(), &self.origin().description, &store, target)?;
         if options.include_optimizer {
             let words =
                 |settings: &Json, changes: &mut Vec<Change>| training_config(settings, target, changes);
             if let Some((settings, state)) = self.training(&store, target, words, changes) {
-                document("training_config", &settings);
+                let root = tree.groups.entry(String::new()).or_default();
+                root.insert("training_config".to_owned(), Attribute::Str(json::print(&settings)));
                 optimizer::put_legacy(state, &mut tree);
             }
         }
-        for name in self.others() {
+        for name in self.file().others() {
             let what = "left out: a legacy HDF5 file has no members".to_owned();
             changes.push(Change { place: name.to_owned(), what });
         }
-        tree.groups.insert(String::new(), root);
         options.put_training(&mut tree);
         Ok(tree)
     }
@@ -268,13 +262,6 @@ impl KerasModel {
         Some((settings?, state.unwrap_or_default()))
     }
 
-    /// The members of the archive that the model came from, but those that are made anew.
-    fn others(&self) -> impl Iterator<Item = &str> {
-        let made = [METADATA, CONFIG, WEIGHTS, TRAINING];
-        let is_made = move |name: &str| made.contains(&name) || renamed::is_former_asset(name);
-        self.file().archive.names().filter(move |name| !is_made(name))
-    }
-
     /// Assembles the members of the archive and hands them to `write`.
     fn with_members<T>(
         &self,
@@ -296,7 +283,7 @@ impl KerasModel {
         if let Some(text) = &options.training {
             members.push(member(TRAINING, Content::Bytes(text.clone().into())));
         }
-        for name in self.others() {
+        for name in file.others() {
             let bytes = file.archive.read(name)?.unwrap_or_default();
             if options.target == Target::Keras2
                 && let Some(former) = renamed::former_asset(name)
@@ -309,13 +296,32 @@ impl KerasModel {
     }
 }
 
+/// The tree of a legacy HDF5 file of a whole model, without its training.
+///
+/// # Errors
+/// When such a file has no place for something of the model.
+pub(crate) fn legacy_tree(
+    file: &KerasFile,
+    description: &Description,
+    store: &Store,
+    target: Target,
+) -> Result<Store> {
+    legacy_has_no_assets(description.variables.assets())?;
+    let mut tree = legacy::tree(store, description, MODEL_WEIGHTS, target)?;
+    let mut root = Attributes::from(legacy::signature(target));
+    let config = json::print(&to_legacy(file.config(), target)?);
+    root.insert("model_config".to_owned(), Attribute::Str(config));
+    tree.groups.insert(String::new(), root);
+    Ok(tree)
+}
+
 fn legacy_has_no_assets(assets: &[Asset]) -> Result<()> {
     let message = "a legacy HDF5 file has no place for the files of layers";
     assets.first().map_or(Ok(()), |asset| Err(Error::unsupported(message).at(asset.member())))
 }
 
 /// What a file name stands for.
-enum Kind {
+pub(crate) enum Kind {
     Directory,
     Keras,
     H5,
@@ -324,7 +330,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         let name = path.as_os_str().as_encoded_bytes();
         let ends = |ending: &str| name.ends_with(ending.as_bytes());
         match () {

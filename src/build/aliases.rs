@@ -3,7 +3,7 @@
 use super::Fresh;
 use crate::layers;
 
-/// Declares what a fresh layer is called.
+/// Declares what a fresh layer is called, and the paths of these names.
 macro_rules! aliases {
     ($($(#[$meta:meta])* $name:ident = $config:ty;)+) => {
         $(
@@ -11,6 +11,10 @@ macro_rules! aliases {
             $(#[$meta])*
             pub type $name = Fresh<$config>;
         )+
+
+        /// The classes of Keras that have a name here, and the paths of these names.
+        pub(crate) const ALIASES: &[(&str, &str)] =
+            &[$((stringify!($name), concat!("burn_keras::build::", stringify!($name)))),+];
     };
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{KerasTensor, Setting, Structure};
 use crate::config::{Object, Reader, snake_case};
 use crate::error::{Error, Result};
-use crate::layer::{LayerConfig, Row, row};
+use crate::layer::{LayerConfig, Registry, Row, row};
 use crate::limits::Limits;
 
 /// Counts layers, which puts them in the order in which they were made.
@@ -61,6 +61,11 @@ impl FreshLayer {
     /// The layer as Keras serializes it.
     pub(super) fn object(&self) -> Json {
         self.named_object(&self.base_name())
+    }
+
+    /// The layer as Keras serializes it, and the kinds of layers to read it with.
+    pub(crate) fn serialized(&self) -> (Result<Json>, Registry) {
+        (self.check().map(|()| self.object()), super::tensor::registry(&self.kinds))
     }
 
     pub(super) fn named_object(&self, name: &str) -> Json {

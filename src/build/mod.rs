@@ -47,6 +47,7 @@ mod sequential;
 mod settings;
 mod tensor;
 
+pub(crate) use aliases::ALIASES;
 pub use aliases::*;
 pub use functional::Functional;
 pub use layer::{Fresh, FreshLayer};

@@ -103,11 +103,11 @@ macro_rules! given {
 }
 
 given! {
-    &str => Activation, Dtype, String, Option<String>;
+    &str => Activation, Dtype, Option<Dtype>, String, Option<String>;
     usize => NonZeroUsize, Option<NonZeroUsize>, PerAxis, Option<PerAxis>, Margins;
     i64 => Axes, Option<Axes>;
     f64 => Array, Option<Array>, Factor, Option<Factor>;
-    u64 => Seed;
+    u64 => Seed, Kept;
     Json => Kept;
 }
 

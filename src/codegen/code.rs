@@ -7,7 +7,7 @@ use crate::layer::{Args, Spec};
 use crate::value::Order;
 
 /// The order in which generated code holds the axes of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// As Keras says: for a channels-last model `[batch, spatial..., channels]`.
     Keras,
@@ -45,6 +45,23 @@ impl<'a> Place<'a> {
         let input = self.args.input().ok()?;
         let is_alone = self.args.leaves().len() == 1;
         (is_alone && input.dtype == Dtype::Float32).then_some(input)
+    }
+
+    /// All tensors that the layer is called with, if there are any, and they are alike in type and rank.
+    pub(crate) fn alike(&self) -> Option<Vec<&'a Spec>> {
+        let inputs = self.args.leaves();
+        let first = *inputs.first()?;
+        let is_like = |input: &&Spec| input.dtype == first.dtype && input.rank() == first.rank();
+        let fits = first.rank() > 0 && first.dtype != Dtype::String;
+        (fits && inputs.iter().all(is_like)).then_some(inputs)
+    }
+
+    /// The only tensor that the layer is called with, whatever its type.
+    pub(crate) fn alone(&self) -> Option<&'a Spec> {
+        match self.alike()?.as_slice() {
+            [input] if self.args.inputs().len() == 1 => Some(input),
+            _ => None,
+        }
     }
 
     /// How an input lies of a spatial layer that works in either order.

@@ -84,6 +84,10 @@ impl Field for Array {
     fn write(&self) -> Json {
         Self::nested(&self.shape, &self.numbers)
     }
+
+    fn source(json: &Json) -> Option<String> {
+        f64::source(json).or_else(|| f64::list_source(json))
+    }
 }
 
 #[cfg(test)]

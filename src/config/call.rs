@@ -54,6 +54,24 @@ pub(super) fn read_call(json: &Json, config: &dyn AnyConfig) -> Result<Call> {
     };
     let parents = positional.iter().chain(keywords.iter().map(|(_, tree)| tree));
     let parents = parents.flat_map(Tree::leaves).cloned().collect();
+    let Bound { args, mask, training } = bind(config, positional, keywords)?;
+    Ok(Call { args, mask, training, parents })
+}
+
+/// A call with its arguments at their places.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound<T> {
+    pub(crate) args: Args<T>,
+    pub(crate) mask: Option<Tree<T>>,
+    pub(crate) training: Option<bool>,
+}
+
+/// Binds what a layer is called with; a mask and `training` by name are not its own arguments.
+pub(crate) fn bind<T>(
+    config: &dyn AnyConfig,
+    positional: Vec<Tree<T>>,
+    keywords: Vec<(String, Tree<T>)>,
+) -> Result<Bound<T>> {
     let (mut mask, mut training, mut others) = (None, None, Vec::new());
     let is_operation = config.group_name().is_none();
     for (key, value) in keywords {
@@ -69,11 +87,11 @@ pub(super) fn read_call(json: &Json, config: &dyn AnyConfig) -> Result<Call> {
             _ => others.push((key, value)),
         }
     }
-    Ok(Call { args: Args::bind(config.arg_names(), positional, others)?, mask, training, parents })
+    Ok(Bound { args: Args::bind(config.arg_names(), positional, others)?, mask, training })
 }
 
 /// Whether an argument says nothing: Python's `None`, or only that in a structure.
-fn is_nothing(tree: &Tree<Named>) -> bool {
+fn is_nothing<T>(tree: &Tree<T>) -> bool {
     fn is_null(json: &Json) -> bool {
         match json {
             Json::Null => true,
@@ -155,28 +173,35 @@ fn read_list_argument(json: &Json) -> Result<Tree<Named>> {
 
 /// One argument of a call: tensors at any depth, constants elsewhere.
 pub(crate) fn read_argument(json: &Json) -> Result<Tree<Named>> {
+    read_tree(json, &mut |tensor| {
+        let history = tensor.config.get("keras_history").and_then(Json::as_array);
+        read_history(history.ok_or_else(|| Error::config("a tensor without history"))?)
+    })
+}
+
+/// An argument whose tensors `read` makes something of.
+pub(crate) fn read_tree<T>(json: &Json, read: &mut impl FnMut(&Object<'_>) -> Result<T>) -> Result<Tree<T>> {
+    let is_constant = |item: &Tree<T>| matches!(item, Tree::Constant(_));
     if let Some(object) = Object::of(json) {
-        if object.class != "__keras_tensor__" {
-            return Ok(Tree::Constant(json.clone()));
-        }
-        let history = object.config.get("keras_history").and_then(Json::as_array);
-        let history = history.ok_or_else(|| Error::config("a tensor without history"))?;
-        return Ok(Tree::Leaf(read_history(history)?));
+        return match object.class {
+            "__keras_tensor__" => read(&object).map(Tree::Leaf),
+            _ => Ok(Tree::Constant(json.clone())),
+        };
     }
     Ok(match json {
         Json::Array(items) => {
-            let items = items.iter().map(read_argument).collect::<Result<Vec<_>>>()?;
+            let items = items.iter().map(|item| read_tree(item, read)).collect::<Result<Vec<_>>>()?;
             // A list of numbers is a constant, as is one without anything in it.
-            match items.iter().all(|item| matches!(item, Tree::Constant(_))) {
+            match items.iter().all(is_constant) {
                 true => Tree::Constant(json.clone()),
                 false => Tree::List(items),
             }
         }
         Json::Object(items) => {
-            let items = items.iter().map(|(key, item)| Ok((key.clone(), read_argument(item)?)));
+            let items = items.iter().map(|(key, item)| Ok((key.clone(), read_tree(item, read)?)));
             let items = items.collect::<Result<Vec<_>>>()?;
             // A slice of Keras 2, for one.
-            match !items.is_empty() && items.iter().all(|(_, item)| matches!(item, Tree::Constant(_))) {
+            match !items.is_empty() && items.iter().all(|(_, item)| is_constant(item)) {
                 true => Tree::Constant(json.clone()),
                 false => Tree::Dict(sorted(items)),
             }

@@ -165,6 +165,19 @@ impl<C: Class> Field for Described<C> {
     fn write(&self) -> Json {
         self.json.clone()
     }
+
+    fn is_like(&self, other: &Self) -> bool {
+        match (&self.meaning, &other.meaning) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => self.json == other.json,
+        }
+    }
+
+    fn source(json: &Json) -> Option<String> {
+        let given = Self::of(json);
+        let name = super::snake_case(given.get().ok()??.class());
+        Self::from(name.as_str()).is_like(&given).then(|| format!("{name:?}"))
+    }
 }
 
 /// Declares the classes of one kind of object, each a [`config!`](crate::config!) of the same name.

@@ -83,4 +83,8 @@ impl Field for Dtype {
     fn write(&self) -> Json {
         self.name().into()
     }
+
+    fn source(json: &Json) -> Option<String> {
+        json.as_str().and_then(Self::from_name).map(|dtype| format!("{:?}", dtype.name()))
+    }
 }

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Reader, json};
+use super::{Reader, json, list};
+
 use crate::error::Error;
 
 /// The largest integer that a config may hold: sums and products of a few of them cannot overflow.
@@ -24,6 +25,26 @@ pub trait Field: Sized {
 
     /// What an absent key means when the config declares no default.
     fn absent() -> Option<Self> {
+        None
+    }
+
+    /// Whether it means the same as another value.
+    fn is_like(&self, other: &Self) -> bool {
+        self.write() == other.write()
+    }
+
+    /// How a value reads in Rust source, where the method of a [fresh layer](crate::build::Fresh) takes it, if it
+    /// has such a form.
+    #[must_use]
+    fn source(json: &Json) -> Option<String> {
+        let _ = json;
+        None
+    }
+
+    /// How a list of such values reads there.
+    #[must_use]
+    fn list_source(json: &Json) -> Option<String> {
+        let _ = json;
         None
     }
 }
@@ -45,7 +66,7 @@ pub fn brief(json: &Json) -> String {
 }
 
 macro_rules! plain_field {
-    ($ty:ty, $expected:literal, $read:expr) => {
+    ($ty:ty, $expected:literal, $read:expr $(, $list:ident)?) => {
         impl Field for $ty {
             const EXPECTED: &'static str = $expected;
 
@@ -57,16 +78,28 @@ macro_rules! plain_field {
             fn write(&self) -> Json {
                 Json::from(self.clone())
             }
+
+            fn source(json: &Json) -> Option<String> {
+                let read: fn(&Json) -> Option<Self> = $read;
+                read(json).map(|value| format!("{value:?}"))
+            }
+
+            $(fn list_source(json: &Json) -> Option<String> {
+                $list::<Self>(json)
+            })?
         }
     };
 }
 
 plain_field!(bool, "true or false", |json| json.as_bool());
 plain_field!(String, "a string", |json| json.as_str().map(Into::into));
-plain_field!(i64, "an integer", |json| json.as_i64().filter(|n| n.unsigned_abs() <= LARGEST));
-plain_field!(usize, "a non-negative integer", |json| {
-    json.as_u64().filter(|n| *n <= LARGEST).and_then(|n| usize::try_from(n).ok())
-});
+plain_field!(i64, "an integer", |json| json.as_i64().filter(|n| n.unsigned_abs() <= LARGEST), list);
+plain_field!(
+    usize,
+    "a non-negative integer",
+    |json| { json.as_u64().filter(|n| *n <= LARGEST).and_then(|n| usize::try_from(n).ok()) },
+    list
+);
 
 impl Field for f64 {
     const EXPECTED: &'static str = "a number";
@@ -77,6 +110,14 @@ impl Field for f64 {
 
     fn write(&self) -> Json {
         json::number(*self)
+    }
+
+    fn source(json: &Json) -> Option<String> {
+        json.as_f64().filter(|number| number.is_finite()).map(|number| format!("{number:?}"))
+    }
+
+    fn list_source(json: &Json) -> Option<String> {
+        list::<Self>(json)
     }
 }
 
@@ -91,6 +132,10 @@ impl Field for NonZeroUsize {
     fn write(&self) -> Json {
         self.get().into()
     }
+
+    fn source(json: &Json) -> Option<String> {
+        usize::source(json)
+    }
 }
 
 impl<T: Field> Field for Option<T> {
@@ -102,6 +147,17 @@ impl<T: Field> Field for Option<T> {
 
     fn write(&self) -> Json {
         self.as_ref().map_or(Json::Null, Field::write)
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Some(one), Some(other)) => one.is_like(other),
+            (one, other) => one.is_none() == other.is_none(),
+        }
+    }
+
+    fn source(json: &Json) -> Option<String> {
+        if json.is_null() { None } else { T::source(json) }
     }
 }
 
@@ -120,6 +176,10 @@ impl<T: Field> Field for Vec<T> {
 
     fn write(&self) -> Json {
         self.iter().map(Field::write).collect()
+    }
+
+    fn source(json: &Json) -> Option<String> {
+        T::list_source(json)
     }
 }
 
@@ -148,6 +208,10 @@ impl Field for Kept {
 
     fn absent() -> Option<Self> {
         Some(Self(None))
+    }
+
+    fn source(json: &Json) -> Option<String> {
+        json.as_u64().map(|number| number.to_string())
     }
 }
 
@@ -204,6 +268,19 @@ impl Field for PerAxis {
             Self::One(number) => number.write(),
             Self::Each(numbers) => numbers.write(),
         }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::One(one), Self::Each(each)) | (Self::Each(each), Self::One(one)) => {
+                !each.is_empty() && each.iter().all(|number| number == one)
+            }
+            (one, other) => one == other,
+        }
+    }
+
+    fn source(json: &Json) -> Option<String> {
+        usize::source(json).or_else(|| usize::list_source(json))
     }
 }
 
@@ -266,12 +343,20 @@ impl Field for Axes {
             Self::Many(axes) => axes.write(),
         }
     }
+
+    fn source(json: &Json) -> Option<String> {
+        i64::source(json).or_else(|| i64::list_source(json))
+    }
 }
 
 /// A config of a layer or another Keras object: what `get_config` returns in Python.
 pub trait Config: Sized {
     /// The keys that it knows, without those that every layer has.
     const KEYS: &'static [&'static str];
+
+    /// The same, with their defaults and types; nothing for a config that is not declared by
+    /// [`config!`](crate::config!).
+    const SOURCES: &'static [super::Key] = &[];
 
     /// Reads a config; `None` after noting everything that is wrong.
     fn read(json: &Map<String, Json>, reader: &mut Reader<'_>) -> Option<Self>;
@@ -329,6 +414,10 @@ macro_rules! keywords {
             fn write(&self) -> $crate::config::Json {
                 match self { $(Self::$variant => $word.into()),+ }
             }
+
+            fn source(json: &$crate::config::Json) -> Option<String> {
+                json.as_str().filter(|word| [$($word),+].contains(word)).map(|word| format!("{word:?}"))
+            }
         }
     };
 }
@@ -370,6 +459,8 @@ macro_rules! config {
             @declare $(#[$meta])* pub struct $name $(<const $generic: usize>)? { $($fields)* }
         }
     };
+    (@is_required) => { true };
+    (@is_required $default:expr) => { false };
     (@declare $(#[$meta:meta])* pub struct $name:ident $(<const $generic:ident: usize>)? {
         $($(#[$field_meta:meta])* $field:ident: $ty:ty $(= $default:expr)?,)*
     }) => {
@@ -380,6 +471,18 @@ macro_rules! config {
         }
         impl $(<const $generic: usize>)? $crate::config::Config for $name $(<$generic>)? {
             const KEYS: &'static [&'static str] = &[$(stringify!($field)),*];
+
+            const SOURCES: &'static [$crate::config::Key] = &[$($crate::config::Key {
+                name: stringify!($field),
+                is_required: $crate::config!(@is_required $($default)?),
+                is_default: |json| {
+                    #[allow(unused_mut, unused_assignments)]
+                    let mut default: Option<$ty> = None;
+                    $(default = Some($default);)?
+                    $crate::config::means(json, default)
+                },
+                source: <$ty as $crate::config::Field>::source,
+            }),*];
 
             #[allow(unused_mut, unused_assignments, unused_variables)]
             fn read(

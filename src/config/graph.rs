@@ -47,10 +47,19 @@ pub(crate) struct GraphLayer {
     pub keeps_masks: bool,
 }
 
+impl GraphLayer {
+    /// Whether it is an array that stands in a call, and no layer of Keras.
+    pub fn is_array(&self) -> bool {
+        self.config.class().starts_with("__")
+    }
+}
+
 /// One call of a layer.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub layer: usize,
+    /// Which call of the layer it is, in the order in which they were made.
+    pub call: usize,
     pub args: Args<TensorRef>,
     /// An explicit `mask` argument.
     pub mask: Option<Tree<TensorRef>>,
@@ -60,7 +69,7 @@ pub(crate) struct Node {
 
 impl Node {
     fn without_arguments(layer: usize) -> Self {
-        Self { layer, args: Args::none(), mask: None, training: None }
+        Self { layer, call: 0, args: Args::none(), mask: None, training: None }
     }
 }
 
@@ -97,7 +106,9 @@ impl Graph {
             let result = match given.get(&index).copied() {
                 Some(at) => self.input_spec(layer, inputs.and_then(|inputs| inputs.get(at))).map(Tree::Leaf),
                 None => match node.args.try_map(&mut |at| spec_of(&specs, *at)) {
-                    Ok(args) => check_ranks(layer, &args).and_then(|()| layer.config.infer(&args)),
+                    Ok(args) => {
+                        check_ranks(layer.group.is_some(), &args).and_then(|()| layer.config.infer(&args))
+                    }
                     Err(error) => {
                         let is_unknown = |at: &&TensorRef| specs.get(at.node).is_none_or(Option::is_none);
                         // Then the problem is with a layer before this one, and has been noted there.
@@ -110,7 +121,7 @@ impl Graph {
                 },
             };
             let result = result.and_then(|outputs| {
-                outputs.leaves().into_iter().try_for_each(|spec| self.check_size(spec))?;
+                outputs.leaves().into_iter().try_for_each(|spec| check_size(spec, self.activation_limit))?;
                 Ok(outputs)
             });
             specs.push(problems.note(result.map_err(|error| error.at(&layer.place))));
@@ -131,19 +142,6 @@ impl Graph {
         })
     }
 
-    fn check_size(&self, spec: &Spec) -> Result<()> {
-        if spec.rank() > MAX_RANK {
-            return Err(crate::value::unsupported_rank(spec.rank()));
-        }
-        // Backends do not agree on values without entries, and some read what is not there.
-        if spec.shape.contains(&Some(0)) {
-            return Err(Error::unsupported(format_args!("a value of the shape {spec}")));
-        }
-        let known = spec.shape.iter().flatten().map(|size| *size as u64);
-        let elements = known.fold(1_u64, |product, size| product.saturating_mul(size.max(1)));
-        Limits::check("elements of an intermediate value", elements, self.activation_limit)
-    }
-
     /// The arguments of the first call of every layer, which is the one that builds it.
     pub fn first_calls(&self, specs: &[Tree<Spec>]) -> Result<Vec<Args<Spec>>> {
         let mut calls: Vec<Option<Args<Spec>>> = self.layers.iter().map(|_| None).collect();
@@ -157,6 +155,18 @@ impl Graph {
             }
         }
         Ok(calls.into_iter().flatten().collect())
+    }
+
+    /// For every layer, its nodes in the order in which they were made.
+    pub fn calls(&self) -> Vec<Vec<usize>> {
+        let mut calls = vec![Vec::new(); self.layers.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            calls[node.layer].push(index);
+        }
+        for nodes in &mut calls {
+            nodes.sort_by_key(|node| self.nodes[*node].call);
+        }
+        calls
     }
 
     /// The names of the inputs, in order.
@@ -176,11 +186,25 @@ impl Graph {
 }
 
 /// Layers expect an axis of examples; only operations take scalars.
-fn check_ranks(layer: &GraphLayer, args: &Args<Spec>) -> Result<()> {
-    match layer.group.is_some() && args.leaves().iter().any(|spec| spec.rank() == 0) {
+pub(crate) fn check_ranks(is_layer: bool, args: &Args<Spec>) -> Result<()> {
+    match is_layer && args.leaves().iter().any(|spec| spec.rank() == 0) {
         true => Err(Error::unsupported("called with a value that has no axes")),
         false => Ok(()),
     }
+}
+
+/// Refuses values that are too large, or have no entries.
+pub(crate) fn check_size(spec: &Spec, activation_limit: u64) -> Result<()> {
+    if spec.rank() > MAX_RANK {
+        return Err(crate::value::unsupported_rank(spec.rank()));
+    }
+    // Backends do not agree on values without entries, and some read what is not there.
+    if spec.shape.contains(&Some(0)) {
+        return Err(Error::unsupported(format_args!("a value of the shape {spec}")));
+    }
+    let known = spec.shape.iter().flatten().map(|size| *size as u64);
+    let elements = known.fold(1_u64, |product, size| product.saturating_mul(size.max(1)));
+    Limits::check("elements of an intermediate value", elements, activation_limit)
 }
 
 /// The spec of one output of one node.
@@ -488,11 +512,12 @@ fn assemble(
     for (layer, call) in &order.nodes {
         let entry = &entries[*layer];
         nodes.push(match entry.calls.get(*call) {
-            Some(call) => Node {
+            Some(made) => Node {
                 layer: place[layer],
-                args: call.args.try_map(&mut resolve)?,
-                mask: call.mask.as_ref().map(|mask| mask.try_map(&mut resolve)).transpose()?,
-                training: call.training,
+                call: *call,
+                args: made.args.try_map(&mut resolve)?,
+                mask: made.mask.as_ref().map(|mask| mask.try_map(&mut resolve)).transpose()?,
+                training: made.training,
             },
             None => Node::without_arguments(place[layer]),
         });

@@ -11,6 +11,7 @@ pub(crate) mod graph;
 pub mod json;
 mod object;
 mod policy;
+mod source;
 
 pub use array::Array;
 pub use data_format::DataFormat;
@@ -26,6 +27,10 @@ pub use object::{Object, snake_case};
 pub use policy::{Borders, DtypePolicy};
 #[doc(hidden)]
 pub use serde_json::{Map, Value as Json};
+pub use source::Key;
+pub(crate) use source::list;
+#[doc(hidden)]
+pub use source::means;
 
 use crate::error::{Error, Problems};
 use crate::layer::Registry;

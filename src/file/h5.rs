@@ -56,6 +56,16 @@ enum Storage {
     Decoded,
 }
 
+impl Dataset {
+    /// Where it lies in the file, if it lies there as it is read.
+    pub(crate) fn mapped(&self) -> Option<Range<usize>> {
+        match &self.storage {
+            Storage::Mapped(range) if !range.is_empty() && !self.big_endian => Some(range.clone()),
+            _ => None,
+        }
+    }
+}
+
 impl H5File {
     /// Reads the tree of groups and datasets, and all attributes; no data.
     ///

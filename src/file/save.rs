@@ -59,6 +59,13 @@ impl Content<'_> {
         }
     }
 
+    /// All of it, in memory.
+    pub(crate) fn into_vec(mut self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.write(&mut bytes)?;
+        Ok(bytes)
+    }
+
     fn write(&mut self, out: &mut dyn Write) -> Result<()> {
         match self {
             Self::Bytes(bytes) => out.write_all(bytes).map_err(|source| Error::io("cannot write", source)),

@@ -1,8 +1,9 @@
 //! The tensors of a file by their paths, wherever they really lie: in an HDF5 file, in several, in a
 //! TensorFlow checkpoint, in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -87,6 +88,11 @@ impl Stored {
         Self { shape, element, attributes: Attributes::new(), source: Some(Arc::new(source)) }
     }
 
+    /// The same tensor with other elements.
+    pub(crate) fn with_source(&self, source: impl Source + 'static) -> Self {
+        Self { source: Some(Arc::new(source)), ..self.clone() }
+    }
+
     /// A tensor that is to be written, and cannot be read yet.
     pub(crate) fn planned(shape: Vec<usize>, element: ElementType) -> Self {
         Self { shape, element, attributes: Attributes::new(), source: None }
@@ -123,6 +129,11 @@ impl Stored {
             (Some(own), Some(other)) => Arc::ptr_eq(own, other),
             _ => false,
         }
+    }
+
+    /// What only tensors have in common that are the very same.
+    pub(crate) fn identity(&self) -> Option<usize> {
+        self.source.as_ref().map(|source| Arc::as_ptr(source).cast::<()>().addr())
     }
 
     /// How many elements it has.
@@ -172,14 +183,20 @@ pub(crate) fn is_below(path: &str, group: &str) -> bool {
 impl From<H5File> for Store {
     fn from(file: H5File) -> Self {
         let file = Arc::new(file);
-        let tensor = |(path, dataset): (&String, &super::h5::Dataset)| {
+        // Datasets that lie at the same place are one, under several names.
+        let mut sources = HashMap::<Range<usize>, Arc<dyn Source>>::new();
+        let mut tensor = |(path, dataset): (&String, &super::h5::Dataset)| {
             let (owner, own) = (file.clone(), path.clone());
-            let mut tensor =
-                Stored::new(dataset.shape.clone(), dataset.element.clone(), move || owner.read(&own));
-            tensor.attributes = dataset.attributes.clone();
-            (path.clone(), tensor)
+            let source = || Arc::new(move || owner.read(&own)) as Arc<dyn Source>;
+            let source = match dataset.mapped() {
+                Some(range) => sources.entry(range).or_insert_with(source).clone(),
+                None => source(),
+            };
+            let (shape, element) = (dataset.shape.clone(), dataset.element.clone());
+            let attributes = dataset.attributes.clone();
+            (path.clone(), Stored { shape, element, attributes, source: Some(source) })
         };
-        let tensors = file.datasets().iter().map(tensor).collect();
+        let tensors = file.datasets().iter().map(&mut tensor).collect();
         Self { groups: file.groups().clone(), tensors, ..Self::default() }
     }
 }

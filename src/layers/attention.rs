@@ -7,6 +7,8 @@ use burn::tensor::{Bool, BoolStore, DType, Device, Int, Tensor};
 use super::dropout::{Dropout, check_rate};
 use super::spatial::check_elements;
 use super::support::flag;
+use crate::codegen::{Code, Layout, Place};
+use crate::config::Dtype;
 use crate::einsum::{einsum, einsum_shape};
 use crate::error::{Error, Result};
 use crate::initializer::Seed;
@@ -138,6 +140,11 @@ macro_rules! attention {
                     scores: self.scores(),
                 })
             }
+
+            fn code(&self, place: &Place<'_>) -> Option<Code> {
+                let is_plain = !self.use_scale && self.dropout == 0.0;
+                product_code(place, self.scores()).filter(|_| is_plain)
+            }
         }
     };
 }
@@ -164,6 +171,31 @@ attention!(
         Ok(Variables::default().trainable_if(config.use_scale, "scale", [size]))
     }
 );
+
+/// Attention by products, of what no mask hides, in Rust source.
+fn product_code(place: &Place<'_>, scores: Scores) -> Option<Code> {
+    let args = place.args;
+    let asks = |name: &str| flag(args, name).ok();
+    let is_plain = !asks("return_attention_scores")? && !asks("use_causal_mask")?;
+    let inputs = place.alike()?;
+    let floats = inputs.iter().all(|input| input.dtype == Dtype::Float32);
+    let last = inputs.first()?.rank().checked_sub(1)?;
+    if !is_plain || !floats || scores != Scores::Dot {
+        return None;
+    }
+    let weights = |key: &str| format!("activation::softmax(query.matmul({key}.transpose()), {last})");
+    let call = match inputs.len() {
+        2 => {
+            let weights = weights("value.clone()");
+            format!("{{ let (query, value) = ({{0}}, {{1}}); {weights}.matmul(value) }}")
+        }
+        3 => {
+            format!("{{ let (query, value, key) = ({{0}}, {{1}}, {{2}}); {}.matmul(value) }}", weights("key"))
+        }
+        _ => return None,
+    };
+    Some(Code::function(call, Layout::Keras).using("burn::tensor::activation"))
+}
 
 /// How far each query is behind each key: `[1, queries, keys]`, not below zero where it may look back.
 pub(super) fn offsets(queries: usize, keys: usize, device: &Device) -> Tensor<3, Int> {

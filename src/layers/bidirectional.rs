@@ -4,6 +4,7 @@ use burn::module::Module;
 use serde_json::{Map, Value as Json};
 
 use super::recurrent::unpack;
+use crate::codegen::{self, Code, Place};
 use crate::config::{Field, Reader};
 use crate::error::{Error, Result};
 use crate::layer::{
@@ -200,6 +201,31 @@ impl LayerConfig for BidirectionalConfig {
             return_sequences: self.return_sequences,
             return_state: self.return_state,
         })
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let code = self.forward.config.code(place)?;
+        let backward = self.backward.config.code(place)?;
+        let is_forward = !flag(&self.forward.json, "go_backwards");
+        if !is_forward || code.field != backward.field || self.merge_mode != Some(MergeMode::Concat) {
+            return None;
+        }
+        let field = code.field?;
+        let (paths, states): ([&'static str; 2], _) = match field.ty.as_str() {
+            "Gru" => (["burn::nn::BiGru", "burn::nn::BiGruConfig"], ".1"),
+            "Lstm" => (["burn::nn::BiLstm", "burn::nn::BiLstmConfig"], ".1.hidden"),
+            "Rnn" => (["burn::nn::BiRnn", "burn::nn::BiRnnConfig"], ".1.hidden"),
+            _ => return None,
+        };
+        let call = match self.return_sequences {
+            true => "{self}.forward({0}, None).0".to_owned(),
+            // States are `[direction, batch, units]`.
+            false => format!("{{self}}.forward({{0}}, None){states}.swap_dims(0, 1).flatten::<2>(1, 2)"),
+        };
+        let field = Some(codegen::Field { ty: format!("Bi{}", field.ty), init: format!("Bi{}", field.init) });
+        // The first two are the module of one direction and its config.
+        let uses = paths.into_iter().chain(code.uses.into_iter().skip(2)).collect();
+        Some(Code { field, call, uses, ..code })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `Concatenate`: inputs one after the other along an axis.
 
+use crate::codegen::{Code, Place};
 use crate::config::resolve_axis;
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
@@ -77,6 +78,18 @@ impl Function for Concatenate {
         let axis = self.resolve(inputs.first().map_or(0, Value::rank))?;
         let mask = self.mask(&inputs, axis)?;
         Ok(Value::concat(inputs, axis)?.with_mask(mask).into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let inputs = place.alike()?;
+        let rank = inputs.first()?.rank();
+        let axis = place.layout.axis(rank, self.resolve(rank).ok()?);
+        if inputs.len() == 1 {
+            return Some(Code::function("{0}", place.layout));
+        }
+        let operands: Vec<String> = (0..inputs.len()).map(|at| format!("{{{at}}}")).collect();
+        let call = format!("Tensor::cat(vec![{}], {axis})", operands.join(", "));
+        Some(Code::function(call, place.layout).using("burn::tensor::Tensor"))
     }
 }
 

@@ -9,11 +9,20 @@ use burn::module::Module;
 use burn::tensor::{DType, Int, Tensor};
 use serde_json::{Map, Value as Json};
 
-use crate::config::{Config, Reader};
+use crate::codegen::{self, Code, Layout, Place};
+use crate::config::{Config, Dtype, Reader};
 use crate::error::Result;
 use crate::layer::{Args, Context, Layer, LayerConfig, Spec, Tree, Weights};
 use crate::ops::kit;
 use crate::value::{Value, burn_dtype};
+
+/// Longer arrays make no readable source.
+const MOST_NUMBERS: usize = 4096;
+
+/// A float of 32 bits as Rust writes it.
+fn number_of(number: f32) -> Option<String> {
+    number.is_finite().then(|| format!("{number:?}f32"))
+}
 
 /// An array out of a call.
 #[derive(Clone, Debug)]
@@ -65,6 +74,34 @@ impl LayerConfig for ConstantConfig {
             false => (None, Some(flat.int()?)),
         };
         Ok(Constant { floats, integers, shape, dtype })
+    }
+
+    fn code(&self, _: &Place<'_>) -> Option<Code> {
+        let kit::Constant { array, .. } = self.constant.as_ref();
+        let (spec, rank) = (self.constant.spec(), array.shape().len());
+        let write = |number: &f64| match spec.dtype {
+            Dtype::Bool => Some((*number != 0.0).to_string()),
+            Dtype::Int32 => Some(format!("{}i32", *number as i32)),
+            Dtype::Float32 => number_of(*number as f32),
+            _ => None,
+        };
+        let numbers = array.numbers();
+        if rank == 0 || numbers.is_empty() || numbers.len() > MOST_NUMBERS {
+            return None;
+        }
+        let numbers = numbers.iter().map(write).collect::<Option<Vec<_>>>()?.join(", ");
+        let (kind, path) = match spec.dtype {
+            Dtype::Bool => (", Bool", Some("burn::tensor::Bool")),
+            Dtype::Int32 => (", Int", Some("burn::tensor::Int")),
+            _ => ("", None),
+        };
+        let data = format!("TensorData::new(vec![{numbers}], {})", codegen::array(array.shape()));
+        let field = codegen::Field {
+            ty: format!("Tensor<{rank}{kind}>"),
+            init: format!("Tensor::from_data({data}, device)"),
+        };
+        let uses = ["burn::tensor::Tensor", "burn::tensor::TensorData"].into_iter().chain(path).collect();
+        Some(Code { field: Some(field), uses, ..Code::function("{self}.clone()", Layout::Keras) })
     }
 }
 

@@ -6,6 +6,7 @@ use burn::tensor::module::linear;
 
 use crate::activation::Activation;
 use crate::by_rank;
+use crate::codegen::{Code, Layout, Place};
 use crate::config::Kept;
 use crate::constraint::Constraint;
 use crate::error::Result;
@@ -84,6 +85,23 @@ impl LayerConfig for DenseConfig {
             activation: self.activation.clone(),
         })
     }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let rank = place.input()?.rank();
+        let kernel = self.kernel_shape(place.args).ok()?;
+        let code = linear_code(kernel, self.use_bias, &self.kernel_initializer);
+        let code = code.then(&self.activation, rank);
+        code.filter(|_| !self.lora_rank.is_set())
+    }
+}
+
+/// A linear map of the last axis as burn-nn has it, for a kernel of `[features, units]`.
+pub(super) fn linear_code(kernel: [usize; 2], use_bias: bool, initializer: &Initializer) -> Code {
+    let [features, units] = kernel;
+    let paths = ["burn::nn::Linear", "burn::nn::LinearConfig"];
+    let code = Code::module(paths, &format!("{features}, {units}"), Layout::Keras);
+    let code = code.with("bias", use_bias.to_string(), "true");
+    code.initialized(initializer, &kernel, (features, Some(units)))
 }
 
 /// A linear map of the last axis.

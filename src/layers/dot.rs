@@ -1,7 +1,8 @@
 //! `Dot`: the sum of products over one axis of each of two inputs, sample by sample.
 
 use super::unit_normalization::normalize;
-use crate::config::{Axes, resolve_axis};
+use crate::codegen::{Code, Layout, Place};
+use crate::config::{Axes, Dtype, resolve_axis};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
 use crate::map_float;
@@ -116,12 +117,27 @@ impl Function for Dot {
         let sizes = at_least_one(rows.into_iter().chain(columns).collect(), 1);
         Ok(product.reshape(&std::iter::once(batch).chain(sizes).collect::<Vec<_>>())?.into())
     }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let inputs = place.alike()?;
+        let [left, right] = inputs.as_slice() else { return None };
+        let (a, b) = self.axes(left.rank(), right.rank()).ok()?;
+        let call = match (left.rank(), a, b) {
+            _ if self.normalize || left.dtype != Dtype::Float32 => return None,
+            (2, ..) => "({0} * {1}).sum_dim(1)",
+            (3, 1, 1) => "{0}.transpose().matmul({1})",
+            (3, 1, 2) => "{0}.transpose().matmul({1}.transpose())",
+            (3, 2, 1) => "{0}.matmul({1})",
+            (3, 2, 2) => "{0}.matmul({1}.transpose())",
+            _ => return None,
+        };
+        Some(Code::function(call, Layout::Keras))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Dtype;
 
     #[test]
     fn a_batch_of_one_spreads() {

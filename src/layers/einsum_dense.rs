@@ -3,7 +3,9 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
+use super::dense::linear_code;
 use crate::activation::Activation;
+use crate::codegen::{Code, Place};
 use crate::config::Kept;
 use crate::constraint::Constraint;
 use crate::einsum::{einsum, einsum_shape};
@@ -258,6 +260,20 @@ impl LayerConfig for EinsumDenseConfig {
             bias: weights.maybe("bias")?,
             equation: self.equation(self.shapes(args.input()?)?),
         })
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let input = place.input()?;
+        let (terms, shapes) = (Terms::read(&self.equation)?, self.shapes(input).ok()?);
+        let [features, units] = shapes.kernel[..] else { return None };
+        let (kept, summed) = terms.input.split_at(terms.input.len().checked_sub(1)?);
+        let new = terms.output.strip_prefix(kept)?;
+        let is_linear = terms.elided != Some(End::Right)
+            && terms.kernel.strip_prefix(summed) == Some(new)
+            && shapes.bias.as_ref().is_none_or(|bias| *bias == [units])
+            && !self.lora_rank.is_set();
+        let code = linear_code([features, units], shapes.bias.is_some(), &self.kernel_initializer);
+        code.then(&self.activation, input.rank()).filter(|_| is_linear)
     }
 }
 

@@ -3,6 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
 
+use crate::codegen::{Code, Layout, Place};
 use crate::config::{Dtype, Kept};
 use crate::constraint::Constraint;
 use crate::error::Result;
@@ -63,6 +64,25 @@ impl LayerConfig for EmbeddingConfig {
 
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Embedding> {
         Ok(Embedding { embeddings: weights.param("embeddings")?, mask_zero: self.mask_zero })
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let indices = place.alone()?;
+        let numbers = match indices.dtype {
+            Dtype::Int32 | Dtype::Int64 => "{0}",
+            Dtype::Float32 => "{0}.int()",
+            _ => return None,
+        };
+        let call = match indices.rank() {
+            1 => format!("{{self}}.forward({numbers}.unsqueeze_dim::<2>(1)).squeeze_dim::<2>(1)"),
+            2 => format!("{{self}}.forward({numbers})"),
+            _ => return None,
+        };
+        let paths = ["burn::nn::Embedding", "burn::nn::EmbeddingConfig"];
+        let (rows, columns) = (self.input_dim.get(), self.output_dim.get());
+        let code = Code::module(paths, &format!("{rows}, {columns}"), Layout::Keras);
+        let code = code.initialized(&self.embeddings_initializer, &[rows, columns], (rows, Some(columns)));
+        (!self.mask_zero && !self.lora_rank.is_set()).then_some(Code { call, ..code })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `Identity` and `ActivityRegularization`: layers that change nothing.
 
+use crate::codegen::{Code, Place};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
 use crate::regularizer::{L1L2, Regularizer};
@@ -24,6 +25,11 @@ impl Function for Identity {
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         args.get("inputs").cloned().ok_or_else(|| Error::input("expected an input"))
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        place.alone()?;
+        Some(Code::function("{0}", place.layout))
     }
 }
 

@@ -58,6 +58,24 @@ impl Field for Margins {
             Self::Each(axes) => axes.write(),
         }
     }
+
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All(all), Self::Each(ends)) | (Self::Each(ends), Self::All(all)) => {
+                !ends.is_empty() && ends.iter().all(|ends| ends.is_like(&PerAxis::One(*all)))
+            }
+            (one, other) => one == other,
+        }
+    }
+
+    fn source(json: &Json) -> Option<String> {
+        let pair =
+            |ends: &Json| usize::list_source(ends).filter(|_| ends.as_array().map(Vec::len) == Some(2));
+        PerAxis::source(json).or_else(|| {
+            let pairs: Option<Vec<String>> = json.as_array()?.iter().map(pair).collect();
+            Some(format!("[{}]", pairs?.join(", ")))
+        })
+    }
 }
 
 crate::layer_config! {

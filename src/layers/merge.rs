@@ -3,6 +3,8 @@
 //!
 //! Inputs of fewer axes get axes of size 1 after their batch; then they broadcast as in NumPy.
 
+use crate::codegen::{Code, Place};
+use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, MaskRule, Spec, Tree};
 use crate::map_float;
@@ -84,6 +86,29 @@ impl Merge {
             Self::Minimum => extreme(inputs, Binary::Minimum)?,
         };
         Ok(merged.with_mask(mask).into())
+    }
+}
+
+impl Merge {
+    /// Burn spreads sizes of 1 as Keras does, where there are as many axes.
+    fn code(self, place: &Place<'_>) -> Option<Code> {
+        let inputs = place.alike()?;
+        if inputs.iter().any(|input| input.dtype != Dtype::Float32) {
+            return None;
+        }
+        let operands: Vec<String> = (0..inputs.len()).map(|at| format!("{{{at}}}")).collect();
+        let call = match self {
+            _ if inputs.len() == 1 => "{0}".to_owned(),
+            Self::Add => operands.join(" + "),
+            Self::Subtract => operands.join(" - "),
+            Self::Multiply => operands.join(" * "),
+            Self::Average => format!("({}) / {:?}", operands.join(" + "), inputs.len() as f64),
+            // Not every backend spreads where it compares.
+            _ if inputs.iter().any(|input| input.shape != inputs[0].shape) => return None,
+            Self::Maximum => operands.join(".max_pair(") + &")".repeat(inputs.len() - 1),
+            Self::Minimum => operands.join(".min_pair(") + &")".repeat(inputs.len() - 1),
+        };
+        Some(Code::function(call, place.layout))
     }
 }
 
@@ -188,6 +213,10 @@ macro_rules! merges {
             fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
                 Merge::$name.call(args)
             }
+
+            fn code(&self, place: &Place<'_>) -> Option<Code> {
+                Merge::$name.code(place)
+            }
         }
     )+};
 }
@@ -204,7 +233,6 @@ merges! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Dtype;
 
     fn shape(merge: Merge, inputs: &[&[Option<usize>]]) -> Option<Vec<Option<usize>>> {
         let inputs = inputs.iter().map(|shape| Spec::new(shape.to_vec(), Dtype::Float32));

@@ -6,7 +6,7 @@ use burn::tensor::activation::relu;
 
 use super::batch_normalization::channels_second;
 use super::support::{aligned, like_input};
-use crate::codegen::{Code, Layout, Place, number};
+use crate::codegen::{Code, Place, number};
 use crate::config::Axes;
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};

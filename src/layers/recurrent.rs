@@ -16,6 +16,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::conv_lstm::ConvLSTMCell;
 use super::support::step_of;
+use crate::codegen::{Code, Place};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Child, Context, Layer, Spec, Tree, Variables, Weights};
 use crate::map_float;
@@ -43,6 +44,10 @@ pub(super) trait CellConfig {
     fn variables(&self, args: &Args<Spec>) -> Result<Variables>;
     /// The cell.
     fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer>;
+    /// The recurrent layer in Rust source.
+    fn code(&self, _course: &Course, _place: &Place<'_>) -> Option<Code> {
+        None
+    }
 }
 
 impl CellConfig for Child {
@@ -231,6 +236,10 @@ macro_rules! over_time {
 
             fn build(&self, args: &Args<Spec>, weights: &mut Weights<'_>) -> Result<Self::Layer> {
                 self.course().build(&self.cell(), &crate::layers::recurrent::unpack(args)?, weights)
+            }
+
+            fn code(&self, place: &crate::codegen::Place<'_>) -> Option<crate::codegen::Code> {
+                crate::layers::recurrent::CellConfig::code(&self.cell(), &self.course(), place)
             }
         }
     };

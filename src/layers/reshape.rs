@@ -1,5 +1,6 @@
 //! `Flatten`, `Reshape`, `Permute` and `RepeatVector`: the same numbers under another shape.
 
+use crate::codegen::{Code, Layout, Place, array};
 use crate::config::{DataFormat, resolve_axis};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Spec, Tree};
@@ -37,6 +38,20 @@ impl Function for Flatten {
         let shape = x.shape();
         let (batch, features) = (shape[0], shape[1..].iter().product());
         Ok(x.reshape(&[batch, features])?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let rank = place.alone()?.rank();
+        let call = match (rank, self.data_format) {
+            (1, _) => "{0}.unsqueeze_dim::<2>(1)".to_owned(),
+            (2, _) => "{0}".to_owned(),
+            (_, Some(DataFormat::ChannelsFirst)) => {
+                let axes: Vec<usize> = [0].into_iter().chain(2..rank).chain([1]).collect();
+                format!("{{0}}.permute({}).flatten::<2>(1, -1)", array(&axes))
+            }
+            _ => "{0}.flatten::<2>(1, -1)".to_owned(),
+        };
+        Some(Code::function(call, Layout::Keras))
     }
 }
 
@@ -114,6 +129,25 @@ impl Function for Reshape {
         target.insert(0, shape[0]);
         Ok(x.reshape(&target)?.into())
     }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let input = place.alone()?;
+        let outputs = self.outputs(place.args).ok()?;
+        let [output] = outputs.leaves()[..] else { return None };
+        if output.shape == input.shape {
+            return Some(Code::function("{0}", place.layout));
+        }
+        // Burn finds one size by itself. It is the batch, unless that has to be kept, which 0 asks for.
+        let is_open = |sizes: &[Option<usize>]| sizes.iter().any(Option::is_none);
+        let keeps = is_open(&input.shape[1..]) || is_open(&output.shape[1..]);
+        let size = |(axis, size): (usize, &Option<usize>)| match size {
+            _ if axis == 0 => Some(if keeps { 0 } else { -1 }),
+            None => Some(-1),
+            Some(size) => i64::try_from(*size).ok().filter(|size| *size > 0),
+        };
+        let sizes = output.shape.iter().enumerate().map(size).collect::<Option<Vec<i64>>>()?;
+        Some(Code::function(format!("{{0}}.reshape({})", array(&sizes)), Layout::Keras))
+    }
 }
 
 crate::layer_config! {
@@ -158,6 +192,11 @@ impl Function for Permute {
         let axes = self.axes(x.rank())?;
         Ok(x.permute(&axes)?.into())
     }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let axes = self.axes(place.alone()?.rank()).ok()?;
+        Some(Code::function(format!("{{0}}.permute({})", array(&axes)), Layout::Keras))
+    }
 }
 
 crate::layer_config! {
@@ -183,6 +222,12 @@ impl Function for RepeatVector {
 
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         Ok(args.into_input()?.expand_dims(1)?.repeat_each(1, self.n.get())?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        place.alone()?;
+        let call = format!("{{0}}.unsqueeze_dim::<3>(1).repeat_dim(1, {})", self.n);
+        Some(Code::function(call, Layout::Keras))
     }
 }
 

@@ -79,14 +79,9 @@ impl Network {
         for (index, node) in self.graph.nodes.iter().enumerate() {
             if values[index].is_empty() {
                 let layer = &self.graph.layers[node.layer];
-                let mut args = node.args.try_map(&mut |at| value_at(&values, *at))?;
-                if let Some(masks) = &node.mask {
-                    args = with_masks(args, &masks.try_map(&mut |at| value_at(&values, *at))?)?;
-                } else {
-                    // Keras finds the mask of an argument by itself only when there is no other.
-                    let several = args.tensor_arguments() > 1;
-                    args = args.with_masks_passing_by(several);
-                }
+                let args = node.args.try_map(&mut |at| value_at(&values, *at))?;
+                let masks = node.mask.as_ref().map(|masks| masks.try_map(&mut |at| value_at(&values, *at)));
+                let args = masked(args, masks.transpose()?.as_ref())?;
                 for done in &self.graph.done[index] {
                     if !kept.iter().any(|at| at.node == *done) {
                         values[*done] = Vec::new();
@@ -169,6 +164,16 @@ pub(crate) fn call_layer(
         MaskRule::Drop => None,
     };
     layer.call(args, cx)?.try_map(&mut |value| Ok(value.clone().with_mask(mask.clone())))
+}
+
+/// The arguments of a call with the masks that the layer is to see: those that it was called with, if any.
+pub(crate) fn masked(args: Args<Value>, masks: Option<&Tree<Value>>) -> Result<Args<Value>> {
+    if let Some(masks) = masks {
+        return with_masks(args, masks);
+    }
+    // Keras finds the mask of an argument by itself only when there is no other.
+    let several = args.tensor_arguments() > 1;
+    Ok(args.with_masks_passing_by(several))
 }
 
 /// Gives the inputs of a call the masks that it was called with.
@@ -262,14 +267,37 @@ pub(crate) fn graph_of(config: &dyn AnyConfig) -> Option<&Graph> {
         .map(Arc::as_ref)
 }
 
+/// Whether a model lets its layers be trained, if it is one.
+pub(crate) fn is_trainable(config: &dyn AnyConfig) -> bool {
+    config.as_any().downcast_ref().is_none_or(|config: &FunctionalConfig| config.trainable)
+}
+
+/// Integers of a width that a device does not have.
+pub(crate) fn missing_integers(device: &Device) -> Vec<Dtype> {
+    use Dtype::{Int8, Int16, Uint8, Uint16, Uint32, Uint64};
+    [Int8, Int16, Uint8, Uint16, Uint32, Uint64]
+        .into_iter()
+        .filter(|dtype| burn_dtype(*dtype).is_ok_and(|dtype| !device.supports_dtype(dtype)))
+        .collect()
+}
+
+/// Refuses one of these types.
+pub(crate) fn refuse_integers<'a>(
+    missing: &[Dtype],
+    mut specs: impl Iterator<Item = &'a Spec>,
+) -> Result<()> {
+    match specs.find(|spec| missing.contains(&spec.dtype)) {
+        Some(spec) => {
+            Err(Error::unsupported(format_args!("{}, which this device does not have", spec.dtype)))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Refuses integers of a width that a device does not have, where something is computed with them: they
 /// would not wrap as they should.
 fn check_integers(graph: &Graph, specs: &[Tree<Spec>], device: &Device) -> Result<()> {
-    use Dtype::{Int8, Int16, Uint8, Uint16, Uint32, Uint64};
-    let missing: Vec<Dtype> = [Int8, Int16, Uint8, Uint16, Uint32, Uint64]
-        .into_iter()
-        .filter(|dtype| burn_dtype(*dtype).is_ok_and(|dtype| !device.supports_dtype(dtype)))
-        .collect();
+    let missing = missing_integers(device);
     let mut problems = Problems::default();
     for (node, outputs) in graph.nodes.iter().zip(specs).filter(|_| !missing.is_empty()) {
         let layer = &graph.layers[node.layer];
@@ -278,10 +306,8 @@ fn check_integers(graph: &Graph, specs: &[Tree<Spec>], device: &Device) -> Resul
             involved.extend(node.args.try_map(&mut |at| spec_at(specs, *at))?.leaves().into_iter().cloned());
         }
         let computes = !node.args.leaves().is_empty();
-        if let Some(spec) = involved.iter().find(|spec| computes && missing.contains(&spec.dtype)) {
-            let message = format_args!("{}, which this device does not have", spec.dtype);
-            problems.push(Error::unsupported(message).at(&layer.place));
-        }
+        let refused = refuse_integers(&missing, involved.iter().filter(|_| computes));
+        problems.note(refused.map_err(|error| error.at(&layer.place)));
     }
     problems.finish()
 }

@@ -6,29 +6,44 @@ use burn::tensor::{Bool, DType, FloatDType, Int, Tensor, TensorData};
 
 use super::kit::{Constant, operand};
 use super::pattern::{
-    Binary as Operands, Kind, Pattern, counted, float, float_only, number, operations, same, spread, whole,
-    wide, zip_float, zip_int,
+    Binary as Operands, Kind, Pattern, Words, counted, float, float_only, number, operations, same, spread,
+    whole, wide, zip_float, zip_int,
 };
+use crate::codegen::{Code, Place};
 use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::layer::{Args, Spec, Tree};
 use crate::map_float;
 use crate::value::{Binary, Value, int_range};
 
-/// Operations by their name, the type that operands are brought to, and that of the result.
+/// Operations by their name, the type that operands are brought to, that of the result, and perhaps their name in
+/// Burn.
 macro_rules! binary {
-    ($($name:ident: $common:expr, $result:expr => $run:expr;)+) => {
+    ($($name:ident: $common:expr, $result:expr => $run:expr $(, $words:expr)?;)+) => {
         operations! {
             ROWS["x1", "x2"]:
-            $($name {} = |_| Operands { names: ["x1", "x2"], common: $common, result: $result, run: $run };)+
+            $($name {} = |_| Operands {
+                names: ["x1", "x2"],
+                common: $common,
+                result: $result,
+                run: $run,
+                words: [$($words)?].first().copied(),
+            };)+
         }
     };
 }
 
+const NUMBERS: &[Dtype] = &[Dtype::Float32, Dtype::Int32];
+
+/// One of Rust's operators.
+const fn operator(types: &'static [Dtype], words: &'static str) -> Words {
+    Words { types, pair: words, number: words }
+}
+
 binary! {
-    Add: same, same => |a, b| arithmetic(a, b, Binary::Add);
+    Add: same, same => |a, b| arithmetic(a, b, Binary::Add), operator(NUMBERS, "{0} + {1}");
     Arctan2: float, float => |a, b| zip_float!(a, b, (a, b) => a.atan2(b));
-    Divide: float, float => |a, b| a.binary(Binary::Divide, b);
+    Divide: float, float => |a, b| a.binary(Binary::Divide, b), operator(&[Dtype::Float32], "{0} / {1}");
     DivideNoNan: float, float => divide_no_nan;
     FloorDivide: counted, counted => floor_divide;
     Fmax: same, same => |a, b| pick_number(a, b, Binary::Maximum);
@@ -41,13 +56,15 @@ binary! {
     Ldexp: ldexp_operands, float => |a, b| zip_float!(a, b, (a, b) => ldexp(a, b));
     Logaddexp: float, float => |a, b| zip_float!(a, b, (a, b) => logaddexp(a, b, 1.0));
     Logaddexp2: float, float => |a, b| zip_float!(a, b, (a, b) => logaddexp(a, b, std::f64::consts::LN_2));
-    Maximum: same, same => |a, b| a.binary(Binary::Maximum, b);
-    Minimum: same, same => |a, b| a.binary(Binary::Minimum, b);
+    Maximum: same, same => |a, b| a.binary(Binary::Maximum, b),
+        Words { types: NUMBERS, pair: "{0}.max_pair({1})", number: "{0}.clamp_min({1})" };
+    Minimum: same, same => |a, b| a.binary(Binary::Minimum, b),
+        Words { types: NUMBERS, pair: "{0}.min_pair({1})", number: "{0}.clamp_max({1})" };
     Mod: counted, counted => modulo;
-    Multiply: same, same => |a, b| arithmetic(a, b, Binary::Multiply);
+    Multiply: same, same => |a, b| arithmetic(a, b, Binary::Multiply), operator(NUMBERS, "{0} * {1}");
     Nextafter: float, float => next_after;
-    Subtract: number, number => |a, b| arithmetic(a, b, Binary::Subtract);
-    TrueDivide: float, float => |a, b| a.binary(Binary::Divide, b);
+    Subtract: number, number => |a, b| arithmetic(a, b, Binary::Subtract), operator(NUMBERS, "{0} - {1}");
+    TrueDivide: float, float => |a, b| a.binary(Binary::Divide, b), operator(&[Dtype::Float32], "{0} / {1}");
 }
 
 operations! { POWER["x1", "x2"]:
@@ -66,6 +83,11 @@ impl Powers {
             true => zip_float!(a, b, (a, b) => a.powf(b)),
             false => int_power(a, b),
         },
+        words: Some(Words {
+            types: &[Dtype::Float32],
+            pair: "{0}.powf({1})",
+            number: "{0}.powf_scalar({1})",
+        }),
     };
 }
 
@@ -83,6 +105,10 @@ impl Pattern for Powers {
             return Ok(map_float!(base.clone(), x => x.powf_scalar(exponent))?.into());
         }
         Self::OPERANDS.call(args)
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        Self::OPERANDS.code(place)
     }
 }
 

@@ -13,7 +13,7 @@ macro_rules! bitwise {
     ($($name:ident: $result:expr => $run:expr;)+) => {
         operations! {
             ROWS["x", "y"]:
-            $($name {} = |_| Binary { names: ["x", "y"], common: $result, result: $result, run: $run };)+
+            $($name {} = |_| Binary { names: ["x", "y"], common: $result, result: $result, run: $run, words: None };)+
         }
     };
 }
@@ -29,8 +29,8 @@ bitwise! {
 }
 
 operations! { INVERT["x"]:
-    BitwiseInvert {} = |_| Unary { result: bits, run: invert };
-    BitwiseNot {} = |_| Unary { result: bits, run: invert };
+    BitwiseInvert {} = |_| Unary { result: bits, run: invert, words: None };
+    BitwiseNot {} = |_| Unary { result: bits, run: invert, words: None };
 }
 
 fn shifted(kinds: &[super::pattern::Kind]) -> Result<Dtype> {

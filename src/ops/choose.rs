@@ -3,7 +3,11 @@
 use burn::tensor::TensorData;
 
 use super::kit::{Constant, broadcast, device, operand, operands, promote};
-use super::pattern::{Kind, Pattern, Unary, counted, operations, same, shape_of, spec_of, storable};
+use super::pattern::{
+    Kind, Pattern, Term, Unary, counted, operations, same, shape_of, spec_of, storable, terms,
+};
+use super::source::cast;
+use crate::codegen::{Code, Place, number};
 use crate::config::{Dtype, Kept};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Spec, Tree};
@@ -90,6 +94,25 @@ impl Pattern for Choice {
         let (a, b) = (a?, b?);
         let dtype = burn_dtype(promote(&[a.kind, b.kind])?)?;
         Ok(choose(condition?.operand, a.operand.cast(dtype)?, b.operand.cast(dtype)?)?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let [Ok(a), Ok(b)] = ["x1", "x2"].map(|name| operand(place.args, name, None)) else { return None };
+        let dtype = promote(&[a.kind, b.kind]).ok()?;
+        let terms = terms(place, &["condition", "x1", "x2"])?;
+        let [condition, a, b] = terms.as_slice() else { return None };
+        let shape = &condition.spec.as_ref()?.shape;
+        let fits = |term: &Term| term.spec.as_ref().is_none_or(|spec| spec.shape == *shape);
+        let is_alike = fits(a) && fits(b);
+        let (condition, texts) = (condition.write(Dtype::Bool, 0)?, (a.write(dtype, 0)?, b.write(dtype, 0)?));
+        let call = match (&a.spec, &b.spec, texts) {
+            _ if !is_alike => return None,
+            (Some(_), Some(_), (a, b)) => format!("{b}.mask_where({condition}, {a})"),
+            (None, Some(_), (a, b)) => format!("{b}.mask_fill({condition}, {a})"),
+            (Some(_), None, (a, b)) => format!("{a}.mask_fill({condition}.bool_not(), {b})"),
+            (None, None, _) => return None,
+        };
+        Some(Code::function(call, place.layout))
     }
 }
 
@@ -181,6 +204,22 @@ impl Pattern for Bounds {
         }
         Ok(x.into())
     }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let (x, bounds) = (operand(place.args, "x", None).ok()?, self.constants().ok()?);
+        let is_float = Self::dtype(x.kind, &bounds).ok()? == Dtype::Float32;
+        let write = |bound: &Option<Constant>| match bound {
+            None => Some(None),
+            Some(bound) => Some(Some(number(bound.array.as_number()?)?)),
+        };
+        let call = match (write(&bounds[0])?, write(&bounds[1])?) {
+            (Some(low), Some(high)) => format!("{{0}}.clamp({low}, {high})"),
+            (Some(low), None) => format!("{{0}}.clamp_min({low})"),
+            (None, Some(high)) => format!("{{0}}.clamp_max({high})"),
+            (None, None) => "{0}".to_owned(),
+        };
+        place.elementwise(call).filter(|_| is_float)
+    }
 }
 
 /// See [`NanToNum`].
@@ -188,7 +227,7 @@ struct Numbers(NanToNum);
 
 impl Pattern for Numbers {
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        Unary { result: same, run: Ok }.outputs(args)
+        Unary { result: same, run: Ok, words: None }.outputs(args)
     }
 
     fn call(&self, args: &Args<Value>) -> Result<Tree<Value>> {
@@ -242,6 +281,11 @@ impl Pattern for Conversion {
             };
         }
         Ok(x.cast(dtype)?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let method = cast(place.alone()?.dtype, self.dtype)?;
+        (!self.saturate).then(|| Code::function(format!("{{0}}{method}"), place.layout))
     }
 }
 

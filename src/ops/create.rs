@@ -5,6 +5,8 @@ use burn::tensor::{Int, Tensor, TensorData};
 use super::form::{Form, one, pair};
 use super::index::whole;
 use super::kit::{broadcast, float_of};
+use super::source::cast;
+use crate::codegen::{Code, Place};
 use crate::config::{Dtype, resolve_axis};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Row, Spec, Tree, row};
@@ -27,7 +29,7 @@ pub(super) static ROWS: &[Row] = &[
 
 /// `ZerosLike` and `OnesLike`.
 macro_rules! filled_like {
-    ($name:ident, $number:literal) => {
+    ($name:ident, $number:literal, $burn:literal) => {
         crate::config! {
             #[doc = concat!("The operation `", stringify!($name), "`.")]
             pub struct $name {
@@ -55,12 +57,19 @@ macro_rules! filled_like {
                 let number = Tensor::<1, Int>::full([1], $number, &x.device());
                 Ok(Value::from(number).broadcast_to(&x.shape())?.cast(dtype)?.into())
             }
+
+            fn code(&self, place: &Place<'_>) -> Option<Code> {
+                let own = place.alone()?.dtype;
+                let method = cast(own, self.dtype.unwrap_or(own))?;
+                let call = format!("{{0}}.{}(){method}", $burn);
+                matches!(own, Dtype::Float32 | Dtype::Int32).then(|| Code::function(call, place.layout))
+            }
         }
     };
 }
 
-filled_like!(ZerosLike, 0);
-filled_like!(OnesLike, 1);
+filled_like!(ZerosLike, 0, "zeros_like");
+filled_like!(OnesLike, 1, "ones_like");
 
 super::form::moving! {
     /// The operation `EmptyLike`: zeros, as JAX has it.

@@ -413,6 +413,10 @@ macro_rules! forming {
             ) -> $crate::error::Result<$crate::layer::Tree<$crate::value::Value>> {
                 self.run(args)
             }
+
+            fn code(&self, place: &$crate::codegen::Place<'_>) -> Option<$crate::codegen::Code> {
+                $crate::ops::source::code(place, |args| self.run(args))
+            }
         }
     )+};
 }

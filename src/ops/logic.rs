@@ -4,14 +4,14 @@ use serde_json::Value as Json;
 
 use super::kit::operand;
 use super::pattern::map_number;
-use super::pattern::{Binary, Pattern, Unary, float, operations, same, shape_of, truth, zip_float};
+use super::pattern::{Binary, Pattern, Unary, Words, float, operations, same, shape_of, truth, zip_float};
 use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::layer::{Args, Spec, Tree};
 use crate::value::{Compare, Value};
 
 macro_rules! comparisons {
-    ($($name:ident)+) => {
+    ($($name:ident = $burn:literal)+) => {
         operations! {
             COMPARISONS["x1", "x2"]:
             $($name {} = |_| Binary {
@@ -19,15 +19,27 @@ macro_rules! comparisons {
                 common: same,
                 result: truth,
                 run: |a, b| a.compare(Compare::$name, b),
+                words: Some(Words {
+                    types: &[Dtype::Float32, Dtype::Int32],
+                    pair: concat!("{0}.", $burn, "({1})"),
+                    number: concat!("{0}.", $burn, "_elem({1})"),
+                }),
             };)+
         }
     };
 }
 
-comparisons! { Equal Greater GreaterEqual Less LessEqual NotEqual }
+comparisons! {
+    Equal = "equal"
+    Greater = "greater"
+    GreaterEqual = "greater_equal"
+    Less = "lower"
+    LessEqual = "lower_equal"
+    NotEqual = "not_equal"
+}
 
 macro_rules! logic {
-    ($($name:ident($a:ident, $b:ident) = $body:expr;)+) => {
+    ($($name:ident = $burn:literal, |$a:ident, $b:ident| $body:expr;)+) => {
         operations! {
             LOGIC["x1", "x2"]:
             $($name {} = |_| Binary {
@@ -35,19 +47,24 @@ macro_rules! logic {
                 common: truth,
                 result: truth,
                 run: |$a, $b| $body,
+                words: Some(Words {
+                    types: &[Dtype::Bool],
+                    pair: concat!("{0}.", $burn, "({1})"),
+                    number: "",
+                }),
             };)+
         }
     };
 }
 
 logic! {
-    LogicalAnd(a, b) = not(not(a)?.or(not(b)?)?);
-    LogicalOr(a, b) = a.or(b);
-    LogicalXor(a, b) = a.compare(Compare::NotEqual, b);
+    LogicalAnd = "bool_and", |a, b| not(not(a)?.or(not(b)?)?);
+    LogicalOr = "bool_or", |a, b| a.or(b);
+    LogicalXor = "bool_xor", |a, b| a.compare(Compare::NotEqual, b);
 }
 
 operations! { NOT["x"]:
-    LogicalNot {} = |_| Unary { result: truth, run: not };
+    LogicalNot {} = |_| Unary { result: truth, run: not, words: Some((Dtype::Bool, "x.bool_not()")) };
 }
 
 /// Whether a value is false, element by element.
@@ -80,7 +97,8 @@ struct Close {
 }
 
 impl Close {
-    const OPERANDS: Binary = Binary { names: ["x1", "x2"], common: float, result: truth, run: |_, b| Ok(b) };
+    const OPERANDS: Binary =
+        Binary { names: ["x1", "x2"], common: float, result: truth, run: |_, b| Ok(b), words: None };
 
     fn tolerance<T>(args: &Args<T>, name: &str, default: f64) -> Result<f64> {
         match args.get(name) {

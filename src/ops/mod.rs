@@ -27,6 +27,7 @@ mod segment;
 mod shape;
 mod sort;
 mod sorting;
+pub(crate) mod source;
 mod special;
 mod statistics;
 mod unary;

@@ -3,7 +3,9 @@
 
 use burn::tensor::{Int, IntDType, Tensor};
 
-use super::kit::{broadcast, device, operand, promote};
+use super::kit::{Constant, broadcast, device, operand, promote};
+use super::source::cast;
+use crate::codegen::{Code, Layout, Place, number as write_number};
 use crate::config::{Dtype, resolve_axis};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Spec, Tree};
@@ -45,6 +47,11 @@ macro_rules! operations {
                 ) -> $crate::Result<$crate::layer::Tree<$crate::Value>> {
                     let pattern: fn(&Self) -> _ = $pattern;
                     $crate::ops::pattern::Pattern::call(&pattern(self), &args)
+                }
+
+                fn code(&self, place: &$crate::codegen::Place<'_>) -> Option<$crate::codegen::Code> {
+                    let pattern: fn(&Self) -> _ = $pattern;
+                    $crate::ops::pattern::Pattern::code(&pattern(self), place)
                 }
             }
         )+
@@ -193,6 +200,11 @@ pub(super) trait Pattern {
 
     /// What it gives.
     fn call(&self, args: &Args<Value>) -> Result<Tree<Value>>;
+
+    /// It in Rust source.
+    fn code(&self, _place: &Place<'_>) -> Option<Code> {
+        None
+    }
 }
 
 /// An operation of one operand, element by element.
@@ -201,6 +213,8 @@ pub(super) struct Unary {
     pub result: Typing,
     /// What is done to the operand as it is given.
     pub run: fn(Value) -> Result<Value>,
+    /// The same for a tensor `x` of one type in Burn's words, if they suffice.
+    pub words: Option<(Dtype, &'static str)>,
 }
 
 impl Pattern for Unary {
@@ -214,6 +228,21 @@ impl Pattern for Unary {
         let dtype = burn_dtype((self.result)(&[x.kind])?)?;
         Ok((self.run)(x.operand)?.cast(dtype)?.with_mask(None).into())
     }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let ((dtype, words), input) = (self.words?, place.alone()?);
+        (input.dtype == dtype).then(|| Code::function(for_operand(words), place.layout))
+    }
+}
+
+/// The source of Burn's words for a tensor `x`, which stands for the operand.
+fn for_operand(words: &str) -> String {
+    let is_x = |word: &str| word == "x";
+    let mut others = words.split(|char: char| !char.is_alphanumeric() && char != '_').skip(1);
+    match words.strip_prefix('x') {
+        Some(rest) if !others.any(is_x) => format!("{{0}}{rest}"),
+        _ => format!("{{ let x = {{0}}; {words} }}"),
+    }
 }
 
 /// An operation of two operands, element by element, with NumPy's broadcasting.
@@ -226,6 +255,85 @@ pub(super) struct Binary {
     pub result: Typing,
     /// What is done to the operands.
     pub run: fn(Value, Value) -> Result<Value>,
+    /// The same in Burn's words, if they suffice.
+    pub words: Option<Words>,
+}
+
+/// What Burn calls an operation of two operands, `{0}` and `{1}`.
+#[derive(Clone, Copy)]
+pub(super) struct Words {
+    /// The types that it is for.
+    pub types: &'static [Dtype],
+    /// Of two tensors.
+    pub pair: &'static str,
+    /// Of a tensor and a number. Where it is the same, the number may come first, and Burn spreads sizes of 1.
+    pub number: &'static str,
+}
+
+impl Words {
+    /// Both operands, and whether they lie alike and the words are for them; `common` is their type.
+    fn code(self, place: &Place<'_>, names: &[&str], common: Dtype) -> Option<Code> {
+        let terms = terms(place, names)?;
+        let [a, b] = terms.as_slice() else { return None };
+        let is_operator = self.pair == self.number;
+        let (words, rank) = match (&a.spec, &b.spec) {
+            (Some(a), Some(b)) if is_operator || a.shape == b.shape => (self.pair, a.rank().max(b.rank())),
+            (Some(_), None) => (self.number, 0),
+            (None, Some(_)) if is_operator => (self.number, 0),
+            _ => return None,
+        };
+        let is_raised = [a, b].into_iter().flat_map(|term| &term.spec).any(|spec| spec.rank() < rank);
+        let layout = if is_raised { Layout::Keras } else { place.layout };
+        let texts = [a.write(common, rank)?, b.write(common, rank)?];
+        // Neither has the other's mark in it.
+        let call = words.replace("{1}", "\0").replace("{0}", &texts[0]).replace('\0', &texts[1]);
+        self.types.contains(&common).then(|| Code::function(call, layout))
+    }
+}
+
+/// An operand in Rust source: a tensor, or a number.
+pub(super) struct Term {
+    /// What it is, for a tensor.
+    pub spec: Option<Spec>,
+    text: String,
+    number: f64,
+}
+
+/// The operands of these names, which are all arguments.
+pub(super) fn terms(place: &Place<'_>, names: &[&str]) -> Option<Vec<Term>> {
+    let mut tensors = 0;
+    let term = |name: &&str| match place.args.get(name)? {
+        Tree::Leaf(spec) if spec.rank() > 0 => {
+            tensors += 1;
+            let text = format!("{{{}}}", tensors - 1);
+            Some(Term { spec: Some(spec.clone()), text, number: 0.0 })
+        }
+        Tree::Constant(json) => {
+            let number = Constant::read(json).ok()?.array.as_number()?;
+            Some(Term { spec: None, text: String::new(), number })
+        }
+        _ => None,
+    };
+    names.iter().map(term).collect()
+}
+
+impl Term {
+    /// Its expression as that type, a tensor with axes in front up to that rank.
+    pub(super) fn write(&self, dtype: Dtype, rank: usize) -> Option<String> {
+        match (&self.spec, dtype) {
+            (Some(spec), _) => {
+                let typed = format!("{}{}", self.text, cast(spec.dtype, dtype)?);
+                let is_raised = spec.rank() < rank;
+                Some(if is_raised { format!("{typed}.unsqueeze::<{rank}>()") } else { typed })
+            }
+            (None, Dtype::Float32) => write_number(self.number),
+            (None, Dtype::Int32) => {
+                let fits = self.number.fract() == 0.0 && self.number.abs() <= f64::from(i32::MAX);
+                fits.then(|| format!("{}", self.number as i32))
+            }
+            (None, _) => None,
+        }
+    }
 }
 
 impl Pattern for Binary {
@@ -244,6 +352,12 @@ impl Pattern for Binary {
         let dtype = burn_dtype((self.result)(&[a.kind, b.kind])?)?;
         let (a, b) = (a.operand.with_mask(None).cast(common)?, b.operand.with_mask(None).cast(common)?);
         Ok((self.run)(a, b)?.cast(dtype)?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let kinds = self.names.map(|name| operand(place.args, name, None).map(|operand| operand.kind));
+        let [Ok(a), Ok(b)] = kinds else { return None };
+        self.words?.code(place, &self.names, (self.common)(&[a, b]).ok()?)
     }
 }
 

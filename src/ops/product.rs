@@ -2,6 +2,7 @@
 
 use super::form::{Form, Picks, Sizes, forming, one, pair};
 use super::kit::{float_of, operands, promote};
+use crate::codegen::{Code, Layout, Place};
 use crate::config::{Axes, Dtype, Field, Json, Reader, resolve_axis};
 use crate::einsum::{einsum, einsum_shape};
 use crate::error::{Error, Result};
@@ -264,6 +265,24 @@ impl Function for Einsum {
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         let (operands, dtype) = Self::operands(&args)?;
         einsum(&self.subscripts, operands)?.typed(dtype).map(Tree::Leaf)
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let operands = place.args.leaves();
+        let is_all = place.args.inputs().len() == operands.len()
+            && operands.iter().all(|operand| operand.dtype == Dtype::Float32 && operand.rank() > 0);
+        let outputs = self.outputs(place.args).ok()?;
+        let [output] = outputs.leaves()[..] else { return None };
+        // Burn has rules of its own for `...` and for what is not said.
+        let is_plain = |char: char| char.is_ascii_alphabetic() || matches!(char, ',' | '-' | '>' | ' ');
+        let is_plain = self.subscripts.chars().all(is_plain) && self.subscripts.contains("->");
+        let rank = output.rank();
+        if !is_all || !is_plain || rank == 0 || self.subscripts.split(',').count() != operands.len() {
+            return None;
+        }
+        let tensors: Vec<String> = (0..operands.len()).map(|at| format!("{{{at}}}.into()")).collect();
+        let call = format!("Tensor::<{rank}>::einsum({:?}, [{}])", self.subscripts, tensors.join(", "));
+        Some(Code::function(call, Layout::Keras).using("burn::tensor::Tensor"))
     }
 }
 

@@ -8,6 +8,8 @@ use super::pattern::{
     wide,
 };
 use super::quantile::{Method, Quantiles};
+use super::source::cast;
+use crate::codegen::{Code, Layout, Place, array};
 use crate::config::{Axes, Dtype};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Spec, Tree};
@@ -27,6 +29,8 @@ pub(super) struct Reduction {
     pub dtype: Option<Dtype>,
     /// What makes one column of the rows `[kept, reduced]` of the operand.
     pub run: OnRows,
+    /// Burn's name of it along one axis, which several have with an `s`, and what comes after it.
+    pub words: Option<[&'static str; 2]>,
 }
 
 impl Reduction {
@@ -37,7 +41,15 @@ impl Reduction {
         typing: Typing,
         run: fn(Value) -> Result<Value>,
     ) -> Self {
-        Self { axis: axis.clone(), keepdims, common: typing, result: typing, dtype: None, run: Box::new(run) }
+        Self {
+            axis: axis.clone(),
+            keepdims,
+            common: typing,
+            result: typing,
+            dtype: None,
+            run: Box::new(run),
+            words: None,
+        }
     }
 
     /// Where the largest or smallest number is.
@@ -64,6 +76,37 @@ impl Pattern for Reduction {
         let [common, result] = self.dtypes(x.kind)?;
         let x = x.operand.cast(burn_dtype(common)?)?;
         Ok(reduced(x, &self.axis, self.keepdims, &self.run)?.cast(burn_dtype(result)?)?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        let ([method, after], input) = (self.words?, place.alone()?);
+        let [common, result] = self.dtypes(Kind::Typed(input.dtype)).ok()?;
+        let types: &[Dtype] = match method {
+            "all_dim" | "any_dim" => &[Dtype::Bool],
+            "mean_dim" | "var_bias" => &[Dtype::Float32],
+            _ => &[Dtype::Float32, Dtype::Int32],
+        };
+        let (rank, axes) = (input.rank(), axes_of(&self.axis, input.rank()).ok()?);
+        if common != result || !types.contains(&common) {
+            return None;
+        }
+        let layout = if axes.contains(&0) { Layout::Keras } else { place.layout };
+        let mut lies: Vec<usize> = axes.iter().map(|axis| layout.axis(rank, *axis)).collect();
+        lies.sort_unstable();
+        let left = if self.keepdims { rank } else { rank - axes.len() };
+        let several = array(&lies);
+        let (reduce, squeeze) = match lies.as_slice() {
+            [axis] => (format!("{method}({axis})"), format!(".squeeze_dim::<{left}>({axis})")),
+            [_, _, ..] if ["max_dim", "mean_dim", "min_dim", "sum_dim"].contains(&method) => {
+                (format!("{method}s(&{several})"), format!(".squeeze_dims::<{left}>(&{several})"))
+            }
+            _ => return None,
+        };
+        let squeeze = if self.keepdims { String::new() } else { squeeze };
+        let has_channels = left > 2 && (self.keepdims || !axes.contains(&(rank - 1)));
+        let gives = if has_channels { layout } else { Layout::Keras };
+        let call = format!("{{0}}{}.{reduce}{after}{squeeze}", cast(input.dtype, common)?);
+        (left > 0).then(|| Code::function(call, layout).giving(gives))
     }
 }
 
@@ -125,9 +168,9 @@ macro_rules! on_rows {
 }
 pub(super) use on_rows;
 
-/// Declares reductions whose config is their axes.
+/// Declares reductions whose config is their axes, some with Burn's name.
 macro_rules! reductions {
-    ($table:ident: $($name:ident: $typing:expr => $run:expr;)+) => {
+    ($table:ident: $($name:ident: $typing:expr => $run:expr $(, $words:literal $($after:literal)?)?;)+) => {
         $crate::ops::pattern::operations! {
             $table["x"]:
             $($name {
@@ -135,23 +178,26 @@ macro_rules! reductions {
                 axis: Option<$crate::config::Axes> = None,
                 /// Whether they stay with size 1.
                 keepdims: bool = false,
-            } = |config| $crate::ops::reduce::Reduction::new(&config.axis, config.keepdims, $typing, $run);)+
+            } = |config| $crate::ops::reduce::Reduction {
+                words: [$([$words, concat!($($after)?)])?].first().copied(),
+                ..$crate::ops::reduce::Reduction::new(&config.axis, config.keepdims, $typing, $run)
+            };)+
         }
     };
 }
 pub(super) use reductions;
 
 reductions! { ROWS:
-    All: truth => |x| Ok(x.bool::<2>()?.all_dim(1).into());
-    Amax: same => max;
-    Amin: same => min;
-    Any: truth => |x| Ok(x.bool::<2>()?.any_dim(1).into());
+    All: truth => |x| Ok(x.bool::<2>()?.all_dim(1).into()), "all_dim";
+    Amax: same => max, "max_dim";
+    Amin: same => min, "min_dim";
+    Any: truth => |x| Ok(x.bool::<2>()?.any_dim(1).into()), "any_dim";
     Logsumexp: float => logsumexp;
-    Mean: float => |x| Ok(x.float::<2>()?.mean_dim(1).into());
+    Mean: float => |x| Ok(x.float::<2>()?.mean_dim(1).into()), "mean_dim";
     Ptp: number => |x| max(x.clone())?.binary(Binary::Subtract, min(x)?);
-    Std: float => |x| Ok(variance(x)?.float::<2>()?.sqrt().into());
-    Sum: summed => sum;
-    Var: float => variance;
+    Std: float => |x| Ok(variance(x)?.float::<2>()?.sqrt().into()), "var_bias" ".sqrt()";
+    Sum: summed => sum, "sum_dim";
+    Var: float => variance, "var_bias";
 }
 
 operations! { MORE["x"]:
@@ -171,6 +217,7 @@ operations! { MORE["x"]:
         initial: Option<f64> = None,
     } = |config| Reduction {
         run: from_initial(config.initial, max, Binary::Maximum),
+        words: config.initial.is_none().then_some(["max_dim", ""]),
         ..Reduction::new(&config.axis, config.keepdims, same, max)
     };
     Median {
@@ -190,6 +237,7 @@ operations! { MORE["x"]:
         initial: Option<f64> = None,
     } = |config| Reduction {
         run: from_initial(config.initial, min, Binary::Minimum),
+        words: config.initial.is_none().then_some(["min_dim", ""]),
         ..Reduction::new(&config.axis, config.keepdims, same, min)
     };
     Prod {

@@ -1,6 +1,7 @@
 //! Operations that give elements another shape, or none of it.
 
 use super::form::{Form, Sizes, forming, in_order, moving, one};
+use crate::codegen::{Code, Place};
 use crate::config::{Axes, Dtype, resolve_axis};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Row, Spec, Tree, row};
@@ -276,5 +277,9 @@ impl Function for StopGradient {
     fn call(&self, args: Args<Value>, _: &Context) -> Result<Tree<Value>> {
         let x = args.into_input()?;
         if x.is_float() { Ok(map_float!(x, x => x.detach())?.into()) } else { Ok(x.into()) }
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        place.elementwise("{0}.detach()")
     }
 }

@@ -11,14 +11,20 @@ use crate::layer::{Args, Spec, Tree};
 use crate::value::Value;
 use crate::{map_float, map_int};
 
-/// Functions of floats.
+/// Functions of floats: with `=` in Burn's own words, so that they are source, too, with `=>` in ours.
 macro_rules! floats {
-    ($table:ident, $result:expr; $($name:ident($x:ident) = $body:expr;)+) => {
+    ($table:ident, $result:expr; $($name:ident($x:ident) $is:tt $body:expr;)+) => {
         operations! {
             $table["x"]:
-            $($name {} = |_| Unary { result: $result, run: |value| map_float!(value, $x => $body) };)+
+            $($name {} = |_| Unary {
+                result: $result,
+                run: |value| map_float!(value, $x => $body),
+                words: floats!(@words $is $body),
+            };)+
         }
     };
+    (@words = $body:expr) => { Some((Dtype::Float32, stringify!($body))) };
+    (@words => $body:expr) => { None };
 }
 
 floats! { FLOATS, float;
@@ -34,14 +40,14 @@ floats! { FLOATS, float;
     Cos(x) = x.cos();
     Cosh(x) = x.cosh();
     Deg2rad(x) = x.deg2rad();
-    Erfc(x) = erfc(x);
-    Erfinv(x) = erfinv(x);
+    Erfc(x) => erfc(x);
+    Erfinv(x) => erfinv(x);
     Exp(x) = x.exp();
     Exp2(x) = x.full_like(2.0).powf(x);
-    Expm1(x) = expm1(x);
+    Expm1(x) => expm1(x);
     Fabs(x) = x.abs();
     Floor(x) = x.floor();
-    I0(x) = i0(x);
+    I0(x) => i0(x);
     Log(x) = x.log();
     Log10(x) = x.log() / std::f64::consts::LN_10;
     Log1p(x) = x.log1p();
@@ -49,7 +55,7 @@ floats! { FLOATS, float;
     Rad2deg(x) = x.rad2deg();
     Reciprocal(x) = x.recip();
     Sin(x) = x.sin();
-    Sinc(x) = special::sinc(x);
+    Sinc(x) => special::sinc(x);
     Sinh(x) = x.sinh();
     Sqrt(x) = x.sqrt();
     Tan(x) = x.tan();
@@ -96,23 +102,31 @@ fn sign(x: Value) -> Result<Value> {
     })
 }
 
+/// Operations by the type of their result, and for floats perhaps in Burn's words.
 macro_rules! unary {
-    ($table:ident: $($name:ident: $result:expr => $run:expr;)+) => {
-        operations! { $table["x"]: $($name {} = |_| Unary { result: $result, run: $run };)+ }
+    ($table:ident: $($name:ident: $result:expr => $run:expr $(, $words:literal)?;)+) => {
+        operations! {
+            $table["x"]:
+            $($name {} = |_| Unary {
+                result: $result,
+                run: $run,
+                words: [$((Dtype::Float32, $words))?].first().copied(),
+            };)+
+        }
     };
 }
 
 unary! { NUMBERS:
-    Abs: same => absolute;
-    Absolute: same => absolute;
+    Abs: same => absolute, "x.abs()";
+    Absolute: same => absolute, "x.abs()";
     Conj: same => unchanged;
     Conjugate: same => unchanged;
     Imag: same => |x| map_number!(x, x => x.zeros_like());
-    Negative: number => |x| if x.is_float() { map_float!(x, x => -x) } else { map_int!(x, x => -wide(x)) };
+    Negative: number => |x| if x.is_float() { map_float!(x, x => -x) } else { map_int!(x, x => -wide(x)) }, "x.neg()";
     Real: same => unchanged;
     Sign: number => sign;
-    Square: counted => square;
-    Trunc: same => trunc;
+    Square: counted => square, "x.square()";
+    Trunc: same => trunc, "x.trunc()";
 }
 
 /// Questions about floats, and the answer for all integers.
@@ -157,7 +171,7 @@ struct Rounding {
 
 impl Pattern for Rounding {
     fn outputs(&self, args: &Args<Spec>) -> Result<Tree<Spec>> {
-        Unary { result: number, run: unchanged }.outputs(args)
+        Unary { result: number, run: unchanged, words: None }.outputs(args)
     }
 
     fn call(&self, args: &Args<Value>) -> Result<Tree<Value>> {

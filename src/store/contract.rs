@@ -72,6 +72,9 @@ pub(crate) struct Fit {
     pub pieces: Vec<Piece>,
     /// Variables (by number) that the module has no place for, and why.
     pub surplus: Vec<(usize, String)>,
+    /// Those of them that must be this number for the layer to compute what the module does, such as 0 for a bias: that
+    /// is written.
+    pub neutral: Vec<(usize, f32)>,
     /// Parameters (by number) that the layer has nothing for, and the number that stands for it: 0 or 1. When
     /// a module is written, it must hold that number throughout, or that is told.
     pub constant: Vec<(usize, f32)>,

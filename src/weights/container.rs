@@ -1,24 +1,27 @@
 //! The files that weights come in.
 
+use std::io::Cursor;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::TensorData;
+use bytes::Bytes;
 
 use super::legacy::{names, set_names};
-use super::{Layout, Saved, WeightsFile, checkpoint, pack, saved_model, shards};
+use super::{Layout, Saved, WeightsFile, checkpoint, optimizer, pack, saved_model, shards};
 use crate::config::Dtype;
 use crate::error::{Error, Result};
 use crate::file::archive::{Archive, HDF5_MAGIC};
 use crate::file::h5::{Attributes, H5File};
 use crate::file::map::map;
 use crate::file::safetensors;
-use crate::file::save::{Content, Member, save_directory, save_file, save_zip};
-use crate::file::store::Store;
+use crate::file::save::{Content, Member, save_directory, save_file, save_zip, zip_to};
+use crate::file::store::{Store, Stored};
 use crate::keras_file::{DatasetInfo, WEIGHTS};
 use crate::limits::Limits;
 use crate::load::tensor_data;
 use crate::registry::nearest;
-use crate::save::{SaveOptions, h5};
+use crate::save::{SaveOptions, TRAINING, h5};
 use crate::value::burn_dtype;
 use crate::versions::Origin;
 
@@ -38,15 +41,17 @@ use crate::versions::Origin;
 /// ```
 #[derive(Debug)]
 pub struct KerasWeights {
-    pub(super) file: WeightsFile,
+    pub(crate) file: WeightsFile,
     container: Container,
+    /// Whether how far a training is stays among the members.
+    keeps_training: bool,
 }
 
 /// What the tensors lie in.
-enum Container {
+pub(crate) enum Container {
     H5,
-    Zip(Archive),
-    Directory(Archive),
+    Zip(Arc<Archive>),
+    Directory(Arc<Archive>),
     /// Several HDF5 files of at most so many bytes.
     Shards(u64),
     Safetensors,
@@ -97,37 +102,49 @@ impl KerasWeights {
         opened.map_err(|error| error.in_file(path))
     }
 
+    /// Tensors and what they lie in.
+    pub(crate) fn new(file: WeightsFile, container: Container) -> Self {
+        Self { file, container, keeps_training: true }
+    }
+
     fn of_directory(path: &Path, limits: &Limits) -> Result<Self> {
         if let Some(Saved { weights, .. }) = saved_model(path, limits)? {
-            return Ok(Self { file: weights, container: Container::Checkpoint });
+            return Ok(Self::new(weights, Container::Checkpoint));
         }
         let archive = Archive::from_directory(path, limits)?;
         let file = WeightsFile::of_archive(&archive, limits)?;
-        Ok(Self { file, container: Container::Directory(archive) })
+        Ok(Self::new(file, Container::Directory(archive.into())))
     }
 
     fn of_file(path: &Path, limits: &Limits) -> Result<Self> {
         if let Some(file) = checkpoint(path, limits)? {
-            return Ok(Self { file, container: Container::Checkpoint });
+            return Ok(Self::new(file, Container::Checkpoint));
         }
         let bytes = map(path)?;
-        let of = |store, layout| WeightsFile { store, layout, origin: Origin::default() };
+        match shards::index(&bytes, limits)? {
+            Some(index) => {
+                let (store, most) = shards::read(path, &index, limits)?;
+                Ok(Self::new(weights_file(store, Layout::Keras3), Container::Shards(most)))
+            }
+            None => Self::of_bytes(bytes, limits),
+        }
+    }
+
+    /// Opens the weights in a single file that lies in memory.
+    pub(crate) fn of_bytes(bytes: Bytes, limits: &Limits) -> Result<Self> {
         if bytes.starts_with(HDF5_MAGIC) {
             let file = WeightsFile::of_h5(H5File::open(bytes, limits)?.into());
-            Ok(Self { file, container: Container::H5 })
+            Ok(Self::new(file, Container::H5))
         } else if pack::is_one(&bytes) {
             let (store, extra) = pack::read(&bytes, limits)?;
-            Ok(Self { file: of(store, Layout::Params), container: Container::Pack(extra) })
+            Ok(Self::new(weights_file(store, Layout::Params), Container::Pack(extra)))
         } else if safetensors::is_one(&bytes) {
             let store = safetensors::read(&bytes, limits)?;
-            Ok(Self { file: of(store, Layout::Names), container: Container::Safetensors })
-        } else if let Some(index) = shards::index(&bytes, limits)? {
-            let (store, most) = shards::read(path, &index, limits)?;
-            Ok(Self { file: of(store, Layout::Keras3), container: Container::Shards(most) })
+            Ok(Self::new(weights_file(store, Layout::Names), Container::Safetensors))
         } else {
             let archive = Archive::from_bytes(bytes, limits)?;
             let file = WeightsFile::of_archive(&archive, limits)?;
-            Ok(Self { file, container: Container::Zip(archive) })
+            Ok(Self::new(file, Container::Zip(archive.into())))
         }
     }
 
@@ -148,11 +165,7 @@ impl KerasWeights {
     /// When there is no such tensor, it does not hold numbers, or it is damaged.
     pub fn read(&self, path: &str) -> Result<TensorData> {
         let tensor = self.file.store.tensors.get(path).ok_or_else(|| self.unknown(path))?;
-        let dtype = tensor.element.keras_name().and_then(Dtype::from_name);
-        let dtype = dtype.ok_or_else(|| Error::unsupported(format_args!("{:?}", tensor.element)).at(path));
-        let data = tensor_data(tensor.read()?, &tensor.shape, burn_dtype(dtype?)?);
-        let (bytes, _, dtype) = data.map_err(|error| error.at(path))?.into_parts();
-        Ok(TensorData::from_bytes(bytes, tensor.shape.clone(), dtype))
+        numbers(tensor).map_err(|error| error.at(path))
     }
 
     /// Calls a tensor otherwise. Legacy files list the tensors of each layer; it keeps its place there if it
@@ -211,29 +224,95 @@ impl KerasWeights {
         let (path, store) = (path.as_ref(), &self.file.store);
         let saved = options.check(path).and_then(|()| match &self.container {
             Container::H5 => save_file(path, h5(store)?),
-            Container::Zip(archive) => save_zip(path, &mut members(archive, store)?),
-            Container::Directory(archive) => save_directory(path, &mut members(archive, store)?),
+            Container::Zip(archive) => save_zip(path, &mut self.members(archive)?),
+            Container::Directory(archive) => save_directory(path, &mut self.members(archive)?),
             Container::Shards(most) => {
                 shards::save(path, store, options.max_shard_size.unwrap_or(*most), options.overwrite)
             }
             Container::Safetensors => save_file(path, safetensors::content(store)?),
             Container::Pack(extra) => pack::save(path, pack::tensors(store)?, extra),
-            Container::Checkpoint => Err(Error::unsupported("checkpoints of TensorFlow are only read")),
+            Container::Checkpoint => self.check_written(),
         });
         saved.map_err(|error| error.in_file(path))
     }
+
+    /// Refuses kinds that are only read.
+    pub(crate) fn check_written(&self) -> Result<()> {
+        match self.container {
+            Container::Checkpoint => Err(Error::unsupported("checkpoints of TensorFlow are only read")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The bytes of a file of the same kind.
+    ///
+    /// # Errors
+    /// When the kind is not a single file that is ever written, or something in it cannot be.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
+        let store = &self.file.store;
+        match &self.container {
+            Container::H5 => h5(store)?.into_vec(),
+            Container::Safetensors => safetensors::content(store)?.into_vec(),
+            Container::Pack(extra) => Ok(pack::to_bytes(store, extra)?.into()),
+            Container::Zip(archive) => {
+                Ok(zip_to(Cursor::new(Vec::new()), &mut self.members(archive)?)?.into_inner())
+            }
+            _ => Err(Error::unsupported("this kind of file is not a single one that lies in memory")),
+        }
+    }
+
+    /// Leaves out what belongs to the weights as they were: the state of the optimizer, and how far a training
+    /// is. What that was, in words.
+    pub(crate) fn drop_training(&mut self) -> Vec<String> {
+        let store = &mut self.file.store;
+        let group = match self.file.layout {
+            Layout::Legacy { .. } => optimizer::LEGACY,
+            _ => optimizer::GROUP,
+        };
+        let before = store.tensors.len();
+        store.remove(group);
+        let dropped = before - store.tensors.len();
+        let root = store.groups.get_mut("");
+        let was_attribute = root.is_some_and(|root| root.remove(TRAINING).is_some());
+        let is_member = match &self.container {
+            Container::Zip(archive) | Container::Directory(archive) => {
+                archive.names().any(|it| it == TRAINING)
+            }
+            _ => false,
+        };
+        let was_member = std::mem::take(&mut self.keeps_training) && is_member;
+        let state = (dropped > 0).then(|| format!("the state of the optimizer ({dropped} tensors)"));
+        let training = (was_attribute || was_member).then(|| "how far the training was".to_owned());
+        state.into_iter().chain(training).collect()
+    }
+
+    /// The members of an archive, with these weights.
+    fn members(&self, archive: &Archive) -> Result<Vec<Member<'_>>> {
+        let member = |name: &str| {
+            let content = match name {
+                WEIGHTS => h5(&self.file.store)?,
+                _ => Content::Bytes(archive.read(name)?.unwrap_or_default()),
+            };
+            Ok(Member { name: name.to_owned(), content })
+        };
+        archive.names().filter(|name| self.keeps_training || *name != TRAINING).map(member).collect()
+    }
 }
 
-/// The members of an archive, with other weights.
-fn members<'a>(archive: &Archive, store: &'a Store) -> Result<Vec<Member<'a>>> {
-    let member = |name: &str| {
-        let content = match name {
-            WEIGHTS => h5(store)?,
-            _ => Content::Bytes(archive.read(name)?.unwrap_or_default()),
-        };
-        Ok(Member { name: name.to_owned(), content })
-    };
-    archive.names().map(member).collect()
+/// Tensors in a file that does not say who wrote it.
+pub(crate) fn weights_file(store: Store, layout: Layout) -> WeightsFile {
+    WeightsFile { store, layout, origin: Origin::default() }
+}
+
+/// What a tensor holds, in its order and with its type; of a scalar, in a shape without axes.
+///
+/// # Errors
+/// When that is no numbers, or damaged.
+pub(crate) fn numbers(tensor: &Stored) -> Result<TensorData> {
+    let dtype = tensor.element.keras_name().and_then(Dtype::from_name);
+    let dtype = dtype.ok_or_else(|| Error::unsupported(format_args!("{:?}", tensor.element)))?;
+    let (bytes, _, dtype) = tensor_data(tensor.read()?, &tensor.shape, burn_dtype(dtype)?)?.into_parts();
+    Ok(TensorData::from_bytes(bytes, tensor.shape.clone(), dtype))
 }
 
 /// Keeps the lists of a legacy file true to its tensors; whether a list has the new name.

@@ -13,9 +13,9 @@ use crate::module::graph_of;
 use crate::versions::{NamedArray, Target, modern_arrays};
 
 /// A layer of a legacy file, and its arrays in the order of the file.
-struct Group {
-    name: String,
-    arrays: Vec<NamedArray>,
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) arrays: Vec<NamedArray>,
 }
 
 /// Finds the variables of a model below the group `root`: in layers of the same names, or in as many
@@ -127,7 +127,7 @@ fn named<'a>(variable: &'a Variable, names: &[(String, String)]) -> LegacyVariab
 }
 
 /// The layers of a file, in its order.
-fn groups(file: &Store, root: &str) -> Result<Vec<Group>> {
+pub(crate) fn groups(file: &Store, root: &str) -> Result<Vec<Group>> {
     let none = Attributes::new();
     let attributes = |path: &str| file.groups.get(path).unwrap_or(&none);
     let layers = names(attributes(root), "layer_names")
@@ -153,7 +153,7 @@ fn below(outer: &str, inner: &str) -> String {
 }
 
 /// A list of names, which is cut into `<key>0`, `<key>1`, ... when it is long.
-pub(super) fn names(attributes: &Attributes, key: &str) -> Option<Vec<String>> {
+pub(crate) fn names(attributes: &Attributes, key: &str) -> Option<Vec<String>> {
     let list = |key: &str| match attributes.get(key) {
         Some(Attribute::Strs(names)) => Some(names.clone()),
         _ => None,
@@ -170,7 +170,7 @@ const LIST_BYTES: usize = 64_512;
 const NAME_BYTES: usize = 16;
 
 /// Writes a list of names, as [`names`] reads it.
-pub(super) fn set_names(attributes: &mut Attributes, key: &str, names: Vec<String>) {
+pub(crate) fn set_names(attributes: &mut Attributes, key: &str, names: Vec<String>) {
     let longest = names.iter().map(String::len).max().unwrap_or(0).max(NAME_BYTES);
     let parts = (names.len() * longest).div_ceil(LIST_BYTES);
     if parts <= 1 {

@@ -4,7 +4,7 @@ mod container;
 mod draws;
 pub(crate) mod legacy;
 mod load;
-mod named;
+pub(crate) mod named;
 mod objects;
 pub(crate) mod optimizer;
 pub(crate) mod pack;
@@ -32,12 +32,12 @@ use crate::registry::nearest_of;
 use crate::versions::{Change, Origin};
 
 pub use container::KerasWeights;
-pub(crate) use container::holds_weights_only;
+pub(crate) use container::{Container, holds_weights_only, numbers, weights_file};
 pub(crate) use draws::Draws;
 pub use load::{Matching, WeightsOptions};
-pub(crate) use present::present;
+pub(crate) use present::{present, shared};
 pub use report::{LoadReport, Loaded, Missing, Skipped, Unused};
-pub(crate) use save::Kind;
+pub(crate) use save::{Kind, SHARD_BYTES};
 pub(crate) use saved_model::{Saved, checkpoint, saved_model};
 pub(crate) use shards::is_index;
 

@@ -1,9 +1,7 @@
 //! Files that say of every tensor what it is called, and no more.
 
-use bytes::Bytes;
-
 use super::legacy::{LegacyVariable, wanted};
-use super::present::Host;
+use super::present::shared;
 use super::{Resolved, planned};
 use crate::config::Dtype;
 use crate::error::{Error, Result};
@@ -71,7 +69,7 @@ pub(super) fn by_param(file: &Store, description: &Description) -> Result<Resolv
 ///
 /// # Errors
 /// When two variables have the same name.
-pub(super) fn named(store: &Store, description: &Description) -> Result<Store> {
+pub(crate) fn named(store: &Store, description: &Description) -> Result<Store> {
     let mut named = Store::default();
     for variable in wanted(description).into_iter().flat_map(|layer| layer.variables) {
         let path = variable.variable.dataset();
@@ -144,6 +142,6 @@ fn turned(variable: &Variable, mut tensor: Stored) -> Stored {
         let dtype = element.keras_name().and_then(Dtype::from_name);
         let dtype = burn_dtype(dtype.ok_or_else(|| Error::weights("expected numbers"))?)?;
         let data = variable.to_file(tensor_data(bytes, &variable.param_shape(), dtype)?)?;
-        Ok(Bytes::from_owner(Host(data.into_bytes())))
+        Ok(shared(data))
     })
 }

@@ -26,12 +26,12 @@ use {
 };
 
 /// Where Keras 3 has the variables of an optimizer.
-const GROUP: &str = "optimizer";
+pub(crate) const GROUP: &str = "optimizer";
 pub(crate) const VARIABLES: &str = "optimizer/vars";
 pub(crate) const INNER_VARIABLES: &str = "optimizer/inner_optimizer/vars";
 
 /// The group of the state in a legacy file.
-const LEGACY: &str = "optimizer_weights";
+pub(crate) const LEGACY: &str = "optimizer_weights";
 
 /// Takes the state out of a legacy file. It is left out where the variables of the model are not those of
 /// the file: `is_as_stored`.

@@ -71,7 +71,6 @@ pub(super) fn save(path: &Path, tensors: Vec<Tensor>, extra: &Extra) -> Result<(
 ///
 /// # Errors
 /// When the format has no such tensor, or one cannot be read.
-#[cfg(feature = "train")]
 pub(crate) fn to_bytes(store: &Store, extra: &Extra) -> Result<Bytes> {
     let bytes = writer(tensors(store)?, extra).into_bytes().map_err(failed)?;
     Ok(Bytes::from_owner(Host(bytes)))

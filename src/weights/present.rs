@@ -75,7 +75,7 @@ impl Now {
         (0..len).step_by(PIECE).try_for_each(|start| {
             let piece = value.clone().narrow(0, start, PIECE.min(len - start))?;
             let data = piece.cast(self.dtype)?.into_data().convert_dtype(self.dtype);
-            sink(Bytes::from_owner(Host(data.into_bytes())))
+            sink(shared(data))
         })
     }
 }
@@ -92,7 +92,7 @@ impl Source for Now {
             Ok(())
         })?;
         let data = TensorData::from_bytes(whole.into_bytes(), shape, self.dtype);
-        Ok(Bytes::from_owner(Host(self.variable.to_file(data)?.into_bytes())))
+        self.variable.to_file(data).map(shared)
     }
 
     fn write(&self, sink: &mut Sink<'_>) -> Result<()> {
@@ -110,6 +110,11 @@ impl AsRef<[u8]> for Host {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Data on the host as bytes.
+pub(crate) fn shared(data: TensorData) -> Bytes {
+    Bytes::from_owner(Host(data.into_bytes()))
 }
 
 /// Collects every tensor of a module by its path.

@@ -20,8 +20,8 @@ const RENAMED: &[(&str, &str)] = &[
 ];
 
 /// The group of the layers of a model, and what it was before Keras 2.15.
-const LAYERS: &str = "layers";
-const FORMER_LAYERS: &str = "_layer_checkpoint_dependencies";
+pub(crate) const LAYERS: &str = "layers";
+pub(crate) const FORMER_LAYERS: &str = "_layer_checkpoint_dependencies";
 
 /// The tensors of a file that has paths of Keras 3, or almost; and the version that it is of, where that is
 /// known.

@@ -13,7 +13,7 @@ use crate::model::KerasModel;
 use crate::save::{SaveOptions, h5};
 
 /// How large files are that weights are split into, unless something else is asked for: as in Keras.
-const SHARD_BYTES: u64 = 5 << 30;
+pub(crate) const SHARD_BYTES: u64 = 5 << 30;
 
 /// A kind of file for weights only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod codegen;
 mod convert;
 mod curves;
 mod data;
@@ -10,6 +11,7 @@ mod fit;
 mod inspect;
 mod layers;
 mod npz;
+mod plot;
 mod predict;
 mod summary;
 mod text;
@@ -27,11 +29,13 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Inspect(args) => inspect::run(&args).map(good),
         Command::Summary(args) => summary::run(&args).map(good),
+        Command::Plot(args) => plot::run(&args).map(good),
         Command::Predict(args) => predict::run(&args).map(good),
         Command::Fit(args) => fit::run(&args),
         Command::Evaluate(args) => evaluate::run(&args).map(good),
         Command::Convert(args) => convert::run(&args).map(good),
         Command::Upgrade(args) => convert::upgrade(&args).map(good),
+        Command::Codegen(args) => codegen::run(&args).map(good),
         Command::Diff(args) => check::diff(&args),
         Command::Check(args) => check::run(&args),
         Command::Weights(args) => weights::run(&args).map(good),

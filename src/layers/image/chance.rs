@@ -61,6 +61,10 @@ impl Field for Factor {
             Self::Between(a, b) => vec![*a, *b].write(),
         }
     }
+
+    fn source(json: &Json) -> Option<String> {
+        f64::source(json).or_else(|| f64::list_source(json))
+    }
 }
 
 /// A number for every image, between two.

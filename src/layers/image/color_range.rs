@@ -52,4 +52,8 @@ impl Field for ColorRange {
     fn write(&self) -> Json {
         vec![self.0, self.1].write()
     }
+
+    fn source(json: &Json) -> Option<String> {
+        f64::list_source(json)
+    }
 }

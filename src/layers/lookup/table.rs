@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::config::{Field, Reader, refuse};
+use crate::config::{Field, Reader, list, refuse};
 use crate::error::{Error, Result};
 use crate::layers::OutputMode;
 use crate::layers::hashing::Buckets;
@@ -98,6 +98,10 @@ impl Field for Vocabulary {
 
     fn write(&self) -> Json {
         self.0.write()
+    }
+
+    fn source(json: &Json) -> Option<String> {
+        list::<String>(json)
     }
 }
 

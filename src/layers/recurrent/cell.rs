@@ -8,8 +8,9 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::gates::{GatedSteps, Gates};
-use super::{CELL_ARGS, CellConfig, Steps, cell_outputs, check_states, over_time, zero_state};
+use super::{CELL_ARGS, CellConfig, Course, Steps, cell_outputs, check_states, over_time, zero_state};
 use crate::activation::Activation;
+use crate::codegen::{Code, Layout, Place};
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
 use crate::initializer::{Initializer, Seed};
@@ -152,6 +153,62 @@ impl CellConfig for Gating {
     fn build(&self, _: &Args<Spec>, weights: &mut Weights<'_>) -> Result<AnyLayer> {
         self.cell(weights).map(AnyLayer::new)
     }
+
+    fn code(&self, course: &Course, place: &Place<'_>) -> Option<Code> {
+        let [_, _, Some(features)] = place.input()?.shape[..] else { return None };
+        let drops = self.dropout != 0.0 || self.recurrent_dropout != 0.0;
+        if drops || self.is_cudnn || course.stateful || course.return_state {
+            return None;
+        }
+        let new = format!("{features}, {}, {}", self.units, self.use_bias);
+        let module = |paths: [&'static str; 2]| Code::module(paths, &new, Layout::Keras);
+        let (activation, recurrent) = (&self.activation, &self.recurrent_activation);
+        let (code, sequence, last) = match self.kind {
+            Kind::Simple => {
+                let code = module(["burn::nn::Rnn", "burn::nn::RnnConfig"]);
+                (with_activation(code, "hidden", activation, TANH)?, ".0", ".1.hidden")
+            }
+            Kind::Lstm => {
+                let code = module(["burn::nn::Lstm", "burn::nn::LstmConfig"]);
+                let code = with_activation(code, "gate", recurrent, SIGMOID)?;
+                let code = with_activation(code, "cell", activation, TANH)?;
+                (with_activation(code, "hidden", activation, TANH)?, ".0", ".1.hidden")
+            }
+            Kind::Gru { reset_after } => {
+                let code = module(["burn::nn::Gru", "burn::nn::GruConfig"]);
+                let code = code.with("reset_after", reset_after.to_string(), "true");
+                let code = with_activation(code, "gate", recurrent, SIGMOID)?;
+                (with_activation(code, "hidden", activation, TANH)?, "", ".select_dim::<2>(1, -1)")
+            }
+        };
+        let input = if course.go_backwards { "{0}.flip([1])" } else { "{0}" };
+        let part = if course.return_sequences { sequence } else { last };
+        Some(Code { call: format!("{{self}}.forward({input}, None){part}"), ..code })
+    }
+}
+
+const TANH: &str = "ActivationConfig::Tanh";
+const SIGMOID: &str = "ActivationConfig::Sigmoid";
+
+/// A recurrent module of burn-nn with one of its activations, if that is one that it can have.
+fn with_activation(code: Code, setting: &str, activation: &Activation, default: &str) -> Option<Code> {
+    let value = match activation {
+        Activation::Gelu => "ActivationConfig::Gelu",
+        Activation::HardSigmoid => "HardSigmoidConfig::new().with_alpha(1.0 / 6.0).into()",
+        Activation::HardSilu => "ActivationConfig::HardSwish",
+        Activation::Linear => "ActivationConfig::Identity",
+        Activation::Relu => "ActivationConfig::Relu",
+        Activation::Sigmoid => SIGMOID,
+        Activation::Softsign => "ActivationConfig::Softsign",
+        Activation::Tanh => TANH,
+        _ => return None,
+    };
+    let code = code.with(&format!("{setting}_activation"), value, default);
+    Some(match value {
+        value if value == default => code,
+        value if value.starts_with("HardSigmoid") => code.using("burn::nn::activation::HardSigmoidConfig"),
+        _ => code.using("burn::nn::activation::ActivationConfig"),
+    })
 }
 
 impl Gating {

@@ -6,6 +6,7 @@ use crate::activation::{
     Activation, celu, elu, glu, hard_shrink, leaky_relu, log_softmax, soft_shrink, softmax, sparsemax,
     squareplus,
 };
+use crate::codegen::{Code, Place, number};
 use crate::config::{Axes, Dtype, resolve_axis};
 use crate::error::{Error, Result};
 use crate::layer::{Args, Context, Function, Row, Spec, Tree, row};
@@ -47,7 +48,8 @@ pub(crate) static ROWS: &[Row] = &[
 
 /// Functions of every element by itself. Keras computes them of floats only.
 macro_rules! elementwise {
-    ($($name:ident { $($key:ident: $ty:ty $(= $default:expr)?),* } |$op:ident, $x:ident| $body:expr;)+) => {
+    ($($name:ident { $($key:ident: $ty:ty $(= $default:expr)?),* } |$op:ident, $x:ident| $body:expr
+       $(, |$place:ident| $code:expr)?;)+) => {
         $(
             crate::config! {
                 #[doc = concat!("The operation `", stringify!($name), "`.")]
@@ -72,34 +74,65 @@ macro_rules! elementwise {
                     let $op = self;
                     Ok(map_float!(args.into_input()?, $x => $body)?.into())
                 }
+
+                $(
+                    fn code(&self, $place: &Place<'_>) -> Option<Code> {
+                        let $op = self;
+                        $code
+                    }
+                )?
             }
         )+
     };
 }
 
+/// Those of [`Activation`], without a setting.
+macro_rules! named {
+    ($($name:ident)+) => {
+        elementwise! { $($name {} |_op, x| Activation::$name.forward(x), |place| named(&Activation::$name, place);)+ }
+    };
+}
+
+fn named(activation: &Activation, place: &Place<'_>) -> Option<Code> {
+    place.elementwise("{0}")?.then(activation, place.input()?.rank())
+}
+
+/// A function of Burn with what it takes beside a tensor.
+fn burn(place: &Place<'_>, function: &str, setting: Option<f64>) -> Option<Code> {
+    let setting = setting.map(|setting| number(setting).map(|setting| format!(", {setting}")));
+    let setting = setting.unwrap_or(Some(String::new()))?;
+    let code = place.elementwise(format!("activation::{function}({{0}}{setting})"))?;
+    Some(code.using("burn::tensor::activation"))
+}
+
+/// A function of Burn along one axis.
+fn burn_along(place: &Place<'_>, function: &str, axes: &[usize]) -> Option<Code> {
+    let (rank, [axis]) = (place.input()?.rank(), axes) else { return None };
+    let axis = place.layout.axis(rank, *axis);
+    let code = place.elementwise(format!("activation::{function}({{0}}, {axis})"))?;
+    Some(code.using("burn::tensor::activation"))
+}
+
 elementwise! {
     Celu { alpha: f64 = 1.0 } |op, x| celu(x, op.alpha);
     Elu { alpha: f64 = 1.0 } |op, x| elu(x, op.alpha);
-    Gelu { approximate: bool = true } |op, x| gelu(x, op.approximate);
-    HardShrink { threshold: f64 = 0.5 } |op, x| hard_shrink(x, op.threshold);
-    HardSigmoid {} |_op, x| Activation::HardSigmoid.forward(x);
-    HardSilu {} |_op, x| Activation::HardSilu.forward(x);
-    HardTanh {} |_op, x| Activation::HardTanh.forward(x);
-    LeakyRelu { negative_slope: f64 = 0.2 } |op, x| leaky_relu(x, op.negative_slope);
-    LogSigmoid {} |_op, x| Activation::LogSigmoid.forward(x);
-    Relu6 {} |_op, x| Activation::Relu6.forward(x);
-    Selu {} |_op, x| Activation::Selu.forward(x);
-    Sigmoid {} |_op, x| Activation::Sigmoid.forward(x);
-    Silu {} |_op, x| Activation::Silu.forward(x);
-    SoftShrink { threshold: f64 = 0.5 } |op, x| soft_shrink(x, op.threshold);
-    Softplus {} |_op, x| Activation::Softplus.forward(x);
-    Softsign {} |_op, x| Activation::Softsign.forward(x);
-    SparsePlus {} |_op, x| Activation::SparsePlus.forward(x);
-    SparseSigmoid {} |_op, x| Activation::SparseSigmoid.forward(x);
+    Gelu { approximate: bool = true } |op, x| gelu(x, op.approximate),
+        |place| burn(place, if op.approximate { "gelu_approximate" } else { "gelu" }, None);
+    HardShrink { threshold: f64 = 0.5 } |op, x| hard_shrink(x, op.threshold),
+        |place| burn(place, "hard_shrink", Some(op.threshold));
+    LeakyRelu { negative_slope: f64 = 0.2 } |op, x| leaky_relu(x, op.negative_slope),
+        |place| burn(place, "leaky_relu", Some(op.negative_slope));
+    SoftShrink { threshold: f64 = 0.5 } |op, x| soft_shrink(x, op.threshold),
+        |place| burn(place, "soft_shrink", Some(op.threshold));
     Squareplus { b: f64 = 4.0 } |op, x| squareplus(x, op.b);
-    TanhShrink {} |_op, x| Activation::TanhShrink.forward(x);
     Threshold { threshold: f64, default_value: f64 } |op, x| threshold(x, op.threshold, op.default_value);
-    ReLU { negative_slope: f64 = 0.0, max_value: Option<f64> = None, threshold: f64 = 0.0 } |op, x| op.layer().forward(x);
+    ReLU { negative_slope: f64 = 0.0, max_value: Option<f64> = None, threshold: f64 = 0.0 } |op, x| op.layer().forward(x),
+        |place| Function::code(&op.layer(), place);
+}
+
+named! {
+    HardSigmoid HardSilu HardTanh LogSigmoid Relu6 Selu Sigmoid Silu Softplus Softsign SparsePlus SparseSigmoid
+    TanhShrink
 }
 
 impl ReLU {
@@ -144,6 +177,10 @@ impl Function for Relu {
         let positive = x.reshape(&[shape.iter().product()])?.int::<1>()?.clamp_min(0);
         Ok(Value::from(positive).reshape(&shape)?.into())
     }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        named(&Activation::Relu, place)
+    }
 }
 
 /// Functions of some axes together.
@@ -175,6 +212,10 @@ macro_rules! along_axes {
                     let axes = resolved(&self.axis, rank)?.into_iter();
                     let axes: Vec<usize> = axes.map(|axis| order.axis(rank, axis)).collect();
                     Ok(map_float!(x, x => $run(x, &axes))?.into())
+                }
+
+                fn code(&self, place: &Place<'_>) -> Option<Code> {
+                    burn_along(place, stringify!($run), &resolved(&self.axis, place.input()?.rank()).ok()?)
                 }
             }
         )+
@@ -257,5 +298,9 @@ impl Function for Glu {
         }
         let axis = x.order().axis(x.rank(), axis);
         Ok(map_float!(x, x => glu(x, axis))?.into())
+    }
+
+    fn code(&self, place: &Place<'_>) -> Option<Code> {
+        burn_along(place, "glu", &[resolve_axis(self.axis, place.input()?.rank()).ok()?])
     }
 }
