@@ -553,15 +553,18 @@ fn trained(folder: &TempDir) -> (String, Digits) {
     (copy, digits)
 }
 
+/// All that is in an archive but the weights.
 fn members(path: &str) -> Vec<(String, Vec<u8>)> {
     let mut archive = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
-    let names: Vec<String> = archive.file_names().map(str::to_owned).collect();
-    let read = |name: String| {
-        let mut bytes = Vec::new();
-        std::io::copy(&mut archive.by_name(&name).unwrap(), &mut bytes).unwrap();
+    let count = archive.len();
+    let read = |at: usize| {
+        let mut member = archive.by_index(at).unwrap();
+        let (name, mut bytes) = (format!("{:?}", member.name()), Vec::new());
+        std::io::copy(&mut member, &mut bytes).unwrap();
         (name, bytes)
     };
-    names.into_iter().filter(|name| !name.ends_with(".h5")).map(read).collect()
+    let members: Vec<(String, Vec<u8>)> = (0..count).map(read).collect();
+    members.into_iter().filter(|(name, _)| !name.contains(".h5")).collect()
 }
 
 #[test]
@@ -569,7 +572,7 @@ fn a_trained_module_goes_back_into_its_file() {
     let folder = TempDir::new().unwrap();
     let (copy, digits) = trained(&folder);
     let documents = members(&copy);
-    assert!(documents.iter().any(|(name, _)| name == "config.json"));
+    assert!(documents.iter().any(|(name, _)| name.contains("config.json")));
     let slots = |path: &str| {
         let weights = KerasWeights::open(path, &Limits::default()).unwrap();
         weights.datasets().filter(|dataset| dataset.path.starts_with("optimizer")).count()
