@@ -36,6 +36,8 @@ pub mod optimizer;
 mod penalties;
 #[cfg(feature = "train")]
 mod per_output;
+#[cfg(feature = "plot")]
+pub mod plot;
 mod registry;
 pub mod regularizer;
 mod reorder;

@@ -41,14 +41,11 @@ impl Summary {
         let count =
             |shape: &[usize]| shape.iter().fold(1, |product: usize, size| product.saturating_mul(*size));
         let sum = |counts: &mut dyn Iterator<Item = usize>| counts.fold(0, usize::saturating_add);
-        // Arrays that stand in a call are no layers of Keras.
-        let layers =
-            graph.layers.iter().enumerate().filter(|(_, layer)| !layer.config.class().starts_with("__"));
-        let rows = layers.map(|(index, layer)| {
-            let calls = || graph.nodes.iter().enumerate().filter(move |(_, node)| node.layer == index);
+        let layers = graph.layers.iter().zip(graph.calls()).filter(|(layer, _)| !layer.is_array());
+        let rows = layers.map(|(layer, calls)| {
             let outputs =
-                calls().next().and_then(|(node, _)| specs.get(node)).map(Tree::leaves).unwrap_or_default();
-            let inputs = calls().flat_map(|(_, node)| node.args.leaves()).map(|at| {
+                calls.first().and_then(|node| specs.get(*node)).map(Tree::leaves).unwrap_or_default();
+            let inputs = calls.iter().flat_map(|node| graph.nodes[*node].args.leaves()).map(|at| {
                 let source = &graph.layers[graph.nodes[at.node].layer];
                 (source.name.clone(), at.output)
             });

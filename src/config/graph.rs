@@ -47,10 +47,19 @@ pub(crate) struct GraphLayer {
     pub keeps_masks: bool,
 }
 
+impl GraphLayer {
+    /// Whether it is an array that stands in a call, and no layer of Keras.
+    pub fn is_array(&self) -> bool {
+        self.config.class().starts_with("__")
+    }
+}
+
 /// One call of a layer.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub layer: usize,
+    /// Which call of the layer it is, in the order in which they were made.
+    pub call: usize,
     pub args: Args<TensorRef>,
     /// An explicit `mask` argument.
     pub mask: Option<Tree<TensorRef>>,
@@ -60,7 +69,7 @@ pub(crate) struct Node {
 
 impl Node {
     fn without_arguments(layer: usize) -> Self {
-        Self { layer, args: Args::none(), mask: None, training: None }
+        Self { layer, call: 0, args: Args::none(), mask: None, training: None }
     }
 }
 
@@ -146,6 +155,18 @@ impl Graph {
             }
         }
         Ok(calls.into_iter().flatten().collect())
+    }
+
+    /// For every layer, its nodes in the order in which they were made.
+    pub fn calls(&self) -> Vec<Vec<usize>> {
+        let mut calls = vec![Vec::new(); self.layers.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            calls[node.layer].push(index);
+        }
+        for nodes in &mut calls {
+            nodes.sort_by_key(|node| self.nodes[*node].call);
+        }
+        calls
     }
 
     /// The names of the inputs, in order.
@@ -491,11 +512,12 @@ fn assemble(
     for (layer, call) in &order.nodes {
         let entry = &entries[*layer];
         nodes.push(match entry.calls.get(*call) {
-            Some(call) => Node {
+            Some(made) => Node {
                 layer: place[layer],
-                args: call.args.try_map(&mut resolve)?,
-                mask: call.mask.as_ref().map(|mask| mask.try_map(&mut resolve)).transpose()?,
-                training: call.training,
+                call: *call,
+                args: made.args.try_map(&mut resolve)?,
+                mask: made.mask.as_ref().map(|mask| mask.try_map(&mut resolve)).transpose()?,
+                training: made.training,
             },
             None => Node::without_arguments(place[layer]),
         });

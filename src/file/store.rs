@@ -88,6 +88,11 @@ impl Stored {
         Self { shape, element, attributes: Attributes::new(), source: Some(Arc::new(source)) }
     }
 
+    /// The same tensor with other elements.
+    pub(crate) fn with_source(&self, source: impl Source + 'static) -> Self {
+        Self { source: Some(Arc::new(source)), ..self.clone() }
+    }
+
     /// A tensor that is to be written, and cannot be read yet.
     pub(crate) fn planned(shape: Vec<usize>, element: ElementType) -> Self {
         Self { shape, element, attributes: Attributes::new(), source: None }

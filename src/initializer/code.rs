@@ -88,3 +88,25 @@ impl VarianceScaling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn laws_are_named_where_burn_counts_as_keras_does() {
+        // [3, 3, 4, 8]: 36 connections lead in, 72 out.
+        let code = |name: &str, fans| Initializer::from(name).code(&[3, 3, 4, 8], fans).unwrap();
+        let both = (36, Some(72));
+        assert_eq!(code("glorot_uniform", both), "Initializer::XavierUniform { gain: 1.0 }");
+        assert_eq!(code("glorot_normal", both), "Initializer::XavierNormal { gain: 1.0 }");
+        let he = "Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: false }";
+        assert_eq!(code("he_normal", (36, None)), he);
+        let limit = format!("{:?}", (6.0_f64 / 108.0).sqrt());
+        let uniform = format!("Initializer::Uniform {{ min: -{limit}, max: {limit} }}");
+        assert_eq!(code("glorot_uniform", (36, None)), uniform);
+        assert_eq!(code("glorot_uniform", (9, Some(18))), uniform);
+        assert_eq!(code("random_normal", both), "Initializer::Normal { mean: 0.0, std: 0.05 }");
+        assert_eq!(Initializer::from("orthogonal").code(&[3, 8], both), None);
+    }
+}

@@ -54,6 +54,8 @@ mod separable_conv;
 mod softmax;
 pub(crate) mod spatial;
 #[cfg(test)]
+mod spatial_code_tests;
+#[cfg(test)]
 mod spatial_tests;
 mod spectral_normalization;
 mod spectrogram;

@@ -78,13 +78,15 @@ impl Function for Rescaling {
         let rank = place.input()?.rank();
         let (scale, offset) =
             (operand(&self.scale, rank, place.layout)?, operand(&self.offset, rank, place.layout)?);
-        let call = match offset.as_str() {
-            "0.0" => format!("x * {scale}"),
-            _ => format!("x * {scale} + {offset}"),
+        let call = |x: &str| match (offset.as_str(), offset.strip_prefix('-')) {
+            ("0.0", _) => format!("{x} * {scale}"),
+            (_, Some(less)) => format!("{x} * {scale} - {less}"),
+            (more, None) => format!("{x} * {scale} + {more}"),
         };
-        match call.contains("device") {
-            true => place.elementwise(format!("{{ let x = {{0}}; let device = x.device(); {call} }}")),
-            false => place.elementwise(call.replacen('x', "{0}", 1)),
-        }
+        let is_plain = self.scale.as_number().is_some() && self.offset.as_number().is_some();
+        place.elementwise(match is_plain {
+            true => call("{0}"),
+            false => format!("{{ let x = {{0}}; let device = x.device(); {} }}", call("x")),
+        })
     }
 }

@@ -97,8 +97,8 @@ fn repeat_code<const D: usize>(
     }
     let repeated: Vec<(usize, usize)> =
         each.into_iter().enumerate().filter(|(_, factor)| *factor > 1).collect();
-    // Burn's tensors have eight axes at most on some backends.
-    (repeated.len() + D <= 8).then_some(())?;
+    // No backend of Burn has fewer axes at most.
+    (repeated.len() + D <= 6).then_some(())?;
     if repeated.is_empty() {
         return Some(Code::function("{0}", layout));
     }

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
 };
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, TensorData};
 
 use super::{AnyLayer, call_layer, graph_of, masked, missing_integers, refuse_integers};
 use crate::config::call::{Bound, bind};
 use crate::config::graph::{KEEPS_MASKS, check_ranks, check_size};
 use crate::config::{Dtype, Json, Object, Reader};
 use crate::error::{Error, Problems, Result};
-use crate::layer::{AnyConfig, Args, Context, MaskRule, Spec, Tree, Variables, Weights};
+use crate::layer::{AnyConfig, Args, Context, MaskRule, Spec, Tree, Variable, Variables, Weights};
 use crate::limits::Limits;
 use crate::load::by_param;
 use crate::value::{Value, burn_dtype};
@@ -65,6 +65,7 @@ pub struct KerasLayer {
 struct Kind {
     config: Arc<dyn AnyConfig>,
     rule: MaskRule,
+    keeps_masks: bool,
     variables: Variables,
     calls: Vec<Bound<Spec>>,
     /// In which order the axes of parameters are that have another one than in a file.
@@ -78,7 +79,7 @@ impl KerasLayer {
     /// Everything that is wrong with its settings, or does not fit what it is called with. A whole model is no
     /// layer: that is a [`KerasModel`](crate::KerasModel).
     pub fn new(layer: impl Into<KerasObject>, call: impl Into<Call>, device: &Device) -> Result<Self> {
-        Self::build(layer.into(), call.into(), &Draws::new(None), device)
+        Self::build(layer.into(), call.into(), &Start(Draws::new(None)), device)
     }
 
     /// [`new`](Self::new), with random numbers that repeat with the seed.
@@ -91,7 +92,7 @@ impl KerasLayer {
         seed: u64,
         device: &Device,
     ) -> Result<Self> {
-        Self::build(layer.into(), call.into(), &Draws::new(Some(seed)), device)
+        Self::build(layer.into(), call.into(), &Start(Draws::new(Some(seed))), device)
     }
 
     /// [`new`](Self::new), for code in which the layer is known to fit.
@@ -153,7 +154,7 @@ impl KerasLayer {
         let axes = axes.map(|variable| (variable.param.clone(), variable.axes.clone())).collect();
         let keeps_masks = object.envelope.get(KEEPS_MASKS) == Some(&Json::Bool(true));
         let rule = if keeps_masks { MaskRule::Pass } else { config.mask_rule() };
-        Ok(Self { layer, kind: Arc::new(Kind { config, rule, variables, calls, axes }) })
+        Ok(Self { layer, kind: Arc::new(Kind { config, rule, keeps_masks, variables, calls, axes }) })
     }
 
     /// Keras' name of its class.
@@ -205,6 +206,13 @@ impl KerasLayer {
     #[must_use]
     pub fn at(&self, call: usize) -> CallSite<'_> {
         CallSite { layer: self, call }
+    }
+
+    /// Whether a call takes the masks off what it is called with, as a few kinds of layers do in Keras: what is
+    /// called with the same values later does not see them either.
+    #[must_use]
+    pub fn takes_masks(&self) -> bool {
+        self.kind.config.takes_masks() && !self.kind.keeps_masks
     }
 
     /// Forgets what it carries from call to call, as a `stateful` recurrent layer does.
@@ -294,6 +302,18 @@ impl Kind {
         };
         let (expected, given) = (list(&call.args), list(&specs));
         Err(Error::input(format_args!("its weights are for {expected}, not for {given}")))
+    }
+}
+
+/// Fresh weights: those in a few bits are zeros until others are loaded, as in Keras.
+struct Start(Draws);
+
+impl WeightSource for Start {
+    fn read(&self, variable: &Variable) -> Result<TensorData> {
+        match variable.dtype {
+            Dtype::Int8 | Dtype::Uint8 => Ok(TensorData::zeros::<f32, _>(variable.shape.clone())),
+            _ => self.0.read(variable),
+        }
     }
 }
 

@@ -258,14 +258,12 @@ impl KerasSide {
         for source in sources.iter() {
             let Some(old) = self.weights.file.store.tensors.get_mut(source) else { continue };
             let (draw, form) = (draw.clone(), form.clone());
-            let new = Stored::new(old.shape.clone(), old.element.clone(), move || match &form {
-                Form::Param(variable) => Ok(shared(variable.to_param(draw()?)?)),
+            *old = old.with_source(move || match &form {
+                Form::Param(variable) => variable.to_param(draw()?).map(shared),
                 _ => draw().map(shared),
             });
-            *old = Stored { attributes: std::mem::take(&mut old.attributes), ..new };
         }
-        let new = Stored::new(now.shape.clone(), now.element.clone(), move || draw().map(shared));
-        *now = Stored { attributes: std::mem::take(&mut now.attributes), ..new };
+        *now = now.with_source(move || draw().map(shared));
         Ok(())
     }
 

@@ -21,8 +21,16 @@ pub(crate) struct Sides<'a> {
     pub keras: &'a [KerasUnit],
     /// What each layer is called for the purpose of its name: its path, or what was made of it.
     pub names: &'a [String],
-    /// Whether all layers are in the order of the model, or only those of the same class.
-    pub is_ordered: bool,
+    pub order: Order,
+}
+
+/// Which layers are in the order of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    All,
+    /// Those of the same class, in the same nested model.
+    OfClass,
+    Nothing,
 }
 
 /// What became of a module.
@@ -238,36 +246,42 @@ impl<'a> Matching<'a> {
 
     /// What is left, as far as its order means something. Modules that nothing fits are left out.
     fn orders(&mut self) -> Vec<(Vec<usize>, Vec<usize>)> {
-        let layers = self.left_layers();
-        let modules: Vec<_> =
-            self.left_modules().into_iter().filter(|module| !self.fitting(*module).is_empty()).collect();
-        if self.sides.is_ordered {
-            return vec![(modules, layers)];
+        let mut groups: BTreeMap<String, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+        let (mut open, mut mixed) = (Vec::new(), BTreeSet::new());
+        for layer in self.left_layers() {
+            groups.entry(self.group(layer)).or_default().1.push(layer);
         }
-        let class = |layer: usize| self.sides.keras[layer].class.as_str();
-        let mut groups: BTreeMap<&str, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
-        layers.iter().for_each(|layer| groups.entry(class(*layer)).or_default().1.push(*layer));
-        let mut open = Vec::new();
-        let mut mixed = BTreeSet::new();
-        for module in modules {
-            let classes: BTreeSet<&str> = self.fitting(module).into_iter().map(class).collect();
-            match (classes.len(), classes.first()) {
-                (1, Some(class)) => groups.entry(class).or_default().0.push(module),
+        for module in self.left_modules() {
+            let fitting = self.fitting(module);
+            let its: BTreeSet<String> = fitting.into_iter().map(|layer| self.group(layer)).collect();
+            match (its.len(), its.first()) {
+                (0, _) => {}
+                (1, Some(group)) => groups.entry(group.clone()).or_default().0.push(module),
                 _ => {
                     open.push(module);
-                    mixed.extend(classes);
+                    mixed.extend(its);
                 }
             }
         }
-        let unsure =
-            mixed.into_iter().filter_map(|class| groups.remove(class)).flat_map(|(modules, _)| modules);
-        open.extend(unsure);
-        let groups = groups.into_values().collect();
+        open.extend(mixed.iter().filter_map(|group| groups.remove(group)).flat_map(|(modules, _)| modules));
         for module in open {
             let why = "the file does not say in which order its layers are";
             self.leave_open(module, self.fitting(module), why);
         }
-        groups
+        groups.into_values().collect()
+    }
+
+    /// Equal for layers that are in the order of the model.
+    fn group(&self, layer: usize) -> String {
+        let unit = &self.sides.keras[layer];
+        match self.sides.order {
+            Order::All => String::new(),
+            Order::OfClass => {
+                let model = unit.path.rsplit_once('.').map_or("", |(model, _)| model);
+                format!("{model} {}", unit.class)
+            }
+            Order::Nothing => layer.to_string(),
+        }
     }
 
     /// The layers that are left and fit a module.
@@ -288,13 +302,12 @@ impl<'a> Matching<'a> {
             let pairs = pairs.filter(|(_, decision)| is_asked(decision.found));
             pairs.filter_map(|(module, decision)| Some((module, decision.layer?))).collect()
         };
-        let class = |layer: usize| self.sides.keras[layer].class.as_str();
         let named = pairs(|found| found == Found::Name);
         let mut doubtful: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
         for (module, layer) in pairs(|found| matches!(found, Found::Shape | Found::Order)) {
             for &(other, its) in &named {
                 let crosses = (module < other) != (layer < its);
-                let has_order = self.sides.is_ordered || class(layer) == class(its);
+                let has_order = self.group(layer) == self.group(its);
                 if crosses && has_order && self.fits(module, its) && self.fits(other, layer) {
                     doubtful.entry(module).or_default().extend([layer, its]);
                     doubtful.entry(other).or_default().extend([layer, its]);
@@ -374,3 +387,6 @@ fn most_pairs(rows: usize, columns: usize, fits: &dyn Fn(usize, usize) -> bool) 
     }
     most
 }
+
+#[cfg(test)]
+mod tests;

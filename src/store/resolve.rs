@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::KerasStore;
 use super::contract::{KerasUnit, ModuleUnit};
 use super::keras::KerasSide;
-use super::matching::{Decision, Sides, decide, described_layer, described_module, fits_any, normalized};
+use super::matching::{Decision, Order, Sides, decide, described_layer, described_module, fits_any, normalized};
 use super::module::{self, Walked, is_foreign, param_path, split};
 use super::plan::{Found, Plan};
 use crate::error::{Error, Problems, Result};
@@ -77,7 +77,12 @@ impl KerasStore {
         let is_kept =
             |unit: &ModuleUnit| unit.params.iter().any(|param| kept.contains(&param_path(unit, param)));
         let skipped: Vec<bool> = modules.iter().map(|unit| !is_kept(unit)).collect();
-        let sides = Sides { modules: &modules, keras, names: &names, is_ordered: side.is_ordered() };
+        let order = match (side.is_ordered(), side.is_ordered_by_class()) {
+            (true, _) => Order::All,
+            (_, true) => Order::OfClass,
+            _ => Order::Nothing,
+        };
+        let sides = Sides { modules: &modules, keras, names: &names, order };
         let decisions = decide(sides, &skipped, &given)?;
         Ok(Resolved { modules, decisions, kept })
     }

@@ -173,7 +173,7 @@ impl KerasStore {
         result.unused =
             unused.map(|(layer, it)| self.remapped(&format!("{}.{}", layer.layer, it.name))).collect();
         result.unused.sort_unstable();
-        self.report = Some(StoreReport { plan, notes: resolved.notes_of_loading(side.units()) });
+        self.report = Some(StoreReport { plan, notes: resolved.notes_of_loading(&side) });
         match self.validate && !result.errors.is_empty() {
             true => Err(Error::weights(&result)),
             false => Ok(result),
@@ -248,7 +248,7 @@ impl KerasStore {
         side: &mut KerasSide,
         tensors: &Arc<HashMap<String, Tensor>>,
     ) -> Result<Vec<String>> {
-        let (mut notes, mut problems) = (Vec::new(), Problems::default());
+        let (mut notes, mut problems) = (undescribed(side), Problems::default());
         let mut replaced = Vec::new();
         for (unit, decision) in resolved.modules.iter().zip(&resolved.decisions) {
             let Some((layer, fit)) = matched(decision, side.units()) else { continue };
@@ -314,8 +314,8 @@ impl Resolved {
         kept.all(|kept| kept == first).then_some(first)
     }
 
-    fn notes_of_loading(&self, keras: &[KerasUnit]) -> Vec<String> {
-        let mut notes = Vec::new();
+    fn notes_of_loading(&self, side: &KerasSide) -> Vec<String> {
+        let (keras, mut notes) = (side.units(), undescribed(side));
         for (unit, decision) in self.modules.iter().zip(&self.decisions) {
             let Some((layer, fit)) = matched(decision, keras) else { continue };
             notes.extend(surplus(layer, fit, "is left out"));
@@ -353,6 +353,12 @@ impl From {
 
 fn matched<'a>(decision: &'a Decision, keras: &'a [KerasUnit]) -> Option<(&'a KerasUnit, &'a Fit)> {
     Some((keras.get(decision.layer?)?, decision.fit.as_ref()?))
+}
+
+/// Why the file's own description of its model was of no use.
+fn undescribed(side: &KerasSide) -> Vec<String> {
+    let why = side.undescribed().map(|error| format!("the layers have the names of the weights: {error}"));
+    why.into_iter().collect()
 }
 
 /// What the module has no place for.

@@ -1,6 +1,6 @@
 //! The arguments of the program.
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -19,6 +19,8 @@ pub enum Command {
     Inspect(Inspect),
     /// Prints the table of a model that Keras prints as its summary.
     Summary(Summary),
+    /// Draws a model as Keras does: its layers, their shapes, and how they are connected.
+    Plot(Plot),
     /// Runs a model on arrays of NumPy's.
     Predict(Predict),
     /// Trains a model on arrays of NumPy's: from where its file is in its training.
@@ -54,6 +56,50 @@ pub struct Inspect {
 pub struct Summary {
     /// A model file of any kind.
     pub model: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Plot {
+    /// A model file of any kind.
+    pub model: PathBuf,
+    /// The picture to write: .svg, .png or .dot.
+    #[arg(long, short, value_name = "OUT", required_unless_present = "dot")]
+    pub output: Option<PathBuf>,
+    /// Prints the picture in Graphviz' language, instead of writing it.
+    #[arg(long, conflicts_with = "output")]
+    pub dot: bool,
+    /// Shows no shapes.
+    #[arg(long)]
+    pub no_shapes: bool,
+    /// Shows no types.
+    #[arg(long)]
+    pub no_dtype: bool,
+    /// Shows classes without names.
+    #[arg(long)]
+    pub no_layer_names: bool,
+    /// Shows activations.
+    #[arg(long)]
+    pub show_layer_activations: bool,
+    /// Shows which layers training may change.
+    #[arg(long)]
+    pub show_trainable: bool,
+    /// Shows what is in nested models.
+    #[arg(long)]
+    pub expand_nested: bool,
+    /// Where the data flows to.
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Rankdir::Tb)]
+    pub rankdir: Rankdir,
+    /// How many pixels of a .png make an inch.
+    #[arg(long, value_name = "DPI", default_value = "200")]
+    pub dpi: NonZeroU32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Rankdir {
+    Tb,
+    Bt,
+    Lr,
+    Rl,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod fit;
 mod inspect;
 mod layers;
 mod npz;
+mod plot;
 mod predict;
 mod summary;
 mod text;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Inspect(args) => inspect::run(&args).map(good),
         Command::Summary(args) => summary::run(&args).map(good),
+        Command::Plot(args) => plot::run(&args).map(good),
         Command::Predict(args) => predict::run(&args).map(good),
         Command::Fit(args) => fit::run(&args),
         Command::Evaluate(args) => evaluate::run(&args).map(good),

@@ -164,7 +164,11 @@ fn is_true(value: &Json) -> bool {
 fn layer_norm(module: &ModuleUnit) -> Result<Vec<Form>> {
     let [gamma, beta] = scale_and_center(dims::<1>(module, "gamma")?[0]);
     let form = Form::new(&["LayerNormalization"], [gamma.split(), beta.split()]);
-    Ok(vec![form.needs("rms_scaling", is_false, "it scales by the root of the mean square")])
+    Ok(vec![form.needs(
+        "rms_scaling",
+        is_false,
+        "with rms_scaling it divides by the root of the variance, and subtracts no mean",
+    )])
 }
 
 /// `GroupNorm` is `GroupNormalization` of as many groups. `epsilon` is 1e-3 in Keras.
@@ -182,16 +186,11 @@ fn instance_norm(module: &ModuleUnit) -> Result<Vec<Form>> {
     ])
 }
 
-/// `RmsNorm` is `RMSNormalization` (`epsilon` is 1e-6 in Keras), and `LayerNormalization` with `rms_scaling`.
+/// `RmsNorm` is `RMSNormalization` (`epsilon` is 1e-6 in Keras). `LayerNormalization` with `rms_scaling` is not, for
+/// all its name: it divides by the root of the variance.
 fn rms_norm(module: &ModuleUnit) -> Result<Vec<Form>> {
     let [channels] = dims(module, "gamma")?;
-    let [gamma, beta] = scale_and_center(channels);
-    Ok(vec![
-        Form::new(&["RMSNormalization"], [link("gamma", "scale", &[channels]).split().or(1.0)]),
-        Form::new(&["LayerNormalization"], [gamma.split(), beta.split()])
-            .needs("rms_scaling", is_true, "it does not scale by the root of the mean square")
-            .note("only a LayerNormalization with rms_scaling=True is an RmsNorm"),
-    ])
+    Ok(vec![Form::new(&["RMSNormalization"], [link("gamma", "scale", &[channels]).split().or(1.0)])])
 }
 
 /// `Embedding` is `Embedding`, and the table of `ReversibleEmbedding`.

@@ -174,7 +174,6 @@ fn pair(kind: &str, random: &mut Random) -> (ModuleUnit, KerasUnit) {
             (module(kind, &gamma_beta[..count]), keras("LayerNormalization", &variables[..count]))
         }
         "GroupNorm" | "InstanceNorm" => (module(kind, &gamma_beta), keras("GroupNormalization", &gamma_beta)),
-        "RmsNorm" if bias => (module(kind, &gamma_beta[..1]), keras("LayerNormalization", &gamma_beta[..1])),
         "RmsNorm" => (module(kind, &gamma_beta[..1]), keras("RMSNormalization", &[("scale", &[a * b])])),
         "Embedding" => (module(kind, &[("weight", &[a, b])]), keras(kind, &[("embeddings", &[a, b])])),
         "PRelu" => (module(kind, &[("alpha", &[a])]), keras("PReLU", &[("alpha", &[1, 1, a])])),
@@ -409,8 +408,8 @@ fn what_is_not_the_same_is_refused_with_both_shapes() {
     let norm = module("LayerNorm", &[("gamma", &[3])]);
     let mut rms = keras("LayerNormalization", &[("gamma", &[3])]);
     rms.config.insert("rms_scaling".to_owned(), true.into());
-    refused(&norm, &rms, &["root of the mean square"]);
-    assert!(fit(&module("RmsNorm", &[("gamma", &[3])]), &rms).is_ok());
+    refused(&norm, &rms, &["rms_scaling"]);
+    refused(&module("RmsNorm", &[("gamma", &[3])]), &rms, &["RmsNorm", "LayerNormalization"]);
 }
 
 #[test]

@@ -1,0 +1,4 @@
+//! Pictures of models.
+
+#[test]
+fn none() {}
