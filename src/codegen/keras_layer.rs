@@ -1,5 +1,7 @@
 //! Layers that burn-nn has no counterpart of: fields of type [`KerasLayer`](crate::module::KerasLayer).
 
+#[cfg(test)]
+mod tests;
 mod way;
 
 use std::collections::{BTreeSet, HashMap};

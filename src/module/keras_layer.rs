@@ -24,6 +24,8 @@ use crate::value::{Value, burn_dtype};
 use crate::variables::WeightSource;
 use crate::weights::Draws;
 
+#[cfg(test)]
+pub(crate) use call::read_tensor;
 pub use call::{Call, KerasObject};
 pub use typed::{AsValue, AsValues, ChannelsFirst};
 use visit::Renamed;
