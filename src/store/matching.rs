@@ -387,3 +387,6 @@ fn most_pairs(rows: usize, columns: usize, fits: &dyn Fn(usize, usize) -> bool) 
     }
     most
 }
+
+#[cfg(test)]
+mod tests;

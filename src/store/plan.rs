@@ -473,3 +473,6 @@ impl fmt::Display for PlannedVariable {
         write!(f, "{} {:?}", self.name, self.shape)
     }
 }
+
+#[cfg(test)]
+mod tests;

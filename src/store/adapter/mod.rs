@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 /// A class of Keras and its variables: names as in a [`KerasUnit`], shapes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct KerasClass {
-    pub class: &'static str,
+    pub class: String,
     pub variables: Vec<(String, Vec<usize>)>,
 }
 
@@ -85,9 +85,7 @@ fn best(fits: impl Iterator<Item = Result<Fit>>) -> Result<Fit> {
 /// The layer that a module becomes in a new file. None where its parameters do not tell.
 pub(crate) fn class_of(module: &ModuleUnit) -> Option<KerasClass> {
     let form = forms(module).ok()?.into_iter().next()?;
-    let class = form.classes.first()?;
-    let mut known = crate::registry::rows().flat_map(|row| row.classes);
-    let class = known.find(|known| *known == class)?;
+    let class = form.classes.first().filter(|class| !class.is_empty())?.clone();
     let variables = form.variables(module);
     // How many heads share an axis is no parameter's business.
     (!form.is_split()).then_some(KerasClass { class, variables })

@@ -293,7 +293,7 @@ fn a_new_file_has_what_fits() {
             assert!(["MultiHeadAttention", "CrossAttention", "bare"].contains(kind), "{kind}");
             continue;
         };
-        let keras = keras(class.class, &borrowed(&class.variables));
+        let keras = keras(&class.class, &borrowed(&class.variables));
         let fit = fit(&module, &keras).unwrap();
         assert!(fit.surplus.is_empty() && fit.constant.is_empty(), "{kind} {class:?}");
     }
