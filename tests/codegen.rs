@@ -149,7 +149,10 @@ fn is_as_committed(fixture: &Path, module: &str, name: &str) {
     let committed = std::fs::read_to_string(folder.join(module).with_extension("rs")).unwrap();
     let source = codegen.source().unwrap();
     let differs = source.lines().zip(committed.lines()).position(|(one, other)| one != other);
-    assert!(source == committed, "{module}: another source from line {differs:?} on; BURN_KERAS_WRITE=1 writes it");
+    assert!(
+        source == committed,
+        "{module}: another source from line {differs:?} on; BURN_KERAS_WRITE=1 writes it"
+    );
 }
 
 /// A loaded module computes what Keras does, can be trained, and goes back into a Keras file.
@@ -252,8 +255,17 @@ fn real_keras_opens_what_generated_modules_save() {
         };
     }
     save!(
-        augmented::Augmented, densenet::Densenet, encoder::Encoder, gpt::Gpt, llama::Llama, resnet::Resnet,
-        seq2seq::Seq2seq, tagger::Tagger, translator::Translator, variational::Variational, video::Video
+        augmented::Augmented,
+        densenet::Densenet,
+        encoder::Encoder,
+        gpt::Gpt,
+        llama::Llama,
+        resnet::Resnet,
+        seq2seq::Seq2seq,
+        tagger::Tagger,
+        translator::Translator,
+        variational::Variational,
+        video::Video
     );
     let Some(mut reopen) = script("reopen.py") else { return };
     reopen.args([&root().join("tests/fixtures"), &written]);
