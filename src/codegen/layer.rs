@@ -83,12 +83,10 @@ impl<'a> Layer<'a> {
     /// What the layer says of itself, if it can stand for all its calls.
     fn own_code(&self, variables: &Variables) -> Option<Code> {
         let trainable = |variable: &&&Variable| variable.trainable && self.trainable;
-        let (free, fixed): (Vec<_>, Vec<_>) = variables.iter().partition(|variable| !variable.is_fixed);
+        let free: Vec<_> = variables.iter().filter(|variable| !variable.is_fixed).collect();
         let trained = free.iter().filter(trainable).count();
-        // A frozen layer with statistics of its own does not take those of the batch, as Burn's would.
-        let is_steady = self.trainable || !fixed.iter().any(|variable| variable.dtype.is_float());
         let is_whole = trained == 0 || trained == free.len();
-        if !is_steady || !is_whole || !self.calls.iter().all(LayerCall::is_plain) {
+        if !is_whole || !self.calls.iter().all(LayerCall::is_plain) {
             return None;
         }
         let place = |call: &LayerCall| self.layer.config.code(&Place { args: &call.args, layout: Layout::Keras });

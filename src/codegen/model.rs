@@ -300,8 +300,11 @@ impl Fields {
         let same = self.counts.get(&normalized(&layer.name)).copied().unwrap_or(0);
         let parameters = count(variables);
         let is_frozen = !(site.trainable && layer.trainable) && parameters > 0;
+        // A layer with statistics of its own does not take those of the batch then; one that drops some still does.
+        let has_statistics = variables.iter().any(|variable| variable.is_fixed && variable.dtype.is_float());
+        let freeze = if has_statistics { "freeze" } else { "no_grad" };
         // Whatever is in a model that is frozen is frozen there, and a layer of this crate sees to it itself.
-        let init = if is_frozen && line.model.is_none() && !line.is_keras { format!("{}.no_grad()", line.init) } else { line.init };
+        let init = if is_frozen && line.model.is_none() && !line.is_keras { format!("{}.{freeze}()", line.init) } else { line.init };
         self.lines.push(FieldLine {
             name: name.clone(),
             keras: layer.name.clone(),
