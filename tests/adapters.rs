@@ -394,3 +394,32 @@ fn the_layout_of_a_linear_is_its_own_business() {
         same("record", again.part.forward(x).into_data(), &expected);
     }
 }
+
+/// What only one side has is what makes no difference on the other, and is told.
+#[test]
+fn a_bias_that_the_module_lacks_is_zero_in_the_file() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dense.keras");
+    std::fs::copy(root().join("tests/fixtures/adapters/dense.keras"), &path).unwrap();
+    let net = |bias| Net { part: LinearConfig::new(5, 3).with_bias(bias).init(&device) };
+    let (bare, mut full) = (net(false), net(true));
+    let mut store = KerasStore::from_file(&path);
+    bare.save_into(&mut store).unwrap();
+    let notes = store.report().unwrap().notes().join("\n");
+    assert!(notes.contains("bias") && notes.contains("becomes that number"), "{notes}");
+    full.load_from(&mut KerasStore::from_file(&path)).unwrap();
+    let x = Tensor::<2>::random([2, 5], Distribution::Uniform(-1.0, 1.0), &device);
+    same("bias", full.part.forward(x.clone()).into_data(), &bare.part.forward(x).into_data());
+    assert_eq!(full.part.bias.unwrap().val().into_data().to_vec::<f32>().unwrap(), [0.0; 3]);
+}
+
+#[test]
+fn what_no_weights_tell_is_told() {
+    let device = Device::flex();
+    let mut net = Net { part: GruConfig::new(3, 4, true).init(&device) };
+    let mut store = KerasStore::from_file(root().join("tests/fixtures/adapters/gru_before.keras"));
+    net.load_from(&mut store).unwrap();
+    let notes = store.report().unwrap().notes().join("\n");
+    assert!(notes.contains("with_reset_after(false)"), "{notes}");
+}

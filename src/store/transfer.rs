@@ -12,7 +12,7 @@ use burn::store::{ApplyError, ApplyResult, ModuleSnapshot, bridge};
 use burn::tensor::TensorData;
 
 use super::adapter::class_of;
-use super::contract::{Fit, KerasUnit, KerasVariable, ModuleUnit};
+use super::contract::{Fit, KerasUnit, KerasVariable, ModuleParam, ModuleUnit};
 use super::keras::{KerasSide, Place};
 use super::matching::{Decision, described_module};
 use super::module::{Walked, param_path};
@@ -277,7 +277,11 @@ impl KerasStore {
             let of_module =
                 fit.notes(unit, layer, &|param| from.param(param)).map_err(|error| error.at(&unit.path));
             notes.extend(problems.note(of_module).into_iter().flatten().map(place));
-            notes.extend(surplus(layer, fit, "keeps its value"));
+            let fate = |at| match fit.neutral.iter().any(|(neutral, _)| *neutral == at) {
+                true => "becomes that number",
+                false => "keeps its value",
+            };
+            notes.extend(surplus(layer, fit, fate));
         }
         for (place, from, variable) in replaced {
             problems.note(side.replace(&place, move || from.variable(variable)));
@@ -315,7 +319,11 @@ impl Resolved {
             let path = param_path(unit, param);
             self.kept.contains(&path)
         });
-        let Some(first) = kept.next() else { return Some(false) };
+        let Some(first) = kept.next() else {
+            let is_kept = |param: &ModuleParam| self.kept.contains(&param_path(unit, param));
+            let is_neutral = fit.neutral.iter().any(|(neutral, _)| *neutral == variable);
+            return Some(is_neutral && unit.params.iter().any(is_kept));
+        };
         kept.all(|kept| kept == first).then_some(first)
     }
 
@@ -323,7 +331,8 @@ impl Resolved {
         let (keras, mut notes) = (side.units(), undescribed(side));
         for (unit, decision) in self.modules.iter().zip(&self.decisions) {
             let Some((layer, fit)) = matched(decision, keras) else { continue };
-            notes.extend(surplus(layer, fit, "is left out"));
+            notes.extend(surplus(layer, fit, |_| "is left out"));
+            notes.extend(fit.notes.iter().map(|note| format!("{}: {note}", layer.path)));
             let constant = |(param, value): &(usize, f32)| {
                 let path = param_path(unit, unit.params.get(*param)?);
                 Some(format!("{path} is all {value}: {} ({}) has nothing for it", layer.path, layer.class))
@@ -370,10 +379,14 @@ fn undescribed(side: &KerasSide) -> Vec<String> {
 }
 
 /// What the module has no place for.
-fn surplus<'a>(layer: &'a KerasUnit, fit: &'a Fit, fate: &'a str) -> impl Iterator<Item = String> + 'a {
+fn surplus<'a>(
+    layer: &'a KerasUnit,
+    fit: &'a Fit,
+    fate: impl Fn(usize) -> &'static str + 'a,
+) -> impl Iterator<Item = String> + 'a {
     fit.surplus.iter().filter_map(move |(at, why)| {
         let variable = layer.variables.get(*at)?;
-        Some(format!("{} {fate}: {why}", key(layer, &variable.name)))
+        Some(format!("{} {}: {why}", key(layer, &variable.name), fate(*at)))
     })
 }
 

@@ -290,8 +290,7 @@ fn join(link: &Link, module: &ModuleUnit, keras: &KerasUnit, fit: &mut Fit) -> R
             Some(neutral) => {
                 let is_placed = fit.pieces.iter().any(|piece| piece.variable == at);
                 if !is_placed && !fit.surplus.iter().any(|(known, _)| *known == at) {
-                    let why =
-                        format!("the module has no {}, which is as if it were {neutral}", variable.name);
+                    let why = format!("the module has none, as if it were {neutral}");
                     fit.surplus.push((at, why));
                     fit.neutral.push((at, neutral));
                 }
