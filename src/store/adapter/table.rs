@@ -181,9 +181,12 @@ fn group_norm(module: &ModuleUnit) -> Result<Vec<Form>> {
 fn instance_norm(module: &ModuleUnit) -> Result<Vec<Form>> {
     let channels = len_of(module, &["gamma", "beta"])?;
     let form = Form::new(&["GroupNormalization"], scale_and_center(channels));
-    Ok(vec![
-        form.note("only a GroupNormalization with a group for every channel (groups=-1) is an InstanceNorm"),
-    ])
+    Ok(vec![form.note(|_| {
+        Some(
+            "only a GroupNormalization with a group for every channel (groups=-1) is an InstanceNorm"
+                .to_owned(),
+        )
+    })])
 }
 
 /// `RmsNorm` is `RMSNormalization` (`epsilon` is 1e-6 in Keras). `LayerNormalization` with `rms_scaling` is not, for
@@ -258,9 +261,12 @@ fn gru(module: &ModuleUnit) -> Result<Vec<Form>> {
     let before = Form::new(&["GRU"], gates(module, &names, 1)?);
     Ok(vec![
         after.needs("reset_after", is_true, "it resets before the product, with one bias"),
-        before
-            .needs("reset_after", is_false, "it resets after the product, with two biases")
-            .note("this GRU has reset_after=False: the module must be made with_reset_after(false), too"),
+        before.needs("reset_after", is_false, "it resets after the product, with two biases").note(|_| {
+            Some(
+                "this GRU has reset_after=False: the module must be made with_reset_after(false), too"
+                    .to_owned(),
+            )
+        }),
     ])
 }
 
@@ -305,5 +311,9 @@ fn attention(module: &ModuleUnit) -> Result<Vec<Form>> {
         "CrossAttention" => &["MultiHeadAttention", "GroupQueryAttention"],
         _ => &["MultiHeadAttention"],
     };
-    Ok(vec![Form::new(classes, links)])
+    Ok(vec![Form::new(classes, links).note(|keras| {
+        let kernel = keras.variables.iter().find(|variable| variable.name.ends_with("query_dense.kernel"))?;
+        let [.., heads, _] = kernel.shape.as_slice() else { return None };
+        Some(format!("the module must be made with {heads} heads, as this {} is", keras.class))
+    })])
 }
