@@ -617,7 +617,7 @@ fn trained(folder: &TempDir) -> (String, Digits) {
     for _ in 0..3 {
         let loss = digits.forward(images(16, &device)).powi_scalar(2).sum();
         let gradients = GradientsParams::from_grads(loss.backward(), &digits);
-        digits = optimizer.step(0.05, digits, gradients);
+        digits = optimizer.step(1e-3, digits, gradients);
     }
     (copy, digits)
 }
@@ -656,17 +656,9 @@ fn a_trained_module_goes_back_into_its_file() {
 
     let x = images(9, &Device::flex());
     let valid = digits.valid();
-    if let Some(keep) = std::env::var_os("BK_KEEP") {
-        let to = |name: &str| std::path::Path::new(&keep).join(name);
-        std::fs::copy(&copy, to("trained.keras")).unwrap();
-        std::fs::write(to("x.txt"), format!("{:?}", x.to_data().try_into_vec::<f32>().unwrap())).unwrap();
-        std::fs::write(
-            to("y.txt"),
-            format!("{:?}", valid.forward(x.clone()).into_data().try_into_vec::<f32>().unwrap()),
-        )
-        .unwrap();
-    }
     let keras = predicted::<2>(&model(&copy), x.clone());
+    let unsure = keras.iter::<f32>().filter(|p| (0.01..0.99).contains(p)).count();
+    assert!(unsure > 5, "predictions that say something: {keras}");
     same(valid.forward(x.clone()), &keras);
     apart(valid.forward(x.clone()), &predicted::<2>(&model(&digits_file()), x.clone()));
     let mut again = Digits::new(&Device::flex());
@@ -746,9 +738,6 @@ fn weights_are_written_anew() {
     let other = Two::new(&device);
     other.save_into(&mut KerasStore::from_file(&path)).unwrap();
     assert_eq!(weights(&path, "layers/dense_1/vars/0"), other.last.weight.val().into_data());
-    if let Some(keep) = std::env::var_os("BK_KEEP") {
-        std::fs::copy(&path, std::path::Path::new(&keep).join("new.weights.h5")).unwrap();
-    }
     let chain = Chain::new(&[5, 6, 7, 8], &device);
     assert!(chain.save_into(&mut KerasStore::from_file(&path)).is_err());
     chain.save_into(&mut KerasStore::from_file(&path).overwrite(true)).unwrap();

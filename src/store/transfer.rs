@@ -69,7 +69,7 @@ impl KerasStore {
         self.check()?;
         let side = match (self.new_file(overwrite), self.description()?) {
             (Some(path), Some(model)) => KerasSide::of_model(path, &model, &self.registry)?,
-            (Some(path), None) => return self.from_nothing(path, walked),
+            (Some(path), None) => return self.undescribed_file(path, walked),
             (None, _) => self.open()?,
         };
         let resolved = self.resolve(walked, &side)?;
@@ -77,7 +77,7 @@ impl KerasStore {
     }
 
     /// A file of the layers that the modules stand for.
-    fn from_nothing(&self, path: &Path, walked: Walked) -> Result<(KerasSide, Resolved)> {
+    fn undescribed_file(&self, path: &Path, walked: Walked) -> Result<(KerasSide, Resolved)> {
         let mut problems = Problems::default();
         let mut units = Vec::new();
         let mut counts: HashMap<String, usize> = HashMap::new();
