@@ -209,6 +209,7 @@ fn crop_code<const D: usize>(
     for (axis, ends) in spatial_axes(format, D).zip(cropping.pairs(D - 2).ok()?) {
         *ranges.get_mut(layout.axis(D, axis))? = match ends {
             (0, 0) => "..".to_owned(),
+            (0, after) => format!("..-{after}"),
             (before, 0) => format!("{before}.."),
             (before, after) => format!("{before}..-{after}"),
         };

@@ -78,9 +78,10 @@ impl Function for Rescaling {
         let rank = place.input()?.rank();
         let (scale, offset) =
             (operand(&self.scale, rank, place.layout)?, operand(&self.offset, rank, place.layout)?);
-        let call = |x: &str| match offset.as_str() {
-            "0.0" => format!("{x} * {scale}"),
-            _ => format!("{x} * {scale} + {offset}"),
+        let call = |x: &str| match (offset.as_str(), offset.strip_prefix('-')) {
+            ("0.0", _) => format!("{x} * {scale}"),
+            (_, Some(less)) => format!("{x} * {scale} - {less}"),
+            (more, None) => format!("{x} * {scale} + {more}"),
         };
         let is_plain = self.scale.as_number().is_some() && self.offset.as_number().is_some();
         place.elementwise(match is_plain {
