@@ -12,8 +12,6 @@ use crate::error::{Error, Problems, Result};
 
 /// How the container types of this crate's own layers begin.
 const KERAS: &str = "Keras:";
-/// Containers that only hold several of something.
-const COLLECTIONS: [&str; 4] = ["Vec", "Array", "Tuple", "Reparameterization"];
 
 /// What is in a module.
 #[derive(Debug, Default)]
@@ -109,7 +107,8 @@ struct Walk {
 
 impl Walk {
     fn note(&mut self, shape: Vec<usize>, dtype: DType, id: ParamId, turned: bool) {
-        let is_owner = |step: &Step| !step.is_enum() && !COLLECTIONS.contains(&step.container.as_str());
+        // A collection owns nothing, and neither does an enum.
+        let is_owner = |step: &Step| step.container.starts_with("Struct:");
         let start = (self.steps.iter().position(Step::is_unit))
             .or_else(|| self.steps.iter().rposition(is_owner))
             .unwrap_or(0);

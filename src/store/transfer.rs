@@ -69,7 +69,7 @@ impl KerasStore {
         self.check()?;
         let side = match (self.new_file(overwrite), self.description()?) {
             (Some(path), Some(model)) => KerasSide::of_model(path, &model, &self.registry)?,
-            (Some(path), None) => return self.from_nothing(path, walked),
+            (Some(path), None) => return self.undescribed_file(path, walked),
             (None, _) => self.open()?,
         };
         let resolved = self.resolve(walked, &side)?;
@@ -77,11 +77,16 @@ impl KerasStore {
     }
 
     /// A file of the layers that the modules stand for.
-    fn from_nothing(&self, path: &Path, walked: Walked) -> Result<(KerasSide, Resolved)> {
+    fn undescribed_file(&self, path: &Path, walked: Walked) -> Result<(KerasSide, Resolved)> {
         let mut problems = Problems::default();
         let mut units = Vec::new();
         let mut counts: HashMap<String, usize> = HashMap::new();
-        for unit in &walked.units {
+        let kept: HashSet<&str> = self.kept(&walked).collect();
+        let taking_part = |unit: &&ModuleUnit| {
+            unit.params.iter().any(|param| kept.contains(param_path(unit, param).as_str()))
+        };
+        let modules: Vec<&ModuleUnit> = walked.units.iter().filter(taking_part).collect();
+        for unit in &modules {
             let Some(class) = class_of(unit) else {
                 let message = format_args!(
                     "{} is no layer of Keras by itself; with_model(path) says what model the file is of",
@@ -101,7 +106,7 @@ impl KerasStore {
         }
         problems.finish()?;
         let side = KerasSide::of_units(path, units)?;
-        let by_place: Vec<(String, String)> = (walked.units.iter().zip(side.units()))
+        let by_place: Vec<(String, String)> = (modules.iter().zip(side.units()))
             .map(|(module, layer)| (module.path.clone(), layer.path.clone()))
             .collect();
         let store =
@@ -152,7 +157,7 @@ impl KerasStore {
             // What a training has still to add to its moving statistics would be added to what is loaded.
             drop(module.valid());
         }
-        let (containers, own) = (walked.containers.clone(), walked.turned.clone());
+        let own = walked.turned.clone();
         let resolved = self.resolve(walked, &side)?;
         resolved.check(self, side.units())?;
         let (data, errors) = self.read(&resolved, &side)?;
@@ -160,16 +165,17 @@ impl KerasStore {
         let (own, data) = turned::split(data, &own);
         let mut result = module.apply(data, filter, None, self.skip_enum_variants);
         turned::set(module, own, self.skip_enum_variants, &mut result)?;
-        let left_alone = |path: &String| !resolved.kept.contains(path) || resolved.is_left_alone(path);
-        let (skipped, missing) =
-            take(&mut result.missing).into_iter().partition(|(path, _)| left_alone(path));
-        let skipped: Vec<(String, String)> = skipped;
-        result.missing = missing;
-        result.skipped.extend(skipped.into_iter().map(|(path, _)| path));
-        result.skipped.sort_unstable();
         result.errors.extend(errors);
         let failed: HashSet<&str> = result.errors.iter().map(path_of).collect();
-        result.missing.retain(|(path, _)| containers.contains_key(path) && !failed.contains(path.as_str()));
+        let left_alone = resolved.left_alone();
+        for (path, containers) in take(&mut result.missing) {
+            if left_alone.contains(&path) || !resolved.kept.contains(&path) {
+                result.skipped.push(path);
+            } else if !failed.contains(path.as_str()) {
+                result.missing.push((path, containers));
+            }
+        }
+        result.skipped.sort_unstable();
         let plan = resolved.plan(side.units());
         let unused = plan.unused.iter().flat_map(|layer| layer.variables.iter().map(move |it| (layer, it)));
         result.unused =
@@ -188,8 +194,10 @@ impl KerasStore {
         let mut problems = Problems::default();
         for (unit, decision) in resolved.modules.iter().zip(&resolved.decisions) {
             if decision.found == Found::Refused {
-                let path = unit.params.first().map_or_else(String::new, |param| param_path(unit, param));
-                errors.push(ApplyError::AdapterError { path, message: decision.why.clone() });
+                errors.extend(unit.params.iter().map(|param| ApplyError::AdapterError {
+                    path: param_path(unit, param),
+                    message: decision.why.clone(),
+                }));
             }
             let Some((layer, fit)) = matched(decision, side.units()) else { continue };
             let read = |variable: usize| side.read(&layer.variables.get(variable).ok_or_else(unknown)?.place);
@@ -296,13 +304,12 @@ impl KerasStore {
 }
 
 impl Resolved {
-    /// Whether it was said that the module of this parameter is to be left alone.
-    fn is_left_alone(&self, path: &str) -> bool {
-        let mut pairs = self.modules.iter().zip(&self.decisions);
-        pairs.any(|(unit, decision)| {
-            decision.found == Found::Skipped
-                && unit.params.iter().any(|param| param_path(unit, param) == path)
-        })
+    /// The parameters of modules of which it was said that they are to be left alone.
+    fn left_alone(&self) -> HashSet<String> {
+        let pairs = self.modules.iter().zip(&self.decisions);
+        let skipped = pairs.filter(|(_, decision)| decision.found == Found::Skipped);
+        let params = skipped.flat_map(|(unit, _)| unit.params.iter().map(move |param| (unit, param)));
+        params.map(|(unit, param)| param_path(unit, param)).collect()
     }
 
     fn is_unmatched(&self, keras: &[KerasUnit], layer: &str) -> bool {
