@@ -139,7 +139,8 @@ fn tensors(json: &Json, found: &mut Vec<Named>) {
 impl<'a> Parts<'a> {
     /// The layers of a functional model, which have the weights of the model itself.
     fn of(config: &'a Json, weights: HashMap<String, TensorData>, device: &Device) -> Result<Self, Other> {
-        let mut parts = Self { device: device.clone(), weights, values: HashMap::new(), layers: BTreeMap::new() };
+        let mut parts =
+            Self { device: device.clone(), weights, values: HashMap::new(), layers: BTreeMap::new() };
         for json in config["layers"].as_array().unwrap() {
             let object = Object::of(json).unwrap();
             if ["Functional", "Sequential", "Model"].contains(&object.class) {
@@ -215,7 +216,8 @@ impl<'a> Parts<'a> {
             }
             let part = &self.layers[name];
             let layer = part.layer.as_ref().unwrap();
-            let inputs: Vec<Value> = part.calls[call].iter().map(|tensor| self.values[tensor].clone()).collect();
+            let inputs: Vec<Value> =
+                part.calls[call].iter().map(|tensor| self.values[tensor].clone()).collect();
             let outputs: Vec<Value> =
                 layer.at(call).call(inputs).map_err(|error| Other::Refused(error.to_string()))?;
             if layer.takes_masks() {
@@ -315,7 +317,8 @@ fn same(a: &npz::Array, b: &npz::Array) -> bool {
     match (list(a), list(b)) {
         (Some(x), Some(y)) => {
             let pairs = x.iter::<f64>().zip(y.iter::<f64>());
-            let near = |(x, y): (f64, f64)| x == y || (x.is_nan() && y.is_nan()) || (x - y).abs() <= 1e-6 * y.abs();
+            let near =
+                |(x, y): (f64, f64)| x == y || (x.is_nan() && y.is_nan()) || (x - y).abs() <= 1e-6 * y.abs();
             a.shape() == b.shape() && pairs.into_iter().all(near)
         }
         _ => a == b,

@@ -219,7 +219,9 @@ impl Row {
         let known: Option<&Key> = self.sources.iter().find(|known| known.name == key);
         match known {
             // Where nothing is said, the channels are last.
-            Some(known) if key == "data_format" && value == "channels_last" => !(known.is_default)(&Json::Null),
+            Some(known) if key == "data_format" && value == "channels_last" => {
+                !(known.is_default)(&Json::Null)
+            }
             Some(known) => known.is_required || !(known.is_default)(value),
             None if self.keys.contains(&key) => true,
             None if key == "dtype" => {

@@ -20,7 +20,8 @@ const PASSING: &str = "x";
 impl Statements {
     /// Writes a method; `names` are those that its variables can have.
     pub(super) fn of(forward: &Forward, names: &Names) -> Self {
-        let mut writer = Writer { forward, uses: HashMap::new(), names: names.clone(), variables: HashMap::new() };
+        let mut writer =
+            Writer { forward, uses: HashMap::new(), names: names.clone(), variables: HashMap::new() };
         let steps = writer.with_conversions();
         writer.count(&steps);
         let arguments: Vec<String> = (0..forward.inputs).map(|value| writer.argument(value)).collect();
@@ -142,8 +143,9 @@ impl Writer<'_> {
     fn used(&self, used: Use, step: Option<&Step>, at: usize, later: &[Use]) -> String {
         let source = self.source(used, step);
         let variable = self.variables.get(&source).map_or(PASSING, String::as_str);
-        let is_last = self.uses.get(&source).and_then(|uses| uses.iter().max()).is_none_or(|last| *last <= at)
-            && !later.iter().any(|later| self.source(*later, step) == source);
+        let is_last =
+            self.uses.get(&source).and_then(|uses| uses.iter().max()).is_none_or(|last| *last <= at)
+                && !later.iter().any(|later| self.source(*later, step) == source);
         let owned = if is_last { variable.to_owned() } else { format!("{variable}.clone()") };
         self.forward.values[used.0].kind.convert(&owned, source.1, used.1)
     }
@@ -208,7 +210,8 @@ impl Writer<'_> {
     /// What the method gives, out of variables.
     fn result(&self, at: usize) -> String {
         let outputs = &self.forward.outputs;
-        let values = outputs.iter().enumerate().map(|(index, used)| self.used(*used, None, at, &outputs[index + 1..]));
+        let values =
+            outputs.iter().enumerate().map(|(index, used)| self.used(*used, None, at, &outputs[index + 1..]));
         let values: Vec<String> = values.collect();
         match &self.forward.result {
             Pattern::Tuple => tuple(&values),

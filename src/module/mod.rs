@@ -12,7 +12,5 @@ pub use erased::AnyLayer;
 pub(crate) use keras_layer::read_tensor;
 pub use keras_layer::{AsValue, AsValues, Call, CallSite, ChannelsFirst, KerasLayer, KerasObject, typed};
 pub use network::{FunctionalConfig, Network, SequentialConfig};
-pub(crate) use network::{
-    call_layer, graph_of, is_trainable, masked, missing_integers, refuse_integers,
-};
+pub(crate) use network::{call_layer, graph_of, is_trainable, masked, missing_integers, refuse_integers};
 pub use state::{State, Training};

@@ -28,7 +28,9 @@ struct Found {
 impl Found {
     fn calls(&self) -> Vec<KerasCall<'_>> {
         let calls = self.calls.iter();
-        calls.map(|(args, mask, training)| KerasCall { args, mask: mask.as_ref(), training: *training }).collect()
+        calls
+            .map(|(args, mask, training)| KerasCall { args, mask: mask.as_ref(), training: *training })
+            .collect()
     }
 }
 
@@ -85,7 +87,9 @@ fn normal(json: &Json) -> Json {
             "linear" | "channels_last" => Json::Null,
             name => name.into(),
         },
-        Json::Array(items) if !items.is_empty() && items.iter().all(|item| *item == items[0]) => normal(&items[0]),
+        Json::Array(items) if !items.is_empty() && items.iter().all(|item| *item == items[0]) => {
+            normal(&items[0])
+        }
         Json::Array(items) => items.iter().map(normal).collect(),
         Json::Number(number) => json!(number.as_f64()),
         Json::Object(_) if json["class_name"] == "function" => normal(&json["config"]),
@@ -107,7 +111,10 @@ fn read(original: &Json, config: &Map<String, Json>) -> (Json, String) {
     let read = registry.read(&object, &mut reader);
     reader.finish().unwrap();
     let read = read.unwrap();
-    (normal(&Json::Object(read.write())), format!("{:?} {:?}", read.borders(), Policy::of(config.get("dtype"))))
+    (
+        normal(&Json::Object(read.write())),
+        format!("{:?} {:?}", read.borders(), Policy::of(config.get("dtype"))),
+    )
 }
 
 fn policy(config: &Map<String, Json>) -> Option<crate::config::DtypePolicy> {
@@ -143,7 +150,8 @@ fn check_settings(found: &Found, settings: &Settings) -> Result<(), String> {
 /// What the method of a key makes of the name of an initializer or the like.
 fn as_object(said: Json, original: &Json) -> Json {
     let (Some(name), Some(_)) = (said.as_str(), Object::of(original)) else { return said };
-    let objects = [Initializer::from(name).write(), Regularizer::from(name).write(), Constraint::from(name).write()];
+    let objects =
+        [Initializer::from(name).write(), Regularizer::from(name).write(), Constraint::from(name).write()];
     objects.into_iter().find(Json::is_object).unwrap_or(said)
 }
 
@@ -158,7 +166,8 @@ fn check_argument(tree: &Tree<Spec>) -> Result<(), String> {
         let again: Json = serde_json::from_str(&source).map_err(|error| format!("{source}: {error}"))?;
         return if again == *constant { Ok(()) } else { Err(format!("{source}, not {constant}")) };
     }
-    let again = read_tree(&tree_json(tree), &mut crate::module::read_tensor).map_err(|error| error.to_string())?;
+    let again =
+        read_tree(&tree_json(tree), &mut crate::module::read_tensor).map_err(|error| error.to_string())?;
     if again == *tree { Ok(()) } else { Err(format!("{again:?}, not {tree:?}")) }
 }
 
@@ -211,7 +220,11 @@ fn samples() -> String {
     for case in &cases {
         let (config, found) = found(&root, case);
         let plain = config["class_name"] == "Functional"
-            && config["config"]["layers"].as_array().unwrap().iter().all(|layer| layer["class_name"] != "Functional" && layer["class_name"] != "Sequential");
+            && config["config"]["layers"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|layer| layer["class_name"] != "Functional" && layer["class_name"] != "Sequential");
         for found in found.iter().filter(|found| plain && !found.is_array && found.calls.len() == 1) {
             let settings = Settings::of(&found.object, false).unwrap();
             let Ok(source) = keras_layer(&found.object, false, &found.calls()) else { continue };
@@ -251,19 +264,28 @@ fn the_source_is_that_which_is_compiled() {
 
 #[test]
 fn a_shared_layer_has_a_call_for_every_way_in_which_it_is_called() {
-    let object = json!({"module": "keras.layers", "class_name": "Attention", "config": {"name": "attention"}});
+    let object =
+        json!({"module": "keras.layers", "class_name": "Attention", "config": {"name": "attention"}});
     let spec = |sizes: [usize; 2]| Tree::list([Spec::batch(sizes), Spec::batch([7, 8])]);
     let args = |sizes, causal| {
         let keywords = vec![("use_causal_mask".to_owned(), Tree::Constant(Json::Bool(causal)))];
-        Args::bind(&["inputs", "mask", "training", "return_attention_scores", "use_causal_mask"], vec![spec(sizes)], keywords).unwrap()
+        Args::bind(
+            &["inputs", "mask", "training", "return_attention_scores", "use_causal_mask"],
+            vec![spec(sizes)],
+            keywords,
+        )
+        .unwrap()
     };
     let calls = [args([5, 8], false), args([6, 8], false), args([5, 8], true)];
     let calls = calls.each_ref().map(|args| KerasCall { args, mask: None, training: false });
     let source = keras_layer(&object, true, &calls).unwrap();
-    let expressions = ["{self}.forward(({0}, {1}))", "{self}.forward(({0}, {1}))", "{self}.at(1).forward(({0}, {1}))"];
+    let expressions =
+        ["{self}.forward(({0}, {1}))", "{self}.forward(({0}, {1}))", "{self}.at(1).forward(({0}, {1}))"];
     assert_eq!(source.calls, expressions);
     let way = |causal| {
-        format!("Call::on(Tree::list([Spec::batch([5, 8]), Spec::batch([7, 8])])).with_constant(\"use_causal_mask\", {causal})")
+        format!(
+            "Call::on(Tree::list([Spec::batch([5, 8]), Spec::batch([7, 8])])).with_constant(\"use_causal_mask\", {causal})"
+        )
     };
     let (one, other) = (way(false), way(true));
     let expected = format!("KerasLayer::init(Attention::new().trainable(false), {one}.or({other}), device)");
@@ -275,7 +297,8 @@ fn nothing_of_a_file_gets_out_of_its_literal() {
     let text = "\"# ); std::process::exit(1); //\n\r\u{1F600}\"##";
     let object = json!({"module": "keras.layers", "class_name": "TextVectorization", "config": {"vocabulary": [text]}});
     let args = Args::one(Spec::new(vec![None], crate::config::Dtype::String));
-    let source = keras_layer(&object, false, &[KerasCall { args: &args, mask: None, training: false }]).unwrap();
+    let source =
+        keras_layer(&object, false, &[KerasCall { args: &args, mask: None, training: false }]).unwrap();
     assert!(source.field.init.contains(&format!("{text:?}")), "{}", source.field.init);
     let raw = super::raw(&json!({"a": text}));
     assert!(raw.starts_with("r###\"") && raw.ends_with("\"###") && raw.is_ascii(), "{raw}");
