@@ -94,8 +94,9 @@ fn normal(json: &Json) -> Json {
         Json::Number(number) => json!(number.as_f64()),
         Json::Object(_) if json["class_name"] == "function" => normal(&json["config"]),
         Json::Object(items) => class(json).unwrap_or_else(|| {
-            let said = items.iter().filter(|(key, value)| !value.is_null() && *key != "shared_object_id");
-            Json::Object(said.map(|(key, value)| (key.clone(), normal(value))).collect())
+            let said = items.iter().filter(|(key, _)| *key != "shared_object_id");
+            let said = said.map(|(key, value)| (key.clone(), normal(value)));
+            Json::Object(said.filter(|(_, value)| !value.is_null()).collect())
         }),
         other => other.clone(),
     }
