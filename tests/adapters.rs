@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleDisplay, ModuleMapper, Param};
 use burn::nn::attention::{CrossAttentionConfig, MhaInput, MultiHeadAttentionConfig};
 use burn::nn::conv::{
     Conv1dConfig, Conv2dConfig, Conv3dConfig, ConvTranspose1dConfig, ConvTranspose2dConfig,
@@ -136,13 +136,18 @@ impl Suite {
     }
 
     /// A case in which all parameters of the module have a place in the file.
-    fn case<M: Module>(&mut self, name: &str, part: M, run: impl Fn(&M, &Given<'_>) -> TensorData) {
+    fn case<M: Module + ModuleDisplay>(
+        &mut self,
+        name: &str,
+        part: M,
+        run: impl Fn(&M, &Given<'_>) -> TensorData,
+    ) {
         self.run(name, part, &[], true, run);
     }
 
     /// A case in which `fixed` parameters keep the numbers that they have in a new module, and `is_alone` is whether
     /// the module tells what layer it is.
-    fn run<M: Module>(
+    fn run<M: Module + ModuleDisplay>(
         &mut self,
         name: &str,
         part: M,
@@ -207,11 +212,13 @@ fn dense(suite: &mut Suite) {
     suite.case("dense", linear(5, 3), |part, given| part.forward(given.x::<2>()).into_data());
     let bare = LinearConfig::new(5, 3).with_bias(false).init(&device);
     suite.case("dense_no_bias", bare, |part, given| part.forward(given.x::<3>()).into_data());
-    suite.case("time_distributed", linear(5, 3), |part, given| part.forward(given.x::<3>()).into_data());
-    suite.case("einsum_dense", linear(6, 15), |part, given| {
+    suite.run("time_distributed", linear(5, 3), &[], false, |part, given| {
+        part.forward(given.x::<3>()).into_data()
+    });
+    suite.run("einsum_dense", linear(6, 15), &[], false, |part, given| {
         part.forward(given.x::<3>()).reshape([2, 4, 3, 5]).into_data()
     });
-    suite.case("einsum_dense_joined", linear(6, 5), |part, given| {
+    suite.run("einsum_dense_joined", linear(6, 5), &[], false, |part, given| {
         part.forward(given.x::<4>().reshape([2, 4, 6])).into_data()
     });
 }
@@ -226,7 +233,7 @@ fn convolutions(suite: &mut Suite) {
         .init(&device);
     suite.case("conv1d_causal", causal, |part, given| channels_last(part.forward(given.turned())));
     let conv = Conv1dConfig::new(3, 6, 3).with_groups(3).init(&device);
-    suite.case("depthwise1d", conv, |part, given| channels_last(part.forward(given.turned())));
+    suite.run("depthwise1d", conv, &[], false, |part, given| channels_last(part.forward(given.turned())));
 
     let plain = Conv2dConfig::new([3, 4], [3, 2]);
     let cases = [
@@ -243,7 +250,10 @@ fn convolutions(suite: &mut Suite) {
         ),
     ];
     for (name, config) in cases {
-        suite.case(name, config.init(&device), |part, given| channels_last(part.forward(given.turned())));
+        let is_alone = !name.starts_with("depthwise");
+        suite.run(name, config.init(&device), &[], is_alone, |part, given| {
+            channels_last(part.forward(given.turned()))
+        });
     }
     suite.case("conv2d_first", plain.init(&device), |part, given| part.forward(given.x()).into_data());
     let conv = Conv3dConfig::new([2, 3], [2, 3, 1]).with_stride([1, 2, 1]).init(&device);
@@ -292,7 +302,9 @@ fn tables(suite: &mut Suite) {
     let device = suite.device.clone();
     let table = || EmbeddingConfig::new(9, 4).init(&device);
     suite.case("embedding", table(), |part, given| part.forward(given.words()).into_data());
-    suite.case("reversible_embedding", table(), |part, given| part.forward(given.words()).into_data());
+    suite.run("reversible_embedding", table(), &[], false, |part, given| {
+        part.forward(given.words()).into_data()
+    });
     let slopes = |count| PReluConfig::new().with_num_parameters(count).init(&device);
     suite.run("prelu", slopes(5), &[], false, |part, given| channels_last(part.forward(given.turned::<4>())));
     suite.run("prelu_one", slopes(1), &[], false, |part, given| part.forward(given.x::<3>()).into_data());

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::text;
+use super::{LONGEST_LIST, LONGEST_NAME, text};
 use crate::config::graph::{Graph, GraphLayer, TensorRef, spec_at};
 use crate::error::Result;
 use crate::layer::{Args, Spec, Tree};
@@ -107,7 +107,7 @@ impl Model {
             false => graph.inputs.leaves().into_iter().map(|node| place(*node)).collect(),
         };
         let exits = graph.outputs.leaves().into_iter().map(|at| (place(at.node), at.output)).collect();
-        Ok(Self { name: text(name), layers, links, entries, exits })
+        Ok(Self { name: text(name, LONGEST_NAME), layers, links, entries, exits })
     }
 
     /// What is drawn of it, with nested models as boxes around what is in them or as nodes.
@@ -197,22 +197,23 @@ impl Layer {
             (inputs, outputs) = inner.tensors.unwrap_or((inputs, outputs));
             model = Some(inner.model);
         }
+        let dtype = |spec: &Spec| match outputs {
+            Tree::Leaf(_) => spec.dtype.name().to_owned(),
+            _ => format!("'{}'", spec.dtype.name()),
+        };
         let is_operation = layer.group.is_none();
         let has_variables = || -> Result<bool> {
             let variables = layer.config.variables(call).map_err(|error| error.at(&layer.place))?;
             Ok(variables.iter().any(|variable| !variable.is_named))
         };
         Ok(Self {
-            name: text(&layer.name),
+            name: text(&layer.name, LONGEST_NAME),
             class: layer.config.class(),
             is_input: layer.config.is_input(),
             activation: (!is_operation).then(|| activation(layer)).flatten(),
-            input_shape: text(&shapes(&inputs)),
-            output_shape: text(&shapes(&outputs)),
-            dtype: text(&python(&outputs, &|spec| match outputs {
-                Tree::Leaf(_) => spec.dtype.name().to_owned(),
-                _ => format!("'{}'", spec.dtype.name()),
-            })),
+            input_shape: text(&shapes(&inputs), LONGEST_LIST),
+            output_shape: text(&shapes(&outputs), LONGEST_LIST),
+            dtype: text(&python(&outputs, &dtype), LONGEST_LIST),
             trainable: (!is_operation && has_variables()?).then_some(trainable),
             inner: model,
         })
@@ -272,7 +273,7 @@ fn activation(layer: &GraphLayer) -> Option<String> {
             named.or_else(|| object.get("class_name")).and_then(Json::as_str)?
         }
     };
-    Some(text(name))
+    Some(text(name, LONGEST_NAME))
 }
 
 fn shapes(specs: &Tree<Spec>) -> String {

@@ -22,6 +22,8 @@ const INSET: f64 = 18.0;
 const BAND: f64 = 30.0;
 /// Around everything.
 const MARGIN: f64 = 16.0;
+/// How long a line is straight before its end.
+const TIP: f64 = 8.0;
 /// How far the line of a layer that takes what it gives goes to the side.
 const LOOP: f64 = 14.0;
 
@@ -428,6 +430,8 @@ impl Boxes<'_> {
             let mut y = start;
             for (step, x) in across.iter().enumerate() {
                 let (top, bottom) = rows.sides[ranks.rows[link.from] + step];
+                // Room for the tip of the line.
+                let top = top - TIP;
                 let (before, after) =
                     (if step == 0 { y } else { top }, if step + 1 == across.len() { end } else { bottom });
                 route.push(Point { x: *x, y: before });

@@ -19,6 +19,7 @@
 //! # Ok::<(), burn_keras::Error>(())
 //! ```
 
+mod align;
 mod card;
 mod dot;
 mod facts;
@@ -217,23 +218,31 @@ impl Plot {
     }
 }
 
-/// Longest text of a picture, in characters.
-const LONGEST_TEXT: usize = 64;
+/// Longest name of a picture, and longest list of shapes, in characters.
+const LONGEST_NAME: usize = 64;
+const LONGEST_LIST: usize = 2_000;
 
 /// Text out of a file as it can be shown: without what would steer a terminal or turn the line around, and
 /// without the middle of what is long.
-fn text(given: &str) -> String {
-    let is_shown = |c: &char| {
-        !c.is_control()
-            && !matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{ffff}')
-    };
-    let shown: Vec<char> = given.chars().filter(is_shown).collect();
-    if shown.len() <= LONGEST_TEXT {
+fn text(given: &str, longest: usize) -> String {
+    let is_hidden = |c: char| c.is_control() || HIDDEN.iter().any(|hidden| hidden.contains(&c));
+    let shown: Vec<char> = given.chars().filter(|c| !is_hidden(*c)).collect();
+    if shown.len() <= longest {
         return shown.into_iter().collect();
     }
-    let half = LONGEST_TEXT / 2;
+    let half = longest / 2;
     shown[..half].iter().chain(&['…']).chain(&shown[shown.len() - half + 1..]).collect()
 }
+
+/// Characters that are not seen by themselves, and those that XML has no place for.
+const HIDDEN: [std::ops::RangeInclusive<char>; 6] = [
+    '\u{61c}'..='\u{61c}',
+    '\u{200b}'..='\u{200f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{fff9}'..='\u{ffff}',
+];
 
 /// Text in XML, and in labels of Graphviz, which are written like it.
 fn escape(text: &str) -> String {

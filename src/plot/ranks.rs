@@ -7,6 +7,7 @@ use layout::std_shapes::shapes::{Arrow, Element, ShapeKind};
 use layout::topo::layout::VisualGraph;
 use layout::topo::placer::Placer;
 
+use super::align::Rows;
 use crate::error::Result;
 use crate::limits::Limits;
 
@@ -86,6 +87,7 @@ pub(super) fn place(widths: &[f64], links: &[(usize, usize)]) -> Result<Ranks> {
         })
         .collect();
     let sizes: Vec<f64> = all.iter().map(|node| graph.pos(*node).size(true).x).collect();
+    Rows::new(boxes.len(), links, &chains, &order, &sizes).settle(&mut middles);
     straighten(&chains, links, &rows, &order, &sizes, &mut middles);
     let bends = chains.iter().map(|chain| chain.iter().map(|bend| middles[*bend]).collect()).collect();
     middles.truncate(widths.len());

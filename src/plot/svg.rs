@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::card::{Card, FAMILIES, HEAD, LABEL, PADDING, ROW, TITLE, VALUE};
+use super::card::{Card, Cell, FAMILIES, HEAD, LABEL, LINE, PADDING, TITLE, VALUE};
 use super::facts::Scene;
 use super::font::Font;
 use super::layout::{Picture, Point, Rect, Route};
@@ -10,7 +10,7 @@ use super::{Direction, escape};
 
 /// The fonts of the pictures; Verdana is as wide, where there is no DejaVu Sans.
 const FAMILY: &str = "'DejaVu Sans', Verdana, sans-serif";
-const LINE: &str = "#94a3b8";
+const STROKE: &str = "#94a3b8";
 const BORDER: &str = "#cbd5e1";
 /// The length of the tip of a line, in pixels, and half its width.
 const TIP: (f64, f64) = (8.0, 4.0);
@@ -51,7 +51,7 @@ pub(super) fn draw(
     for (_, rect) in &picture.clusters {
         let _ = writeln!(
             out,
-            "<rect class=\"model-box\" {} rx=\"{ROUND}\" fill=\"#64748b\" fill-opacity=\"0.06\" stroke=\"{LINE}\" \
+            "<rect class=\"model-box\" {} rx=\"{ROUND}\" fill=\"#64748b\" fill-opacity=\"0.06\" stroke=\"{STROKE}\" \
              stroke-dasharray=\"5 4\"/>",
             place(*rect)
         );
@@ -118,38 +118,48 @@ fn draw_card(out: &mut String, number: usize, card: &Card<'_>, rect: Rect) {
             );
         }
     }
-    for (row, cells) in card.rows.iter().enumerate() {
-        let top = HEAD + ROW * row as f64;
+    let mut top = HEAD;
+    for row in &card.rows {
         let _ = writeln!(out, "<path d=\"M0 {top} h{width:.1}\" stroke=\"{BORDER}\"/>");
         let mut left = 0.0;
-        for (column, cell) in cells.iter().enumerate() {
+        for (column, cell) in row.cells.iter().enumerate() {
             if column > 0 {
-                let _ = writeln!(out, "<path d=\"M{left:.1} {top} v{ROW}\" stroke=\"{BORDER}\"/>");
+                let height = row.height;
+                let _ = writeln!(out, "<path d=\"M{left:.1} {top} v{height}\" stroke=\"{BORDER}\"/>");
             }
-            let x = left + PADDING;
-            let _ = writeln!(
-                out,
-                "<text x=\"{x:.1}\"><tspan class=\"label\" x=\"{x:.1}\" y=\"{:.1}\" font-size=\"{LABEL}\">{}</tspan>\
-                 <tspan class=\"value\" x=\"{x:.1}\" y=\"{:.1}\" font-size=\"{VALUE}\">{}</tspan></text>",
-                top + 14.0,
-                cell.label,
-                top + 28.5,
-                escape(cell.value)
-            );
+            draw_cell(out, cell, left + PADDING, top);
             left += cell.width;
         }
+        top += row.height;
     }
     *out += "</g>\n";
 }
 
+fn draw_cell(out: &mut String, cell: &Cell, x: f64, top: f64) {
+    let y = top + LINE;
+    let _ = write!(
+        out,
+        "<text><tspan class=\"label\" x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{LABEL}\">{}</tspan>",
+        cell.label
+    );
+    for (number, line) in cell.value.iter().enumerate() {
+        let y = y + 0.5 + LINE * (number + 1) as f64;
+        let _ = write!(
+            out,
+            "<tspan class=\"value\" x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{VALUE}\">{}</tspan>",
+            escape(line)
+        );
+    }
+    *out += "</text>\n";
+}
+
 /// A line with a tip at its end.
 fn line(out: &mut String, (from, to): (usize, usize), route: &Route, rankdir: Direction) {
-    let [start, .., before, end] = route.as_slice() else {
+    let [.., before, end] = route.as_slice() else {
         return;
     };
-    let (dx, dy) = (end.x - before.x, end.y - before.y);
-    let length = dx.hypot(dy).max(f64::MIN_POSITIVE);
-    let (dx, dy) = (dx / length, dy / length);
+    let start = route.first().unwrap_or(before);
+    let (dx, dy) = heading(*before, *end, rankdir);
     let mut path = format!("M{:.1} {:.1}", start.x, start.y);
     for pair in route.windows(2) {
         let [a, b] = pair else { continue };
@@ -169,8 +179,8 @@ fn line(out: &mut String, (from, to): (usize, usize), route: &Route, rankdir: Di
     let (x, y) = (end.x - dx * back, end.y - dy * back);
     let _ = writeln!(
         out,
-        "<g class=\"edge\" data-from=\"n{from}\" data-to=\"n{to}\"><path d=\"{path}\" fill=\"none\" stroke=\"{LINE}\" \
-         stroke-width=\"1.5\"/><path d=\"M{:.1} {:.1} L{:.1} {:.1} L{:.1} {:.1} z\" fill=\"{LINE}\"/></g>",
+        "<g class=\"edge\" data-from=\"n{from}\" data-to=\"n{to}\"><path d=\"{path}\" fill=\"none\" stroke=\"{STROKE}\" \
+         stroke-width=\"1.5\"/><path d=\"M{:.1} {:.1} L{:.1} {:.1} L{:.1} {:.1} z\" fill=\"{STROKE}\"/></g>",
         end.x,
         end.y,
         x - dy * half,
@@ -178,6 +188,15 @@ fn line(out: &mut String, (from, to): (usize, usize), route: &Route, rankdir: Di
         x + dy * half,
         y - dx * half
     );
+}
+
+/// Where a line goes at its end, as a vector of length one: curves arrive with the flow.
+fn heading(before: Point, end: Point, rankdir: Direction) -> (f64, f64) {
+    let is_across = if rankdir.is_sideways() { before.x == end.x } else { before.y == end.y };
+    match is_across == rankdir.is_sideways() {
+        true => (0.0, (end.y - before.y).signum()),
+        false => ((end.x - before.x).signum(), 0.0),
+    }
 }
 
 /// A curve that leaves and arrives with the flow.
