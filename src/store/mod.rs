@@ -53,6 +53,7 @@ mod plan;
 mod report;
 mod resolve;
 mod transfer;
+mod turned;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -12,14 +12,14 @@ use burn::store::{ApplyError, ApplyResult, ModuleSnapshot, bridge};
 use burn::tensor::TensorData;
 
 use super::adapter::class_of;
-use super::contract::{Fit, KerasUnit, KerasVariable, ModuleUnit};
+use super::contract::{Fit, KerasUnit, KerasVariable, ModuleParam, ModuleUnit};
 use super::keras::{KerasSide, Place};
 use super::matching::{Decision, described_module};
 use super::module::{Walked, param_path};
 use super::plan::Found;
 use super::report::StoreReport;
 use super::resolve::{Resolved, key};
-use super::{KerasStore, Plan, Source};
+use super::{KerasStore, Plan, Source, turned};
 use crate::config::snake_case;
 use crate::error::{Error, Problems, Result};
 use crate::keras_file::KerasFile;
@@ -152,12 +152,14 @@ impl KerasStore {
             // What a training has still to add to its moving statistics would be added to what is loaded.
             drop(module.valid());
         }
-        let containers = walked.containers.clone();
+        let (containers, own) = (walked.containers.clone(), walked.turned.clone());
         let resolved = self.resolve(walked, &side)?;
         resolved.check(self, side.units())?;
         let (data, errors) = self.read(&resolved, &side)?;
         let filter = (!self.filter.is_empty()).then(|| self.filter.clone());
+        let (own, data) = turned::split(data, &own);
         let mut result = module.apply(data, filter, None, self.skip_enum_variants);
+        turned::set(module, own, self.skip_enum_variants, &mut result)?;
         let left_alone = |path: &String| !resolved.kept.contains(path) || resolved.is_left_alone(path);
         let (skipped, missing) =
             take(&mut result.missing).into_iter().partition(|(path, _)| left_alone(path));
@@ -222,11 +224,12 @@ impl KerasStore {
         // This brings moving statistics up to date, which are one step behind in a training.
         let module = module.valid();
         let walked = self.walk(&module)?;
+        let turned = Arc::new(walked.turned.clone());
         let (mut side, resolved) = self.target(walked, self.overwrite)?;
         resolved.check(self, side.units())?;
         let tensors = module.collect(None, None, self.skip_enum_variants);
         let tensors: HashMap<String, Tensor> = tensors.into_iter().map(|it| (it.name.clone(), it)).collect();
-        let notes = self.replace(&resolved, &mut side, &Arc::new(tensors))?;
+        let notes = self.replace(&resolved, &mut side, &Arc::new(tensors), &turned)?;
         side.check_writable()?;
         let mut options = SaveOptions::new();
         if let Some(bytes) = self.max_shard_size {
@@ -247,6 +250,7 @@ impl KerasStore {
         resolved: &Resolved,
         side: &mut KerasSide,
         tensors: &Arc<HashMap<String, Tensor>>,
+        turned: &Arc<HashSet<String>>,
     ) -> Result<Vec<String>> {
         let (mut notes, mut problems) = (undescribed(side), Problems::default());
         let mut replaced = Vec::new();
@@ -257,6 +261,7 @@ impl KerasStore {
                 layer: layer.clone(),
                 fit: fit.clone(),
                 tensors: Arc::clone(tensors),
+                turned: Arc::clone(turned),
             });
             for (at, variable) in layer.variables.iter().enumerate() {
                 match resolved.takes_part(unit, fit, at) {
@@ -272,7 +277,11 @@ impl KerasStore {
             let of_module =
                 fit.notes(unit, layer, &|param| from.param(param)).map_err(|error| error.at(&unit.path));
             notes.extend(problems.note(of_module).into_iter().flatten().map(place));
-            notes.extend(surplus(layer, fit, "keeps its value"));
+            let fate = |at| match fit.neutral.iter().any(|(neutral, _)| *neutral == at) {
+                true => "becomes that number",
+                false => "keeps its value",
+            };
+            notes.extend(surplus(layer, fit, fate));
         }
         for (place, from, variable) in replaced {
             problems.note(side.replace(&place, move || from.variable(variable)));
@@ -310,7 +319,11 @@ impl Resolved {
             let path = param_path(unit, param);
             self.kept.contains(&path)
         });
-        let Some(first) = kept.next() else { return Some(false) };
+        let Some(first) = kept.next() else {
+            let is_kept = |param: &ModuleParam| self.kept.contains(&param_path(unit, param));
+            let is_neutral = fit.neutral.iter().any(|(neutral, _)| *neutral == variable);
+            return Some(is_neutral && unit.params.iter().any(is_kept));
+        };
         kept.all(|kept| kept == first).then_some(first)
     }
 
@@ -318,7 +331,8 @@ impl Resolved {
         let (keras, mut notes) = (side.units(), undescribed(side));
         for (unit, decision) in self.modules.iter().zip(&self.decisions) {
             let Some((layer, fit)) = matched(decision, keras) else { continue };
-            notes.extend(surplus(layer, fit, "is left out"));
+            notes.extend(surplus(layer, fit, |_| "is left out"));
+            notes.extend(fit.notes.iter().map(|note| format!("{}: {note}", layer.path)));
             let constant = |(param, value): &(usize, f32)| {
                 let path = param_path(unit, unit.params.get(*param)?);
                 Some(format!("{path} is all {value}: {} ({}) has nothing for it", layer.path, layer.class))
@@ -335,14 +349,17 @@ struct From {
     layer: KerasUnit,
     fit: Fit,
     tensors: Arc<HashMap<String, Tensor>>,
+    turned: Arc<HashSet<String>>,
 }
 
 impl From {
     fn param(&self, number: usize) -> Result<TensorData> {
         let path = param_path(&self.module, self.module.params.get(number).ok_or_else(unknown)?);
         let tensor = self.tensors.get(&path).ok_or_else(|| unknown().at(&path))?;
-        bridge::to_data(tensor)
-            .map_err(|error| Error::input(format_args!("cannot be read from its device: {error}")).at(path))
+        let data = bridge::to_data(tensor).map_err(|error| {
+            Error::input(format_args!("cannot be read from its device: {error}")).at(&path)
+        })?;
+        if self.turned.contains(&path) { turned::live(data) } else { Ok(data) }
     }
 
     fn variable(&self, number: usize) -> Result<TensorData> {
@@ -362,10 +379,14 @@ fn undescribed(side: &KerasSide) -> Vec<String> {
 }
 
 /// What the module has no place for.
-fn surplus<'a>(layer: &'a KerasUnit, fit: &'a Fit, fate: &'a str) -> impl Iterator<Item = String> + 'a {
+fn surplus<'a>(
+    layer: &'a KerasUnit,
+    fit: &'a Fit,
+    fate: impl Fn(usize) -> &'static str + 'a,
+) -> impl Iterator<Item = String> + 'a {
     fit.surplus.iter().filter_map(move |(at, why)| {
         let variable = layer.variables.get(*at)?;
-        Some(format!("{} {fate}: {why}", key(layer, &variable.name)))
+        Some(format!("{} {}: {why}", key(layer, &variable.name), fate(*at)))
     })
 }
 
