@@ -20,11 +20,12 @@ const PASSING: &str = "x";
 impl Statements {
     /// Writes a method; `names` are those that its variables can have.
     pub(super) fn of(forward: &Forward, names: &Names) -> Self {
-        let mut writer = Writer { forward, uses: HashMap::new(), names: names.clone(), variables: HashMap::new() };
+        let (uses, variables, names) = (HashMap::new(), HashMap::new(), names.clone());
+        let mut writer = Writer { forward, uses, names, variables, passing: String::new() };
         let steps = writer.with_conversions();
         writer.count(&steps);
         let arguments: Vec<String> = (0..forward.inputs).map(|value| writer.argument(value)).collect();
-        writer.names.give(PASSING);
+        writer.passing = writer.names.give(PASSING);
         let mut lines = Vec::with_capacity(steps.len() + 1);
         for (at, step) in steps.iter().enumerate() {
             let expression = writer.expression(step, at);
@@ -51,6 +52,8 @@ struct Writer<'a> {
     uses: HashMap<Use, Vec<usize>>,
     names: Names,
     variables: HashMap<Use, String>,
+    /// What [`PASSING`] is called among the arguments.
+    passing: String,
 }
 
 impl Writer<'_> {
@@ -141,7 +144,7 @@ impl Writer<'_> {
     /// A value as it is needed; `later` are the uses that follow in the same statement.
     fn used(&self, used: Use, step: Option<&Step>, at: usize, later: &[Use]) -> String {
         let source = self.source(used, step);
-        let variable = self.variables.get(&source).map_or(PASSING, String::as_str);
+        let variable = self.variables.get(&source).map_or(self.passing.as_str(), String::as_str);
         let is_last = self.uses.get(&source).and_then(|uses| uses.iter().max()).is_none_or(|last| *last <= at)
             && !later.iter().any(|later| self.source(*later, step) == source);
         let owned = if is_last { variable.to_owned() } else { format!("{variable}.clone()") };
@@ -151,7 +154,12 @@ impl Writer<'_> {
     /// Whether what the last step gives is the result.
     fn is_last(&self, step: &Step, at: usize, steps: usize) -> bool {
         let [given] = step.gives.as_slice() else { return false };
-        let is_result = matches!(self.forward.outputs.as_slice(), [(value, _)] if value == given);
+        // What has its axes moved needs a name, since it may be a sum.
+        let is_moved = |used: &Use| {
+            matches!((self.home(used.0).1, used.1), (Held::Tensor(home), Held::Tensor(held)) if home != held)
+        };
+        let outputs = self.forward.outputs.as_slice();
+        let is_result = matches!(outputs, [used] if used.0 == *given && !is_moved(used));
         at + 1 == steps && is_result && self.forward.result == Pattern::Tuple
     }
 
@@ -191,7 +199,7 @@ impl Writer<'_> {
     fn variable(&mut self, used: Use, at: usize) -> String {
         let passes = self.uses.get(&used).is_some_and(|uses| *uses == [at.wrapping_add(1)]);
         if passes {
-            return PASSING.to_owned();
+            return self.passing.clone();
         }
         let local = &self.forward.values[used.0];
         let name = match used.1 {
