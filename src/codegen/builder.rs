@@ -154,7 +154,8 @@ impl Codegen {
             let note = "The settings of `compile` are no part of a Burn module: its optimizer and its loss are yours.";
             draft.notes.push(note.to_owned());
         }
-        let model = self.model.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let model =
+            self.model.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let (keras_version, embed) = (file.keras_version(), self.embed);
         let about = About { model: &model, keras_version, stem: &stem, embed, is_included };
         let text = source(&draft, &about);
@@ -172,14 +173,17 @@ impl Codegen {
         let name = pascal(&self.name.clone().or_else(stem).unwrap_or_default());
         match Names::without(taken(&Draft::new())).is_free(&name) {
             true => Ok(name),
-            false => Err(Error::input(format_args!("{name} means something else in the source: choose another name"))),
+            false => Err(Error::input(format_args!(
+                "{name} means something else in the source: choose another name"
+            ))),
         }
     }
 
     /// The file as a `.keras` file.
     fn weights(&self, file: &KerasFile) -> Result<Bytes> {
         if file.format() != Format::Keras {
-            let message = "only the weights of a .keras file can be embedded: convert the model to one before";
+            let message =
+                "only the weights of a .keras file can be embedded: convert the model to one before";
             return Err(Error::unsupported(message).in_file(&self.model));
         }
         let bytes = std::fs::read(&self.model);
@@ -203,7 +207,9 @@ fn drafted(file: &KerasFile, name: &str) -> Result<Draft> {
     let second = draft(&first)?;
     match second.structs.last() {
         Some(model) if model.name == name => Ok(second),
-        _ => Err(Error::input(format_args!("{name} means something else in the source: choose another name"))),
+        _ => {
+            Err(Error::input(format_args!("{name} means something else in the source: choose another name")))
+        }
     }
 }
 

@@ -22,7 +22,8 @@ const UNMASK: &str = "{0}.with_mask(None)";
 pub(super) fn forward(model: &Model<'_>, call: usize, masked: &[bool], draft: &mut Draft) -> Result<Forward> {
     let graph = model.graph;
     let specs = model.specs.get(call).ok_or_else(|| Error::config("it is never called"))?;
-    let mut builder = Builder { model, specs, draft, values: Vec::new(), steps: Vec::new(), at: HashMap::new() };
+    let mut builder =
+        Builder { model, specs, draft, values: Vec::new(), steps: Vec::new(), at: HashMap::new() };
     let mut shapes = [Vec::new(), Vec::new()];
     let (inputs, mut dtypes) = (graph.inputs.leaves(), Vec::new());
     for (number, node) in inputs.iter().enumerate() {
@@ -107,8 +108,13 @@ impl Builder<'_> {
                 return Err(Error::unsupported("masks of inputs of 16 bits"));
             }
             let name = self.values.get(value).map_or_else(String::new, |value| value.name.clone());
-                let given = self.new_value(name, &spec, KERAS);
-            self.step(format!("{{0}}.cast(DType::{dtype})"), vec![(value, KERAS)], vec![given], Pattern::Tuple);
+            let given = self.new_value(name, &spec, KERAS);
+            self.step(
+                format!("{{0}}.cast(DType::{dtype})"),
+                vec![(value, KERAS)],
+                vec![given],
+                Pattern::Tuple,
+            );
             self.at.insert(at, given);
         }
         Ok(())
@@ -131,7 +137,9 @@ impl Builder<'_> {
                 let method = methods.get(number).copied().unwrap_or(0);
                 self.inner(index, node, (*of, method), field, calls.get(number))?;
             }
-            Some(Written::Nothing) | None => return Err(Error::config("there is nothing that stands for it")),
+            Some(Written::Nothing) | None => {
+                return Err(Error::config("there is nothing that stands for it"));
+            }
         }
         let layer = &self.model.graph.layers[node.layer];
         if layer.config.takes_masks() && !layer.keeps_masks {
@@ -180,11 +188,12 @@ impl Builder<'_> {
         });
         let takes: Vec<Use> = takes.collect();
         let field = layer.name.as_ref().map_or_else(String::new, |name| format!("self.{name}"));
-        let gives = self.given(index, &snake(&layer.layer.name), |spec, _| match Kind::of(spec).is_spatial() {
-            _ if call_of.gives_masks => Held::Value,
-            true => Held::Tensor(code.gives),
-            false => KERAS,
-        })?;
+        let gives =
+            self.given(index, &snake(&layer.layer.name), |spec, _| match Kind::of(spec).is_spatial() {
+                _ if call_of.gives_masks => Held::Value,
+                true => Held::Tensor(code.gives),
+                false => KERAS,
+            })?;
         let (call, is_generic) = (call.replace("{self}", &field), layer.keras.is_some());
         self.steps.push(Step { call, takes, gives, pattern: Pattern::Tuple, is_generic });
         Ok(())
@@ -251,7 +260,8 @@ impl Builder<'_> {
     fn take_masks(&mut self, node: &Node) -> Result<()> {
         for at in node.args.leaves() {
             let value = self.value(*at)?;
-            let Some(local) = self.values.get(value).filter(|local| local.home == Held::Value).cloned() else {
+            let Some(local) = self.values.get(value).filter(|local| local.home == Held::Value).cloned()
+            else {
                 continue;
             };
             self.values.push(local);

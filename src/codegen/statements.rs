@@ -14,18 +14,19 @@ pub(super) struct Statements {
     pub lines: Vec<String>,
 }
 
-/// A value for which there is nothing but one use, in the very next statement.
-const PASSING: &str = "x";
+/// Names of a value for which there is nothing but one use, in the very next statement.
+const PASSING: [&str; 2] = ["x", "y"];
 
 impl Statements {
     /// Writes a method; `names` are those that its variables can have.
     pub(super) fn of(forward: &Forward, names: &Names) -> Self {
-        let (uses, variables, names) = (HashMap::new(), HashMap::new(), names.clone());
-        let mut writer = Writer { forward, uses, names, variables, passing: String::new() };
+        let (uses, variables) = (HashMap::new(), HashMap::new());
+        let mut writer =
+            Writer { forward, uses, names: names.clone(), variables, passing: PASSING[0].to_owned() };
         let steps = writer.with_conversions();
         writer.count(&steps);
         let arguments: Vec<String> = (0..forward.inputs).map(|value| writer.argument(value)).collect();
-        writer.passing = writer.names.give(PASSING);
+        writer.choose_passing();
         let mut lines = Vec::with_capacity(steps.len() + 1);
         for (at, step) in steps.iter().enumerate() {
             let expression = writer.expression(step, at);
@@ -52,7 +53,7 @@ struct Writer<'a> {
     uses: HashMap<Use, Vec<usize>>,
     names: Names,
     variables: HashMap<Use, String>,
-    /// What [`PASSING`] is called among the arguments.
+    /// What values are called that only pass from one statement to the next.
     passing: String,
 }
 
@@ -124,6 +125,21 @@ impl Writer<'_> {
         name
     }
 
+    /// An argument gives up its name only where nothing asks for it after the first statement.
+    fn choose_passing(&mut self) {
+        let [usual, other] = PASSING;
+        let lives_on = |(used, name): (&Use, &String)| {
+            name == usual && self.uses.get(used).is_some_and(|uses| uses.iter().any(|at| *at > 0))
+        };
+        let is_taken = self.variables.iter().any(lives_on);
+        let is_argument = self.variables.values().any(|name| name == usual);
+        self.passing = match (is_taken, is_argument) {
+            (true, _) => self.names.give(other),
+            (false, true) => usual.to_owned(),
+            (false, false) => self.names.give(usual),
+        };
+    }
+
     /// The statement's expression, with every value in it moved or cloned.
     fn expression(&self, step: &Step, at: usize) -> String {
         let mut places: Vec<(usize, usize)> = (0..step.takes.len())
@@ -145,8 +161,9 @@ impl Writer<'_> {
     fn used(&self, used: Use, step: Option<&Step>, at: usize, later: &[Use]) -> String {
         let source = self.source(used, step);
         let variable = self.variables.get(&source).map_or(self.passing.as_str(), String::as_str);
-        let is_last = self.uses.get(&source).and_then(|uses| uses.iter().max()).is_none_or(|last| *last <= at)
-            && !later.iter().any(|later| self.source(*later, step) == source);
+        let is_last =
+            self.uses.get(&source).and_then(|uses| uses.iter().max()).is_none_or(|last| *last <= at)
+                && !later.iter().any(|later| self.source(*later, step) == source);
         let owned = if is_last { variable.to_owned() } else { format!("{variable}.clone()") };
         self.forward.values[used.0].kind.convert(&owned, source.1, used.1)
     }
@@ -216,7 +233,8 @@ impl Writer<'_> {
     /// What the method gives, out of variables.
     fn result(&self, at: usize) -> String {
         let outputs = &self.forward.outputs;
-        let values = outputs.iter().enumerate().map(|(index, used)| self.used(*used, None, at, &outputs[index + 1..]));
+        let values =
+            outputs.iter().enumerate().map(|(index, used)| self.used(*used, None, at, &outputs[index + 1..]));
         let values: Vec<String> = values.collect();
         match &self.forward.result {
             Pattern::Tuple => tuple(&values),

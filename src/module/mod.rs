@@ -8,9 +8,9 @@ mod state;
 
 pub(crate) use border::Governed;
 pub use erased::AnyLayer;
+#[cfg(test)]
+pub(crate) use keras_layer::read_tensor;
 pub use keras_layer::{AsValue, AsValues, Call, CallSite, ChannelsFirst, KerasLayer, KerasObject, typed};
 pub use network::{FunctionalConfig, Network, SequentialConfig};
-pub(crate) use network::{
-    call_layer, graph_of, is_trainable, masked, missing_integers, refuse_integers,
-};
+pub(crate) use network::{call_layer, graph_of, is_trainable, masked, missing_integers, refuse_integers};
 pub use state::{State, Training};

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::KerasStore;
 use super::contract::{KerasUnit, ModuleUnit};
 use super::keras::KerasSide;
-use super::matching::{Decision, Order, Sides, decide, described_layer, described_module, fits_any, normalized};
+use super::matching::{
+    Decision, Order, Sides, decide, described_layer, described_module, fits_any, normalized,
+};
 use super::module::{self, Walked, is_foreign, param_path, split};
 use super::plan::{Found, Plan};
 use crate::error::{Error, Problems, Result};

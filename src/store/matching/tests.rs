@@ -111,7 +111,8 @@ fn the_order_decides_only_if_it_leaves_no_choice() {
     assert_eq!(decided(&[("a", S), ("b", S)], &three, Order::All), [open(&["x", "y"]), open(&["y", "z"])]);
     // Others between them can be what decides.
     let between = [("x", S), ("y", T), ("z", S), ("u", T)];
-    let expected = [one(Found::Order, "x"), one(Found::Order, "y"), one(Found::Order, "z"), one(Found::Order, "u")];
+    let expected =
+        [one(Found::Order, "x"), one(Found::Order, "y"), one(Found::Order, "z"), one(Found::Order, "u")];
     assert_eq!(decided(&[("a", S), ("b", T), ("c", S), ("d", T)], &between, Order::All), expected);
     // Modules that are declared in another order are not brought into the file's by force.
     let crossed = decided(&[("a", T), ("b", S), ("c", T), ("d", S)], &between, Order::All);
