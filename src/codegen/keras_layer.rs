@@ -1,5 +1,7 @@
 //! Layers that burn-nn has no counterpart of: fields of type [`KerasLayer`](crate::module::KerasLayer).
 
+#[cfg(test)]
+mod tests;
 mod way;
 
 use std::collections::{BTreeSet, HashMap};
@@ -216,6 +218,8 @@ impl Row {
     fn says(&self, key: &str, value: &Json) -> bool {
         let known: Option<&Key> = self.sources.iter().find(|known| known.name == key);
         match known {
+            // Where nothing is said, the channels are last.
+            Some(known) if key == "data_format" && value == "channels_last" => !(known.is_default)(&Json::Null),
             Some(known) => known.is_required || !(known.is_default)(value),
             None if self.keys.contains(&key) => true,
             None if key == "dtype" => {

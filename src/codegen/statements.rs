@@ -14,17 +14,18 @@ pub(super) struct Statements {
     pub lines: Vec<String>,
 }
 
-/// A value for which there is nothing but one use, in the very next statement.
-const PASSING: &str = "x";
+/// Names of a value for which there is nothing but one use, in the very next statement.
+const PASSING: [&str; 2] = ["x", "y"];
 
 impl Statements {
     /// Writes a method; `names` are those that its variables can have.
     pub(super) fn of(forward: &Forward, names: &Names) -> Self {
-        let mut writer = Writer { forward, uses: HashMap::new(), names: names.clone(), variables: HashMap::new() };
+        let (uses, variables) = (HashMap::new(), HashMap::new());
+        let mut writer = Writer { forward, uses, names: names.clone(), variables, passing: PASSING[0].to_owned() };
         let steps = writer.with_conversions();
         writer.count(&steps);
         let arguments: Vec<String> = (0..forward.inputs).map(|value| writer.argument(value)).collect();
-        writer.names.give(PASSING);
+        writer.choose_passing();
         let mut lines = Vec::with_capacity(steps.len() + 1);
         for (at, step) in steps.iter().enumerate() {
             let expression = writer.expression(step, at);
@@ -51,6 +52,8 @@ struct Writer<'a> {
     uses: HashMap<Use, Vec<usize>>,
     names: Names,
     variables: HashMap<Use, String>,
+    /// What values are called that only pass from one statement to the next.
+    passing: String,
 }
 
 impl Writer<'_> {
@@ -121,6 +124,21 @@ impl Writer<'_> {
         name
     }
 
+    /// An argument gives up its name only where nothing asks for it after the first statement.
+    fn choose_passing(&mut self) {
+        let [usual, other] = PASSING;
+        let lives_on = |(used, name): (&Use, &String)| {
+            name == usual && self.uses.get(used).is_some_and(|uses| uses.iter().any(|at| *at > 0))
+        };
+        let is_taken = self.variables.iter().any(lives_on);
+        let is_argument = self.variables.values().any(|name| name == usual);
+        self.passing = match (is_taken, is_argument) {
+            (true, _) => self.names.give(other),
+            (false, true) => usual.to_owned(),
+            (false, false) => self.names.give(usual),
+        };
+    }
+
     /// The statement's expression, with every value in it moved or cloned.
     fn expression(&self, step: &Step, at: usize) -> String {
         let mut places: Vec<(usize, usize)> = (0..step.takes.len())
@@ -141,7 +159,7 @@ impl Writer<'_> {
     /// A value as it is needed; `later` are the uses that follow in the same statement.
     fn used(&self, used: Use, step: Option<&Step>, at: usize, later: &[Use]) -> String {
         let source = self.source(used, step);
-        let variable = self.variables.get(&source).map_or(PASSING, String::as_str);
+        let variable = self.variables.get(&source).map_or(self.passing.as_str(), String::as_str);
         let is_last = self.uses.get(&source).and_then(|uses| uses.iter().max()).is_none_or(|last| *last <= at)
             && !later.iter().any(|later| self.source(*later, step) == source);
         let owned = if is_last { variable.to_owned() } else { format!("{variable}.clone()") };
@@ -191,7 +209,7 @@ impl Writer<'_> {
     fn variable(&mut self, used: Use, at: usize) -> String {
         let passes = self.uses.get(&used).is_some_and(|uses| *uses == [at.wrapping_add(1)]);
         if passes {
-            return PASSING.to_owned();
+            return self.passing.clone();
         }
         let local = &self.forward.values[used.0];
         let name = match used.1 {

@@ -43,10 +43,21 @@ fn end_of_text(text: &str) -> Option<usize> {
     None
 }
 
-/// All identifiers and keywords in source.
+/// All identifiers and keywords in source, but for those that belong to what stands before them: `Bool` in
+/// `Dtype::Bool`.
 pub(super) fn words(source: &str) -> HashSet<&str> {
-    let parts = bare(source).into_iter();
-    parts.flat_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_')).collect()
+    let is_other = |c: char| !c.is_alphanumeric() && c != '_';
+    let mut words = HashSet::new();
+    for part in bare(source) {
+        let mut at = 0;
+        for word in part.split_inclusive(is_other) {
+            if !part[..at].ends_with("::") {
+                words.insert(word.trim_end_matches(is_other));
+            }
+            at += word.len();
+        }
+    }
+    words
 }
 
 /// Source with another word in the place of one, but not in literals.

@@ -24,6 +24,8 @@ use crate::value::{Value, burn_dtype};
 use crate::variables::WeightSource;
 use crate::weights::Draws;
 
+#[cfg(test)]
+pub(crate) use call::read_tensor;
 pub use call::{Call, KerasObject};
 pub use typed::{AsValue, AsValues, ChannelsFirst};
 use visit::Renamed;
@@ -346,7 +348,16 @@ fn cast(value: Value, spec: &Spec) -> Result<Value> {
 fn bind_all(config: &dyn AnyConfig, call: Call) -> Result<Vec<Bound<Spec>>> {
     let Call { positional, keywords, others, fault } = call;
     fault.map_or(Ok(()), |fault| Err(Error::config(fault)))?;
-    let mut calls = vec![bind(config, positional, keywords)?];
+    let bound = bind(config, positional, keywords)?;
+    let mut arrays = false;
+    let _ = bound.args.clone().replace_constants(&mut |json| {
+        arrays |= Object::of(json).is_some_and(|object| matches!(object.class, "__tensor__" | "__numpy__"));
+        None
+    });
+    if arrays && config.group_name().is_some() {
+        return Err(Error::unsupported("an array among the constants of a call: give it as a tensor"));
+    }
+    let mut calls = vec![bound];
     for other in others {
         calls.extend(bind_all(config, other)?);
     }

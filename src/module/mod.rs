@@ -8,6 +8,8 @@ mod state;
 
 pub(crate) use border::Governed;
 pub use erased::AnyLayer;
+#[cfg(test)]
+pub(crate) use keras_layer::read_tensor;
 pub use keras_layer::{AsValue, AsValues, Call, CallSite, ChannelsFirst, KerasLayer, KerasObject, typed};
 pub use network::{FunctionalConfig, Network, SequentialConfig};
 pub(crate) use network::{

@@ -33,17 +33,23 @@ macro_rules! binary {
     };
 }
 
+const FLOATS: &[Dtype] = &[Dtype::Float32];
 const NUMBERS: &[Dtype] = &[Dtype::Float32, Dtype::Int32];
 
-/// One of Rust's operators.
-const fn operator(types: &'static [Dtype], words: &'static str) -> Words {
-    Words { types, pair: words, number: words }
+/// One of Rust's operators, and what it is of a number and a tensor.
+const fn operator(types: &'static [Dtype], words: &'static str, turned: &'static str) -> Words {
+    Words { types, pair: words, number: words, turned: Some(turned) }
+}
+
+/// A function whose operands may change places.
+const fn either(pair: &'static str, number: &'static str) -> Words {
+    Words { types: NUMBERS, pair, number, turned: Some(number) }
 }
 
 binary! {
-    Add: same, same => |a, b| arithmetic(a, b, Binary::Add), operator(NUMBERS, "{0} + {1}");
+    Add: same, same => |a, b| arithmetic(a, b, Binary::Add), operator(NUMBERS, "{0} + {1}", "{0} + {1}");
     Arctan2: float, float => |a, b| zip_float!(a, b, (a, b) => a.atan2(b));
-    Divide: float, float => |a, b| a.binary(Binary::Divide, b), operator(&[Dtype::Float32], "{0} / {1}");
+    Divide: float, float => |a, b| a.binary(Binary::Divide, b), operator(FLOATS, "{0} / {1}", "{0}.recip() * {1}");
     DivideNoNan: float, float => divide_no_nan;
     FloorDivide: counted, counted => floor_divide;
     Fmax: same, same => |a, b| pick_number(a, b, Binary::Maximum);
@@ -57,14 +63,14 @@ binary! {
     Logaddexp: float, float => |a, b| zip_float!(a, b, (a, b) => logaddexp(a, b, 1.0));
     Logaddexp2: float, float => |a, b| zip_float!(a, b, (a, b) => logaddexp(a, b, std::f64::consts::LN_2));
     Maximum: same, same => |a, b| a.binary(Binary::Maximum, b),
-        Words { types: NUMBERS, pair: "{0}.max_pair({1})", number: "{0}.clamp_min({1})" };
+        either("{0}.max_pair({1})", "{0}.clamp_min({1})");
     Minimum: same, same => |a, b| a.binary(Binary::Minimum, b),
-        Words { types: NUMBERS, pair: "{0}.min_pair({1})", number: "{0}.clamp_max({1})" };
+        either("{0}.min_pair({1})", "{0}.clamp_max({1})");
     Mod: counted, counted => modulo;
-    Multiply: same, same => |a, b| arithmetic(a, b, Binary::Multiply), operator(NUMBERS, "{0} * {1}");
+    Multiply: same, same => |a, b| arithmetic(a, b, Binary::Multiply), operator(NUMBERS, "{0} * {1}", "{0} * {1}");
     Nextafter: float, float => next_after;
-    Subtract: number, number => |a, b| arithmetic(a, b, Binary::Subtract), operator(NUMBERS, "{0} - {1}");
-    TrueDivide: float, float => |a, b| a.binary(Binary::Divide, b), operator(&[Dtype::Float32], "{0} / {1}");
+    Subtract: number, number => |a, b| arithmetic(a, b, Binary::Subtract), operator(NUMBERS, "{0} - {1}", "{0}.neg() + {1}");
+    TrueDivide: float, float => |a, b| a.binary(Binary::Divide, b), operator(FLOATS, "{0} / {1}", "{0}.recip() * {1}");
 }
 
 operations! { POWER["x1", "x2"]:
@@ -84,9 +90,10 @@ impl Powers {
             false => int_power(a, b),
         },
         words: Some(Words {
-            types: &[Dtype::Float32],
+            types: FLOATS,
             pair: "{0}.powf({1})",
             number: "{0}.powf_scalar({1})",
+            turned: None,
         }),
     };
 }

@@ -23,6 +23,7 @@ macro_rules! comparisons {
                     types: &[Dtype::Float32, Dtype::Int32],
                     pair: concat!("{0}.", $burn, "({1})"),
                     number: concat!("{0}.", $burn, "_elem({1})"),
+                    turned: None,
                 }),
             };)+
         }
@@ -51,6 +52,7 @@ macro_rules! logic {
                     types: &[Dtype::Bool],
                     pair: concat!("{0}.", $burn, "({1})"),
                     number: "",
+                    turned: None,
                 }),
             };)+
         }

@@ -264,29 +264,31 @@ pub(super) struct Binary {
 pub(super) struct Words {
     /// The types that it is for.
     pub types: &'static [Dtype],
-    /// Of two tensors.
+    /// Of two tensors. Only operators spread sizes of 1 in every backend.
     pub pair: &'static str,
-    /// Of a tensor and a number. Where it is the same, the number may come first, and Burn spreads sizes of 1.
+    /// Of a tensor and a number.
     pub number: &'static str,
+    /// Of a number and a tensor, which is `{0}`, too. Rust would not know the type of what starts with a number.
+    pub turned: Option<&'static str>,
 }
 
 impl Words {
-    /// Both operands, and whether they lie alike and the words are for them; `common` is their type.
     fn code(self, place: &Place<'_>, names: &[&str], common: Dtype) -> Option<Code> {
         let terms = terms(place, names)?;
         let [a, b] = terms.as_slice() else { return None };
-        let is_operator = self.pair == self.number;
-        let (words, rank) = match (&a.spec, &b.spec) {
-            (Some(a), Some(b)) if is_operator || a.shape == b.shape => (self.pair, a.rank().max(b.rank())),
-            (Some(_), None) => (self.number, 0),
-            (None, Some(_)) if is_operator => (self.number, 0),
+        let is_operator = self.pair.contains(' ');
+        let (words, [a, b], rank) = match (&a.spec, &b.spec) {
+            (Some(left), Some(right)) if is_operator || left.shape == right.shape => {
+                (self.pair, [a, b], left.rank().max(right.rank()))
+            }
+            (Some(left), None) => (self.number, [a, b], left.rank()),
+            (None, Some(right)) => (self.turned?, [b, a], right.rank()),
             _ => return None,
         };
         let is_raised = [a, b].into_iter().flat_map(|term| &term.spec).any(|spec| spec.rank() < rank);
         let layout = if is_raised { Layout::Keras } else { place.layout };
-        let texts = [a.write(common, rank)?, b.write(common, rank)?];
-        // Neither has the other's mark in it.
-        let call = words.replace("{1}", "\0").replace("{0}", &texts[0]).replace('\0', &texts[1]);
+        let (first, second) = words.split_once("{1}")?;
+        let call = first.replace("{0}", &a.write(common, rank)?) + &b.write(common, rank)? + second;
         self.types.contains(&common).then(|| Code::function(call, layout))
     }
 }

@@ -390,6 +390,6 @@ mod tests {
         let args =
             Args::bind(&["x1", "x2"], vec![ones, Spec::new(x.to_vec(), Dtype::Float32).into()], vec![]);
         let code = Subtract {}.code(&Place { args: &args.unwrap(), layout: Layout::ChannelsFirst }).unwrap();
-        assert_eq!((code.call.as_str(), code.gives), ("1.0 - {0}", Layout::ChannelsFirst));
+        assert_eq!((code.call.as_str(), code.gives), ("{0}.neg() + 1.0", Layout::ChannelsFirst));
     }
 }

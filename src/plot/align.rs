@@ -13,7 +13,7 @@ pub(super) struct Rows<'a> {
     pub order: &'a [Vec<usize>],
     /// The width of each, with the gaps beside it.
     pub sizes: &'a [f64],
-    /// For each, those in the row above and in the row below that it is connected with.
+    /// For each, those above and those below that it is connected with.
     pub above: Vec<Vec<usize>>,
     pub below: Vec<Vec<usize>>,
 }
@@ -28,11 +28,12 @@ impl<'a> Rows<'a> {
     ) -> Self {
         let (mut above, mut below) = (vec![Vec::new(); sizes.len()], vec![Vec::new(); sizes.len()]);
         for ((from, to), chain) in links.iter().zip(chains) {
-            let mut last = *from;
-            for next in chain.iter().chain([to]) {
-                above[*next].push(last);
-                below[last].push(*next);
-                last = *next;
+            above[*to].push(*from);
+            below[*from].push(*to);
+            // Boxes look past the bends, which look at what is next.
+            for (at, bend) in chain.iter().enumerate() {
+                above[*bend].push(at.checked_sub(1).map_or(*from, |before| chain[before]));
+                below[*bend].push(chain.get(at + 1).copied().unwrap_or(*to));
             }
         }
         Self { boxes, order, sizes, above, below }
@@ -63,7 +64,7 @@ impl<'a> Rows<'a> {
             }
             offsets.push(offset);
             let weight = if *member < self.boxes { 1.0 } else { BEND };
-            let wanted = self.wanted(*member, &neighbours[*member], middles) - offset;
+            let wanted = Self::wanted(*member, &neighbours[*member], middles) - offset;
             blocks.push((wanted, weight, 1));
             while let [.., (left, ..), (right, ..)] = blocks.as_slice()
                 && left > right
@@ -79,12 +80,11 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The middle of the boxes that it is connected with, or of the bends if there are only such.
-    fn wanted(&self, member: usize, neighbours: &[usize], middles: &[f64]) -> f64 {
-        let is_box = |neighbour: &&usize| **neighbour < self.boxes;
-        let mean = |of: Vec<f64>| (!of.is_empty()).then(|| of.iter().sum::<f64>() / of.len() as f64);
-        let boxes = neighbours.iter().filter(is_box).map(|neighbour| middles[*neighbour]).collect();
-        let all = || neighbours.iter().map(|neighbour| middles[*neighbour]).collect();
-        mean(boxes).or_else(|| mean(all())).unwrap_or(middles[member])
+    /// The middle of what it is connected with.
+    fn wanted(member: usize, neighbours: &[usize], middles: &[f64]) -> f64 {
+        match neighbours.len() {
+            0 => middles[member],
+            count => neighbours.iter().map(|neighbour| middles[*neighbour]).sum::<f64>() / count as f64,
+        }
     }
 }

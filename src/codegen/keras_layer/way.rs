@@ -73,7 +73,7 @@ fn argument(method: &str, name: &str, tree: &Tree<Spec>, uses: &mut Uses) -> Str
 }
 
 /// A tensor, or a list of some.
-fn tree_source(tree: &Tree<Spec>, uses: &mut Uses) -> Option<String> {
+pub(super) fn tree_source(tree: &Tree<Spec>, uses: &mut Uses) -> Option<String> {
     match tree {
         Tree::Leaf(spec) => Some(spec_source(spec, uses)),
         Tree::List(items) if !items.is_empty() => {
@@ -125,7 +125,7 @@ fn spec_source(spec: &Spec, uses: &mut Uses) -> String {
 }
 
 /// A constant that Rust has a literal for.
-fn constant_source(constant: &Json) -> Option<String> {
+pub(super) fn constant_source(constant: &Json) -> Option<String> {
     let whole = constant.as_i64().filter(|number| i32::try_from(*number).is_ok());
     match constant {
         Json::Bool(flag) => Some(flag.to_string()),
@@ -147,7 +147,7 @@ fn constant_source(constant: &Json) -> Option<String> {
 }
 
 /// An argument as Keras serializes it.
-fn tree_json(tree: &Tree<Spec>) -> Json {
+pub(super) fn tree_json(tree: &Tree<Spec>) -> Json {
     match tree {
         Tree::Leaf(spec) => json!({
             "class_name": "__keras_tensor__",

@@ -189,7 +189,8 @@ impl Call {
     }
 }
 
-fn read_tensor(tensor: &Object<'_>) -> Result<Spec> {
+/// A tensor in an argument as Keras serializes it.
+pub(crate) fn read_tensor(tensor: &Object<'_>) -> Result<Spec> {
     let shape = tensor.config.get("shape").and_then(read_shape);
     let dtype = tensor.config.get("dtype").and_then(Json::as_str).and_then(Dtype::from_name);
     match (shape, dtype) {
