@@ -155,7 +155,7 @@ fn draw_cell(out: &mut String, cell: &Cell, x: f64, top: f64) {
 
 /// A line with a tip at its end.
 fn line(out: &mut String, (from, to): (usize, usize), route: &Route, rankdir: Direction) {
-    let ([.., before, end]) = route.as_slice() else {
+    let [.., before, end] = route.as_slice() else {
         return;
     };
     let start = route.first().unwrap_or(before);
