@@ -172,9 +172,7 @@ impl Writer<'_> {
     fn is_last(&self, step: &Step, at: usize, steps: usize) -> bool {
         let [given] = step.gives.as_slice() else { return false };
         // What has its axes moved needs a name, since it may be a sum.
-        let is_moved = |used: &Use| {
-            matches!((self.home(used.0).1, used.1), (Held::Tensor(home), Held::Tensor(held)) if home != held)
-        };
+        let is_moved = |used: &Use| matches!((self.home(used.0).1, used.1), (Held::Tensor(home), Held::Tensor(held)) if home != held);
         let outputs = self.forward.outputs.as_slice();
         let is_result = matches!(outputs, [used] if used.0 == *given && !is_moved(used));
         at + 1 == steps && is_result && self.forward.result == Pattern::Tuple
