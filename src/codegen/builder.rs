@@ -47,9 +47,9 @@ pub struct Generated {
 }
 
 /// The source, and what belongs to it.
-struct Written {
+pub(super) struct Written {
     stem: String,
-    source: String,
+    pub source: String,
     file: KerasFile,
     notes: Vec<String>,
 }
@@ -121,11 +121,6 @@ impl Codegen {
         self.draft(&self.out_dir, false).map(|written| written.source)
     }
 
-    #[cfg(test)]
-    pub(super) fn drafted_for_tests(&self) -> Result<(String, Vec<String>)> {
-        self.draft(&self.out_dir, false).map(|written| (written.source, written.notes))
-    }
-
     fn write(&self, folder: &Path, is_included: bool) -> Result<Generated> {
         let Written { stem, source, file, notes } = self.draft(folder, is_included)?;
         let weights = self.embed.then(|| self.weights(&file)).transpose()?;
@@ -147,10 +142,15 @@ impl Codegen {
     }
 
     fn draft(&self, folder: &Path, is_included: bool) -> Result<Written> {
-        self.drafted(folder, is_included).map_err(|error| error.in_file(&self.model))
+        let mut written = self.unformatted(is_included).map_err(|error| error.in_file(&self.model))?;
+        match formatted(&written.source, Some(folder)) {
+            Ok(source) => written.source = source,
+            Err(why) => written.notes.push(format!("The source is not formatted: {why}.")),
+        }
+        Ok(written)
     }
 
-    fn drafted(&self, folder: &Path, is_included: bool) -> Result<Written> {
+    pub(super) fn unformatted(&self, is_included: bool) -> Result<Written> {
         let file = KerasFile::open(&self.model, &self.limits)?;
         let name = self.type_name()?;
         let stem = snake_case(&name);
@@ -159,16 +159,12 @@ impl Codegen {
             let note = "The settings of `compile` are no part of a Burn module: its optimizer and its loss are yours.";
             draft.notes.push(note.to_owned());
         }
-        let model = self.model.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let model =
+            self.model.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let (keras_version, embed) = (file.keras_version(), self.embed);
         let about = About { model: &model, keras_version, stem: &stem, embed, is_included };
-        let text = source(&draft, &about);
-        let mut notes = draft.notes;
-        let source = formatted(&text, Some(folder)).unwrap_or_else(|why| {
-            notes.push(format!("The source is not formatted: {why}."));
-            text
-        });
-        Ok(Written { stem, source, file, notes })
+        let source = source(&draft, &about);
+        Ok(Written { stem, source, file, notes: draft.notes })
     }
 
     /// The name of the struct.
@@ -177,14 +173,17 @@ impl Codegen {
         let name = pascal(&self.name.clone().or_else(stem).unwrap_or_default());
         match Names::without(taken(&Draft::new())).is_free(&name) {
             true => Ok(name),
-            false => Err(Error::input(format_args!("{name} means something else in the source: choose another name"))),
+            false => Err(Error::input(format_args!(
+                "{name} means something else in the source: choose another name"
+            ))),
         }
     }
 
     /// The file as a `.keras` file.
     fn weights(&self, file: &KerasFile) -> Result<Bytes> {
         if file.format() != Format::Keras {
-            let message = "only the weights of a .keras file can be embedded: convert the model to one before";
+            let message =
+                "only the weights of a .keras file can be embedded: convert the model to one before";
             return Err(Error::unsupported(message).in_file(&self.model));
         }
         let bytes = std::fs::read(&self.model);
@@ -208,7 +207,9 @@ fn drafted(file: &KerasFile, name: &str) -> Result<Draft> {
     let second = draft(&first)?;
     match second.structs.last() {
         Some(model) if model.name == name => Ok(second),
-        _ => Err(Error::input(format_args!("{name} means something else in the source: choose another name"))),
+        _ => {
+            Err(Error::input(format_args!("{name} means something else in the source: choose another name")))
+        }
     }
 }
 

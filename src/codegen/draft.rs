@@ -49,7 +49,8 @@ impl Draft {
                 continue;
             }
             let (own, crate_name) = (name_of(path), pascal(path.split("::").next().unwrap_or_default()));
-            let crate_name = crate_name.strip_prefix("Burn").filter(|rest| !rest.is_empty()).unwrap_or(&crate_name);
+            let crate_name =
+                crate_name.strip_prefix("Burn").filter(|rest| !rest.is_empty()).unwrap_or(&crate_name);
             let mut name = own.to_owned();
             while self.uses.values().any(|known| *known == name) {
                 name = format!("{crate_name}{name}");
@@ -252,7 +253,8 @@ impl Forward {
 
 /// `[batch, 28, 28, 1]`.
 pub(super) fn shape(spec: &Spec, is_input: bool) -> String {
-    let names: &[&str] = match (spec.rank(), spec.shape.iter().skip(1).filter(|size| size.is_none()).count()) {
+    let names: &[&str] = match (spec.rank(), spec.shape.iter().skip(1).filter(|size| size.is_none()).count())
+    {
         (3, 1) if is_input => &["steps"],
         (4, 2) if is_input => &["height", "width"],
         (5, 3) if is_input => &["depth", "height", "width"],

@@ -22,7 +22,8 @@ const UNMASK: &str = "{0}.with_mask(None)";
 pub(super) fn forward(model: &Model<'_>, call: usize, masked: &[bool], draft: &mut Draft) -> Result<Forward> {
     let graph = model.graph;
     let specs = model.specs.get(call).ok_or_else(|| Error::config("it is never called"))?;
-    let mut builder = Builder { model, specs, draft, values: Vec::new(), steps: Vec::new(), at: HashMap::new() };
+    let mut builder =
+        Builder { model, specs, draft, values: Vec::new(), steps: Vec::new(), at: HashMap::new() };
     let mut shapes = [Vec::new(), Vec::new()];
     let (inputs, mut dtypes) = (graph.inputs.leaves(), Vec::new());
     for (number, node) in inputs.iter().enumerate() {
@@ -107,8 +108,13 @@ impl Builder<'_> {
                 return Err(Error::unsupported("masks of inputs of 16 bits"));
             }
             let name = self.values.get(value).map_or_else(String::new, |value| value.name.clone());
-                let given = self.new_value(name, &spec, KERAS);
-            self.step(format!("{{0}}.cast(DType::{dtype})"), vec![(value, KERAS)], vec![given], Pattern::Tuple);
+            let given = self.new_value(name, &spec, KERAS);
+            self.step(
+                format!("{{0}}.cast(DType::{dtype})"),
+                vec![(value, KERAS)],
+                vec![given],
+                Pattern::Tuple,
+            );
             self.at.insert(at, given);
         }
         Ok(())
@@ -131,7 +137,9 @@ impl Builder<'_> {
                 let method = methods.get(number).copied().unwrap_or(0);
                 self.inner(index, node, (*of, method), field, calls.get(number))?;
             }
-            Some(Written::Nothing) | None => return Err(Error::config("there is nothing that stands for it")),
+            Some(Written::Nothing) | None => {
+                return Err(Error::config("there is nothing that stands for it"));
+            }
         }
         let layer = &self.model.graph.layers[node.layer];
         if layer.config.takes_masks() && !layer.keeps_masks {
@@ -180,11 +188,12 @@ impl Builder<'_> {
         });
         let takes: Vec<Use> = takes.collect();
         let field = layer.name.as_ref().map_or_else(String::new, |name| format!("self.{name}"));
-        let gives = self.given(index, &snake(&layer.layer.name), |spec, _| match Kind::of(spec).is_spatial() {
-            _ if call_of.gives_masks => Held::Value,
-            true => Held::Tensor(code.gives),
-            false => KERAS,
-        })?;
+        let gives =
+            self.given(index, &snake(&layer.layer.name), |spec, _| match Kind::of(spec).is_spatial() {
+                _ if call_of.gives_masks => Held::Value,
+                true => Held::Tensor(code.gives),
+                false => KERAS,
+            })?;
         let (call, is_generic) = (call.replace("{self}", &field), layer.keras.is_some());
         self.steps.push(Step { call, takes, gives, pattern: Pattern::Tuple, is_generic });
         Ok(())
@@ -208,14 +217,12 @@ impl Builder<'_> {
         field: &str,
         call: Option<&LayerCall>,
     ) -> Result<()> {
-        if node.mask.is_some() {
-            return Err(Error::unsupported("a mask that a model is called with"));
-        }
-        let taken = self.taken(node)?;
+        let masks = given_masks(node);
+        let args = node.args.leaves().into_iter().map(|at| self.value(*at)).collect::<Result<Vec<_>>>()?;
         let inner = self.draft.structs.get(of).and_then(|it| it.forwards.get(method));
         let inner = inner.ok_or_else(|| Error::config("it is never called"))?.clone();
-        let mut arguments = Vec::with_capacity(taken.len());
-        for (number, value) in taken.iter().enumerate().take(inner.inputs) {
+        let (mut arguments, mut places) = (Vec::with_capacity(args.len()), Vec::with_capacity(args.len()));
+        for (number, value) in args.iter().enumerate().take(inner.inputs) {
             let held = inner.values.get(number).map_or(KERAS, |value| value.home);
             let dtype = inner.dtypes.get(number).copied().filter(|dtype| dtype.is_float());
             let spec = call.and_then(|call| call.args.inputs().get(number).copied().cloned());
@@ -225,8 +232,17 @@ impl Builder<'_> {
                 None => (*value, held),
             });
         }
+        for number in 0..arguments.len() {
+            places.push(match masks.get(number) {
+                Some(Some(mask)) => {
+                    arguments.push((self.value(*mask)?, Held::Value));
+                    format!("{{{number}}}.with_mask(Some({{{}}}))", arguments.len() - 1)
+                }
+                Some(None) => format!("{{{number}}}.with_mask(None)"),
+                None => format!("{{{number}}}"),
+            });
+        }
         let method = method_name(method);
-        let places: Vec<String> = (0..arguments.len()).map(|number| format!("{{{number}}}")).collect();
         let template = format!("self.{field}.{method}({})", places.join(", "));
         let gives = self.given(index, &snake(field), |_, output| {
             inner.outputs.get(output).map_or(KERAS, |(_, held)| *held)
@@ -251,7 +267,8 @@ impl Builder<'_> {
     fn take_masks(&mut self, node: &Node) -> Result<()> {
         for at in node.args.leaves() {
             let value = self.value(*at)?;
-            let Some(local) = self.values.get(value).filter(|local| local.home == Held::Value).cloned() else {
+            let Some(local) = self.values.get(value).filter(|local| local.home == Held::Value).cloned()
+            else {
                 continue;
             };
             self.values.push(local);
@@ -274,6 +291,17 @@ impl Builder<'_> {
         }
         kept.reverse();
         self.steps = kept;
+    }
+}
+
+/// The masks that a model is called with, for the first of its inputs, each perhaps with none.
+fn given_masks(node: &Node) -> Vec<Option<TensorRef>> {
+    let one = |tree: &Tree<TensorRef>| tree.leaves().first().map(|mask| **mask);
+    match &node.mask {
+        Some(Tree::Leaf(mask)) => vec![Some(*mask)],
+        Some(Tree::List(items)) => items.iter().map(one).collect(),
+        Some(Tree::Dict(items)) => items.iter().map(|(_, item)| one(item)).collect(),
+        Some(Tree::Constant(_)) | None => Vec::new(),
     }
 }
 

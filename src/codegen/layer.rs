@@ -89,7 +89,8 @@ impl<'a> Layer<'a> {
         if !is_whole || !self.calls.iter().all(LayerCall::is_plain) {
             return None;
         }
-        let place = |call: &LayerCall| self.layer.config.code(&Place { args: &call.args, layout: Layout::Keras });
+        let place =
+            |call: &LayerCall| self.layer.config.code(&Place { args: &call.args, layout: Layout::Keras });
         let mut codes = self.calls.iter().map(place);
         let first = codes.next()??;
         codes.all(|code| code.is_some_and(|code| code.field == first.field)).then_some(first)
@@ -109,7 +110,12 @@ impl<'a> Layer<'a> {
 }
 
 /// What a layer is, in a line.
-pub(super) fn doc(layer: &GraphLayer, call: Option<&LayerCall>, parameters: usize, is_frozen: bool) -> String {
+pub(super) fn doc(
+    layer: &GraphLayer,
+    call: Option<&LayerCall>,
+    parameters: usize,
+    is_frozen: bool,
+) -> String {
     let list = |specs: Vec<&Spec>| {
         let shapes = specs.into_iter().map(|spec| format!("`{}`", shape(spec, false)));
         shapes.collect::<Vec<_>>().join(", ")
@@ -143,6 +149,7 @@ pub(super) fn grouped(number: usize) -> String {
 /// How many numbers there are in variables, as Keras counts them.
 pub(super) fn count(variables: &Variables) -> usize {
     let counted = variables.iter().filter(|variable| !variable.is_named);
-    let size = |variable: &Variable| variable.shape.iter().fold(1_usize, |size, axis| size.saturating_mul(*axis));
+    let size =
+        |variable: &Variable| variable.shape.iter().fold(1_usize, |size, axis| size.saturating_mul(*axis));
     counted.map(size).fold(0, usize::saturating_add)
 }

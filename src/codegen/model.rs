@@ -12,8 +12,8 @@ use super::layer::{Layer, LayerCall, count, doc, grouped};
 use super::masks::masked;
 use super::names::{Names, normalized, pascal, plain, snake};
 use super::notes::Notes;
-use crate::config::graph::{Graph, GraphLayer, spec_at};
 use crate::config::Dtype;
+use crate::config::graph::{Graph, GraphLayer, spec_at};
 use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Spec, Tree, Variables};
 use crate::module::{graph_of, is_trainable};
@@ -117,14 +117,18 @@ impl Drafter {
         let specs: Vec<_> = self.problems.note(specs.collect::<Result<_>>())?;
         let masked = masked(graph, &calls.masked);
         let type_name = self.types.give(&pascal(name));
-        let mut site = Site { graph, specs: &specs, masked: &masked, calls, trainable, numbers: HashMap::new() };
+        let mut site =
+            Site { graph, specs: &specs, masked: &masked, calls, trainable, numbers: HashMap::new() };
         let mut fields = Fields::new(graph);
         let layers = self.layers(&mut site, &objects(config), &mut fields);
         let numbers = site.numbers;
         let held = held(graph, &masked, calls);
         let output = self.outputs(graph, specs.first()?, &held, &type_name)?;
         let result = output.as_ref().map_or(Pattern::Tuple, |output| {
-            Pattern::Struct(output.name.clone(), output.fields.iter().map(|field| field.name.clone()).collect())
+            Pattern::Struct(
+                output.name.clone(),
+                output.fields.iter().map(|field| field.name.clone()).collect(),
+            )
         });
         if !self.problems.is_empty() {
             return None;
@@ -155,7 +159,8 @@ impl Drafter {
         for (index, layer) in site.graph.layers.iter().enumerate() {
             let calls = site.calls_of(index).map_err(|error| error.at(&layer.place));
             let calls = self.problems.note(calls).unwrap_or_default();
-            let stands = if calls.is_empty() { None } else { self.layer(site, layer, calls, objects, fields) };
+            let stands =
+                if calls.is_empty() { None } else { self.layer(site, layer, calls, objects, fields) };
             written.push(stands.unwrap_or(Written::Nothing));
         }
         written
@@ -183,9 +188,15 @@ impl Drafter {
         let variables = self.problems.note(variables)?;
         if graph_of(layer.config.as_ref()).is_some() {
             let all = Calls::of(&calls);
-            let (number, methods) = self.model(layer.config.as_ref(), &layer.name, &all, trainable)?;
+            let (number, methods) =
+                self.model(layer.config.as_ref(), &layer.name, &all, trainable)?;
             let ty = self.draft.structs.get(number)?.name.clone();
-            let line = FieldLine { model: Some(number), init: format!("{ty}::new(device)"), ty, ..FieldLine::default() };
+            let line = FieldLine {
+                model: Some(number),
+                init: format!("{ty}::new(device)"),
+                ty,
+                ..FieldLine::default()
+            };
             let field = fields.add(site, layer, line, &variables, calls.first());
             return Some(Written::Model(number, field, methods, calls));
         }
@@ -304,7 +315,11 @@ impl Fields {
         let has_statistics = variables.iter().any(|variable| variable.is_fixed && variable.dtype.is_float());
         let freeze = if has_statistics { "freeze" } else { "no_grad" };
         // Whatever is in a model that is frozen is frozen there, and a layer of this crate sees to it itself.
-        let init = if is_frozen && line.model.is_none() && !line.is_keras { format!("{}.{freeze}()", line.init) } else { line.init };
+        let init = if is_frozen && line.model.is_none() && !line.is_keras {
+            format!("{}.{freeze}()", line.init)
+        } else {
+            line.init
+        };
         self.lines.push(FieldLine {
             name: name.clone(),
             keras: layer.name.clone(),
@@ -343,7 +358,9 @@ fn keys<T>(tree: &Tree<T>, outer: &str) -> Vec<String> {
     match tree {
         Tree::Leaf(_) => vec![outer.to_owned()],
         Tree::List(items) => items.iter().flat_map(|item| keys(item, outer)).collect(),
-        Tree::Dict(items) => items.iter().flat_map(|(key, item)| keys(item, &format!("{outer}_{key}"))).collect(),
+        Tree::Dict(items) => {
+            items.iter().flat_map(|(key, item)| keys(item, &format!("{outer}_{key}"))).collect()
+        }
         Tree::Constant(_) => Vec::new(),
     }
 }

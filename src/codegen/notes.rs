@@ -32,7 +32,10 @@ impl Notes {
             let named = layers.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect::<Vec<_>>();
             let others = layers.len().saturating_sub(MOST_NAMES);
             let others = if others > 0 { format!(" and {others} more") } else { String::new() };
-            format!("The {what} of {}{others} are no part of a Burn module: add them to your loss or training step.", named.join(", "))
+            format!(
+                "The {what} of {}{others} are no part of a Burn module: add them to your loss or training step.",
+                named.join(", ")
+            )
         };
         self.0.iter().map(line).collect()
     }

@@ -71,7 +71,8 @@ fn imports<'a>(uses: impl Iterator<Item = (&'a String, &'a String)>) -> String {
         items => format!("use {module}::{{{}}};\n", items.join(", ")),
     };
     let group = |is_std: bool| {
-        let lines: String = modules.iter().filter(|(it, _)| it.starts_with("std::") == is_std).map(line).collect();
+        let lines: String =
+            modules.iter().filter(|(it, _)| it.starts_with("std::") == is_std).map(line).collect();
         if lines.is_empty() { lines } else { format!("\n{lines}") }
     };
     group(true) + &group(false)
@@ -101,7 +102,10 @@ fn structure(it: &Struct, names: &Names, root: Option<&str>) -> String {
 }
 
 fn output_struct(it: &Struct, output: &OutputStruct) -> String {
-    let mut text = format!("\n/// What [`{}`] gives.\n#[derive(Clone, Debug)]\npub struct {} {{\n", it.name, output.name);
+    let mut text = format!(
+        "\n/// What [`{}`] gives.\n#[derive(Clone, Debug)]\npub struct {} {{\n",
+        it.name, output.name
+    );
     for field in &output.fields {
         let _ = write!(text, "    /// {}\n    pub {}: {},\n", field.doc, field.name, field.ty);
     }
@@ -109,8 +113,14 @@ fn output_struct(it: &Struct, output: &OutputStruct) -> String {
 }
 
 fn constructor(it: &Struct) -> String {
-    let device = if it.fields.iter().any(|field| words(&field.init).contains("device")) { "device" } else { "_device" };
-    let mut text = format!("\n    /// With fresh weights.\n    pub fn new({device}: &Device) -> Self {{\n        Self {{\n");
+    let device = if it.fields.iter().any(|field| words(&field.init).contains("device")) {
+        "device"
+    } else {
+        "_device"
+    };
+    let mut text = format!(
+        "\n    /// With fresh weights.\n    pub fn new({device}: &Device) -> Self {{\n        Self {{\n"
+    );
     for field in &it.fields {
         let _ = writeln!(text, "            {}: {},", field.name, field.init);
     }
@@ -122,7 +132,8 @@ fn method(it: &Struct, number: usize, forward: &Forward, names: &Names) -> Strin
     let Statements { arguments, lines } = Statements::of(forward, names);
     let types = forward.values.iter().map(|value| value.kind.held(value.home));
     let typed: Vec<String> = arguments.iter().zip(types).map(|(name, ty)| format!("{name}: {ty}")).collect();
-    let outputs = forward.outputs.iter().filter_map(|(value, held)| Some(forward.values.get(*value)?.kind.held(*held)));
+    let outputs =
+        forward.outputs.iter().filter_map(|(value, held)| Some(forward.values.get(*value)?.kind.held(*held)));
     let result = match &forward.result {
         Pattern::Tuple => tuple(&outputs.collect::<Vec<_>>()),
         Pattern::Struct(name, _) => name.clone(),
