@@ -8,7 +8,7 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig, Lstm, LstmConfig};
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{AdamConfig, GradientsParams};
 use burn::store::ModuleSnapshot;
 use burn::tensor::{Device, Distribution, Tensor};
 use burn_keras::Value;
@@ -51,7 +51,7 @@ impl Forecaster {
 fn waves(batch: usize, device: &Device) -> (Tensor<3>, Tensor<2>) {
     let phase = Tensor::<2>::random([batch, 1], Distribution::Uniform(0.0, f64::from(TAU)), device);
     let speed = Tensor::<2>::random([batch, 1], Distribution::Uniform(0.1, 0.6), device);
-    let times = Tensor::<1, burn::tensor::Int>::arange(0..=STEPS as i64, device).float().unsqueeze::<2>();
+    let times = Tensor::<1, burn::tensor::Int>::arange(0..STEPS as i64 + 1, device).float().unsqueeze::<2>();
     let all = (times * speed + phase).sin();
     (all.clone().narrow(1, 0, STEPS).unsqueeze_dim(2), all.narrow(1, STEPS, 1))
 }
@@ -87,7 +87,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (series, _) = waves(8, &device);
     let forecasts = model.forward(series.clone());
     let array = |value: Value| npz::Array::of(value);
-    let arrays = [("series".to_owned(), array(series.into())), ("forecasts".to_owned(), array(forecasts.into()))];
+    let arrays =
+        [("series".to_owned(), array(series.into())), ("forecasts".to_owned(), array(forecasts.into()))];
     npz::write(&results.join("forecast.npz"), &arrays)?;
     Ok(())
 }

@@ -84,7 +84,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::copy(root.join("assets/digits.keras"), &copy)?;
     let mut file = KerasStore::from_file(&copy);
     digits.save_into(&mut file)?;
-    println!("{}", file.report());
+    if let Some(report) = file.report() {
+        println!("{report}");
+    }
     let again = KerasModel::load(&copy, &device)?.predict(images.clone())?.tensor::<2>()?;
     let apart = (digits.forward(images) - again).abs().max().into_scalar::<f32>();
     println!("written to {}; largest difference there: {apart:.1e}", copy.display());

@@ -16,7 +16,7 @@ use burn::nn::{
     InstanceNormConfig, LayerNormConfig, LinearConfig, LinearLayout, LstmConfig, PReluConfig,
     PaddingConfig1d, PaddingConfig2d, RmsNormConfig, RnnConfig,
 };
-use burn::store::ModuleSnapshot;
+use burn::store::{ModuleRecord, ModuleSnapshot};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData, Tolerance};
 use burn_keras::store::KerasStore;
 use common::{root, script};
@@ -370,14 +370,56 @@ fn attention(suite: &mut Suite) {
 fn the_layout_of_a_linear_is_its_own_business() {
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("square.weights.h5");
-    let linear = |layout| Net { part: LinearConfig::new(5, 5).with_layout(layout).init(&device) };
-    let x = Tensor::<2>::random([2, 5], Distribution::Uniform(-1.0, 1.0), &device);
-    for (from, to) in [(LinearLayout::Row, LinearLayout::Col), (LinearLayout::Col, LinearLayout::Row)] {
-        let (written, mut read) = (linear(from), linear(to));
+    let path = folder.path().join("linear.weights.h5");
+    let linear = |[inputs, outputs]: [usize; 2], layout, materialized| {
+        let net = Net { part: LinearConfig::new(inputs, outputs).with_layout(layout).init(&device) };
+        if materialized { net.map(&mut Learned::default()) } else { net }
+    };
+    let layouts = [(LinearLayout::Row, LinearLayout::Col), (LinearLayout::Col, LinearLayout::Row)];
+    let layouts = layouts.into_iter().chain([(LinearLayout::Col, LinearLayout::Col)]);
+    for ((from, to), size, materialized) in layouts
+        .flat_map(|both| [[5, 5], [3, 4]].map(|size| (both, size)))
+        .flat_map(|(both, size)| [true, false].map(|materialized| (both, size, materialized)))
+    {
+        let (written, mut read) = (linear(size, from, true), linear(size, to, materialized));
+        let x = Tensor::<2>::random([2, size[0]], Distribution::Uniform(-1.0, 1.0), &device);
         written.save_into(&mut KerasStore::from_file(&path).overwrite(true)).unwrap();
-        read.load_from(&mut KerasStore::from_file(&path)).unwrap();
+        let result = read.load_from(&mut KerasStore::from_file(&path)).unwrap();
+        assert_eq!(result.applied.len(), 2, "{result}");
         let expected = written.part.forward(x.clone()).into_data();
-        same("layout", read.part.forward(x.clone()).into_data(), &expected);
+        same(&format!("{from:?} {to:?} {size:?}"), read.part.forward(x.clone()).into_data(), &expected);
+        // A record has the layout that the module was made with.
+        let record = ModuleRecord::from_bytes(read.into_record().into_bytes().unwrap()).unwrap();
+        let again = linear(size, to, false).load_record(record);
+        same("record", again.part.forward(x).into_data(), &expected);
     }
+}
+
+/// What only one side has is what makes no difference on the other, and is told.
+#[test]
+fn a_bias_that_the_module_lacks_is_zero_in_the_file() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dense.keras");
+    std::fs::copy(root().join("tests/fixtures/adapters/dense.keras"), &path).unwrap();
+    let net = |bias| Net { part: LinearConfig::new(5, 3).with_bias(bias).init(&device) };
+    let (bare, mut full) = (net(false), net(true));
+    let mut store = KerasStore::from_file(&path);
+    bare.save_into(&mut store).unwrap();
+    let notes = store.report().unwrap().notes().join("\n");
+    assert!(notes.contains("bias") && notes.contains("becomes that number"), "{notes}");
+    full.load_from(&mut KerasStore::from_file(&path)).unwrap();
+    let x = Tensor::<2>::random([2, 5], Distribution::Uniform(-1.0, 1.0), &device);
+    same("bias", full.part.forward(x.clone()).into_data(), &bare.part.forward(x).into_data());
+    assert_eq!(full.part.bias.unwrap().val().into_data().to_vec::<f32>().unwrap(), [0.0; 3]);
+}
+
+#[test]
+fn what_no_weights_tell_is_told() {
+    let device = Device::flex();
+    let mut net = Net { part: GruConfig::new(3, 4, true).init(&device) };
+    let mut store = KerasStore::from_file(root().join("tests/fixtures/adapters/gru_before.keras"));
+    net.load_from(&mut store).unwrap();
+    let notes = store.report().unwrap().notes().join("\n");
+    assert!(notes.contains("with_reset_after(false)"), "{notes}");
 }

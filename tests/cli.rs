@@ -624,3 +624,18 @@ fn hostile_arrays_are_refused() {
         assert!(error.contains(expected), "{expected}: {error}");
     }
 }
+
+#[test]
+fn plot_draws_a_model() {
+    let model = fixture("graph/functional_two_levels.keras");
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("model.svg");
+    let drawn = succeed(&["plot", text(&model), "-o", text(&picture), "--expand-nested", "--rankdir", "LR"]);
+    assert_eq!(drawn, "");
+    let svg = std::fs::read_to_string(&picture).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("model-box") && svg.contains("dense_1"));
+    let dot = succeed(&["plot", text(&model), "--dot", "--no-shapes"]);
+    assert!(dot.starts_with("digraph") && dot.contains("dense_4") && !dot.contains("shape:"), "{dot}");
+    let error = fail(&["plot", text(&model), "-o", text(&folder.path().join("model.jpg"))]);
+    assert!(error.contains(".svg, .png or .dot"), "{error}");
+}

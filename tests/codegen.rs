@@ -35,12 +35,13 @@ macro_rules! models {
         fn $module() {
             let Some(fixture) = fixture($fixture) else { return };
             is_as_committed(&fixture, stringify!($module), stringify!($model));
-            let device = Device::flex();
-            let model = generated::$module::$model::load(fixture.with_extension("keras"), &device).unwrap();
-            check(&fixture, $fixture, model, |model, inputs| {
+            type Model = generated::$module::$model;
+            let run = |model: &Model, inputs| {
                 let [$($input),+] = in_order(inputs, [$(stringify!($input)),+]);
                 model.forward($(Argument::of($input)),+).values()
-            }, |path| generated::$module::$model::load(path, &device).unwrap(), |model, path| model.save(path).unwrap());
+            };
+            let load = |path: &Path, device: &Device| Model::load(path, device).unwrap();
+            check(&fixture, $fixture, run, load, |model, path| model.save(path).unwrap());
         })+
     };
 }
@@ -149,19 +150,23 @@ fn is_as_committed(fixture: &Path, module: &str, name: &str) {
     let committed = std::fs::read_to_string(folder.join(module).with_extension("rs")).unwrap();
     let source = codegen.source().unwrap();
     let differs = source.lines().zip(committed.lines()).position(|(one, other)| one != other);
-    assert!(source == committed, "{module}: another source from line {differs:?} on; BURN_KERAS_WRITE=1 writes it");
+    assert!(
+        source == committed,
+        "{module}: another source from line {differs:?} on; BURN_KERAS_WRITE=1 writes it"
+    );
 }
 
 /// A loaded module computes what Keras does, can be trained, and goes back into a Keras file.
 fn check<M: Module>(
     fixture: &Path,
     name: &str,
-    model: M,
     run: impl Fn(&M, Inputs) -> Vec<Value>,
-    load: impl Fn(&Path) -> M,
+    load: impl Fn(&Path, &Device) -> M,
     save: impl Fn(&M, &Path),
 ) {
     let device = Device::flex();
+    let file = fixture.with_extension("keras");
+    let model = load(&file, &device);
     let (inputs, expected) = judged::read(&fixture.with_extension("npz"), &device).unwrap();
     let expected: Vec<Array> = expected.into_iter().map(|(_, array)| array).collect();
     compare("loaded", run(&model, inputs.clone()), &expected);
@@ -169,12 +174,13 @@ fn check<M: Module>(
     let saved = saved(name);
     std::fs::create_dir_all(saved.parent().unwrap()).unwrap();
     save(&model, &saved);
-    compare("saved and loaded", run(&load(&saved), inputs.clone()), &expected);
+    compare("saved and loaded", run(&load(&saved, &device), inputs.clone()), &expected);
     let keras = KerasModel::load(&saved, &device).unwrap().predict(inputs.clone()).unwrap();
     compare("as the file says", keras.into_iter().map(|(_, value)| value).collect(), &expected);
 
-    let learner = model.fork(&device.clone().autodiff());
-    let (inputs, _) = judged::read(&fixture.with_extension("npz"), &device.autodiff()).unwrap();
+    let device = device.autodiff();
+    let learner = load(&file, &device);
+    let (inputs, _) = judged::read(&fixture.with_extension("npz"), &device).unwrap();
     let loss = run(&learner, inputs).into_iter().map(loss).reduce(|sum, loss| sum + loss).unwrap();
     let mut reached = Reached { gradients: loss.backward(), with: 0, without: Vec::new(), path: Vec::new() };
     learner.visit(&mut reached);
@@ -252,8 +258,17 @@ fn real_keras_opens_what_generated_modules_save() {
         };
     }
     save!(
-        augmented::Augmented, densenet::Densenet, encoder::Encoder, gpt::Gpt, llama::Llama, resnet::Resnet,
-        seq2seq::Seq2seq, tagger::Tagger, translator::Translator, variational::Variational, video::Video
+        augmented::Augmented,
+        densenet::Densenet,
+        encoder::Encoder,
+        gpt::Gpt,
+        llama::Llama,
+        resnet::Resnet,
+        seq2seq::Seq2seq,
+        tagger::Tagger,
+        translator::Translator,
+        variational::Variational,
+        video::Video
     );
     let Some(mut reopen) = script("reopen.py") else { return };
     reopen.args([&root().join("tests/fixtures"), &written]);

@@ -121,6 +121,11 @@ impl Codegen {
         self.draft(&self.out_dir, false).map(|written| written.source)
     }
 
+    #[cfg(test)]
+    pub(super) fn drafted_for_tests(&self) -> Result<(String, Vec<String>)> {
+        self.draft(&self.out_dir, false).map(|written| (written.source, written.notes))
+    }
+
     fn write(&self, folder: &Path, is_included: bool) -> Result<Generated> {
         let Written { stem, source, file, notes } = self.draft(folder, is_included)?;
         let weights = self.embed.then(|| self.weights(&file)).transpose()?;

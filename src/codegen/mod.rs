@@ -25,6 +25,8 @@ mod names;
 mod notes;
 mod rustfmt;
 mod statements;
+#[cfg(test)]
+mod tests;
 mod text;
 mod write;
 

@@ -21,7 +21,8 @@ impl Statements {
     /// Writes a method; `names` are those that its variables can have.
     pub(super) fn of(forward: &Forward, names: &Names) -> Self {
         let (uses, variables) = (HashMap::new(), HashMap::new());
-        let mut writer = Writer { forward, uses, names: names.clone(), variables, passing: PASSING[0].to_owned() };
+        let mut writer =
+            Writer { forward, uses, names: names.clone(), variables, passing: PASSING[0].to_owned() };
         let steps = writer.with_conversions();
         writer.count(&steps);
         let arguments: Vec<String> = (0..forward.inputs).map(|value| writer.argument(value)).collect();
@@ -160,8 +161,9 @@ impl Writer<'_> {
     fn used(&self, used: Use, step: Option<&Step>, at: usize, later: &[Use]) -> String {
         let source = self.source(used, step);
         let variable = self.variables.get(&source).map_or(self.passing.as_str(), String::as_str);
-        let is_last = self.uses.get(&source).and_then(|uses| uses.iter().max()).is_none_or(|last| *last <= at)
-            && !later.iter().any(|later| self.source(*later, step) == source);
+        let is_last =
+            self.uses.get(&source).and_then(|uses| uses.iter().max()).is_none_or(|last| *last <= at)
+                && !later.iter().any(|later| self.source(*later, step) == source);
         let owned = if is_last { variable.to_owned() } else { format!("{variable}.clone()") };
         self.forward.values[used.0].kind.convert(&owned, source.1, used.1)
     }
@@ -169,7 +171,10 @@ impl Writer<'_> {
     /// Whether what the last step gives is the result.
     fn is_last(&self, step: &Step, at: usize, steps: usize) -> bool {
         let [given] = step.gives.as_slice() else { return false };
-        let is_result = matches!(self.forward.outputs.as_slice(), [(value, _)] if value == given);
+        // What has its axes moved needs a name, since it may be a sum.
+        let is_moved = |used: &Use| matches!((self.home(used.0).1, used.1), (Held::Tensor(home), Held::Tensor(held)) if home != held);
+        let outputs = self.forward.outputs.as_slice();
+        let is_result = matches!(outputs, [used] if used.0 == *given && !is_moved(used));
         at + 1 == steps && is_result && self.forward.result == Pattern::Tuple
     }
 
@@ -226,7 +231,8 @@ impl Writer<'_> {
     /// What the method gives, out of variables.
     fn result(&self, at: usize) -> String {
         let outputs = &self.forward.outputs;
-        let values = outputs.iter().enumerate().map(|(index, used)| self.used(*used, None, at, &outputs[index + 1..]));
+        let values =
+            outputs.iter().enumerate().map(|(index, used)| self.used(*used, None, at, &outputs[index + 1..]));
         let values: Vec<String> = values.collect();
         match &self.forward.result {
             Pattern::Tuple => tuple(&values),

@@ -62,12 +62,14 @@ impl Convolution<'_> {
     }
 }
 
-/// Sets the padding of a module of burn-nn, or pads what it is called with.
+/// Sets the padding of a module of burn-nn, or pads what it is called with; not where it depends on a length that
+/// is not known, in a way that Burn cannot tell.
 pub(super) fn padded(code: Code, windows: &Windows, lengths: &[Option<usize>]) -> Option<Code> {
     let path = *PADDINGS.get(lengths.len().checked_sub(1)?)?;
     let name = path.rsplit("::").next()?;
     let is_dense = windows.axes.iter().all(|axis| axis.dilation == 1);
-    if windows.padding == Padding::Valid {
+    // A window over single entries needs none.
+    if windows.padding == Padding::Valid || windows.axes.iter().all(|axis| axis.reach() == 1) {
         return Some(code);
     }
     // Burn's own is Keras', but does not know about dilation, and along three axes panics if both ends differ.

@@ -27,6 +27,14 @@ fn modules_are_made_as_keras_means_them() {
              .with_padding(PaddingConfig2d::Same)\
              .with_initializer(Initializer::XavierUniform { gain: 1.0 }).init(device)",
         ),
+        (
+            "Conv2D",
+            json!({"filters": 4, "kernel_size": 1, "strides": 2, "padding": "same",
+                   "kernel_initializer": "ones"}),
+            IMAGE,
+            "Conv2dConfig::new([4, 4], [1, 1]).with_stride([2, 2])\
+             .with_initializer(Initializer::Ones).init(device)",
+        ),
         // Burn's own padding knows nothing of dilation.
         (
             "Conv2D",

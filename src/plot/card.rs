@@ -119,7 +119,7 @@ impl<'a> Card<'a> {
         ];
         let activation = layer.activation.as_deref().unwrap_or_default();
         let settings = [
-            cell(options.activations && layer.activation.is_some(), "Activation", activation),
+            cell(options.activations && layer.activation.is_some(), "Activation function", activation),
             cell(trainable.is_some(), "Trainable", if trainable == Some(true) { "yes" } else { "no" }),
         ];
         let rows: [Vec<Cell>; 2] =

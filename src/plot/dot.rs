@@ -69,16 +69,16 @@ fn label(layer: &Layer, options: &Options) -> String {
         cells += &format!("<td {style}>{text}</td>");
         count += 1;
     };
-    let fact = |name: &str, value: &str| format!("{name}: <b>{}</b>", escape(value));
+    let fact = |name: &str, value: &str| format!("{name} <b>{}</b>", escape(value));
     let white = "bgcolor=\"white\"";
     if options.shapes {
         if !layer.is_input {
-            cell(white, fact("Input shape", &layer.input_shape));
+            cell(white, fact("Input shape:", &layer.input_shape));
         }
-        cell(white, fact("Output shape", &layer.output_shape));
+        cell(white, fact("Output shape:", &layer.output_shape));
     }
     if options.dtype {
-        cell(white, fact("Output dtype", &layer.dtype));
+        cell(white, fact("Output dtype:", &layer.dtype));
     }
     match layer.trainable.filter(|_| options.trainable) {
         Some(true) => {
@@ -94,7 +94,7 @@ fn label(layer: &Layer, options: &Options) -> String {
         "<tr><td colspan=\"{span}\" bgcolor=\"black\"><font point-size=\"16\" color=\"white\">{title}</font></td></tr>"
     );
     if let Some(activation) = layer.activation.as_deref().filter(|_| options.activations) {
-        let fact = fact("Activation", activation);
+        let fact = fact("Activation:", activation);
         rows += &format!("<tr><td colspan=\"{span}\" {white}>{fact}</td></tr>");
     }
     if !cells.is_empty() {

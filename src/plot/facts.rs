@@ -236,13 +236,35 @@ fn inner(layer: &GraphLayer, call: &Args<Spec>, trainable: bool) -> Result<Optio
     let is_chain = layer.config.class() == SEQUENTIAL;
     let tensors = match is_chain {
         true => None,
-        false => Some((
-            graph.inputs.try_map(&mut |node| spec_at(&specs, TensorRef { node: *node, output: 0 }))?,
-            graph.outputs.try_map(&mut |at| spec_at(&specs, *at))?,
-        )),
+        false => {
+            let inputs =
+                graph.inputs.try_map(&mut |node| spec_at(&specs, TensorRef { node: *node, output: 0 }))?;
+            let outputs = graph.outputs.try_map(&mut |at| spec_at(&specs, *at))?;
+            let config = layer.config.write();
+            let written = |key: &str| config.get(key).unwrap_or(&Json::Null);
+            Some((as_written(inputs, written("input_layers")), as_written(outputs, written("output_layers"))))
+        }
     };
     let model = Model::new(&layer.name, graph, &specs, is_chain, trainable)?;
     Ok(Some(Inner { model, tensors }))
+}
+
+/// The same structure with the order that the dictionaries in it have in the file.
+fn as_written<T>(tree: Tree<T>, json: &Json) -> Tree<T> {
+    match (tree, json) {
+        (Tree::Dict(mut items), Json::Object(written)) => {
+            items.sort_by_key(|(name, _)| written.keys().position(|key| key == name));
+            let item = |(key, item)| {
+                let json = written.get(&key).unwrap_or(&Json::Null);
+                (key, as_written(item, json))
+            };
+            Tree::Dict(items.into_iter().map(item).collect())
+        }
+        (Tree::List(items), Json::Array(written)) => {
+            Tree::List(items.into_iter().zip(written).map(|(item, json)| as_written(item, json)).collect())
+        }
+        (tree, _) => tree,
+    }
 }
 
 /// The tensors of a call as Keras lists them: those of all arguments, one after the other.

@@ -431,7 +431,7 @@ impl Boxes<'_> {
             for (step, x) in across.iter().enumerate() {
                 let (top, bottom) = rows.sides[ranks.rows[link.from] + step];
                 // Room for the tip of the line.
-                let top = top - TIP;
+                let top = (top - TIP).max(y);
                 let (before, after) =
                     (if step == 0 { y } else { top }, if step + 1 == across.len() { end } else { bottom });
                 route.push(Point { x: *x, y: before });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
 use super::svg::Fonts;
@@ -37,6 +37,8 @@ pub(super) fn draw(svg: &str, dpi: u32) -> Result<Vec<u8>> {
     let pixmap = u32::try_from(width).ok().zip(u32::try_from(height).ok());
     let pixmap = pixmap.and_then(|(width, height)| Pixmap::new(width, height));
     let mut pixmap = pixmap.ok_or_else(|| Error::limit("a picture too large for memory"))?;
+    // Sizes are rounded, so that the picture may end within a pixel.
+    pixmap.fill(Color::WHITE);
     resvg::render(&tree, Transform::from_scale(scale as f32, scale as f32), &mut pixmap.as_mut());
     pixmap.encode_png().map_err(|error| Error::input("cannot write a PNG").with_source(error))
 }

@@ -14,6 +14,9 @@ use crate::limits::Limits;
 /// Most boxes of a picture, together with the bends of lines between rows that are not beside each other.
 /// The time for a layout grows with its square.
 const MOST_BOXES: u64 = 8_000;
+/// With more work than this, nobody looks for an order with few crossings: there would be too many to be
+/// followed anyway.
+const MOST_WORK: u64 = 4_000_000;
 /// Between boxes, and between lines that pass by, in pixels.
 const GAP: f64 = 28.0;
 const LINE_GAP: f64 = 14.0;
@@ -32,10 +35,11 @@ pub(super) struct Ranks {
 /// Finds places for boxes of these widths. A link goes from a box to a later one; they are sorted by
 /// their starts, so that no search for loops in the layout has anything to look at.
 pub(super) fn place(widths: &[f64], links: &[(usize, usize)]) -> Result<Ranks> {
-    let bends: u64 =
-        spans(widths.len(), links).into_iter().map(|span| span as u64 - 1).fold(0, u64::saturating_add);
-    let boxes = (widths.len() as u64).saturating_add(bends);
+    let earliest = earliest_rows(widths.len(), links);
+    let spans = links.iter().map(|(from, to)| (earliest[*to] - earliest[*from] - 1) as u64);
+    let boxes = (widths.len() as u64).saturating_add(spans.fold(0, u64::saturating_add));
     Limits::check("boxes and bends of lines in a picture", boxes, MOST_BOXES)?;
+    let is_wild = crossing_work(&earliest, links) > MOST_WORK;
 
     let mut graph = VisualGraph::new(Orientation::TopToBottom);
     // It checks after every step that there is no loop, by walking every path through the graph.
@@ -60,7 +64,7 @@ pub(super) fn place(widths: &[f64], links: &[(usize, usize)]) -> Result<Ranks> {
         graph.add_edge(Arrow::default(), boxes[*from], boxes[*to]);
     }
     graph.to_valid_dag();
-    graph.split_long_edges(false);
+    graph.split_long_edges(is_wild);
     let all: Vec<_> = graph.iter_nodes().collect();
     for bend in all.iter().skip(boxes.len()) {
         *graph.pos_mut(*bend) = at(1.0, LINE_GAP);
@@ -95,13 +99,27 @@ pub(super) fn place(widths: &[f64], links: &[(usize, usize)]) -> Result<Ranks> {
     Ok(Ranks { rows, middles, bends })
 }
 
-/// Over how many rows each link goes at most: that many, when every box is as early as it can be.
-fn spans(boxes: usize, links: &[(usize, usize)]) -> Vec<usize> {
+/// The row of every box, when each is as early as it can be.
+fn earliest_rows(boxes: usize, links: &[(usize, usize)]) -> Vec<usize> {
     let mut rows = vec![0; boxes];
     for (from, to) in links {
         rows[*to] = rows[*to].max(rows[*from] + 1);
     }
-    links.iter().map(|(from, to)| rows[*to] - rows[*from]).collect()
+    rows
+}
+
+/// How much work it is to look for an order with few crossings: every two members of a row are compared with
+/// all of the rows beside it.
+fn crossing_work(rows: &[usize], links: &[(usize, usize)]) -> u64 {
+    let mut sizes = vec![0_u64; rows.iter().max().map_or(0, |last| last + 1)];
+    for row in rows {
+        sizes[*row] += 1;
+    }
+    for (from, to) in links {
+        sizes[rows[*from] + 1..rows[*to]].iter_mut().for_each(|size| *size += 1);
+    }
+    let work = sizes.windows(2).map(|pair| pair[0].saturating_mul(pair[1]).saturating_mul(pair[0] + pair[1]));
+    work.fold(0, u64::saturating_add)
 }
 
 /// Moves bends of a line above each other, as far as their neighbours in the rows let them. Long lines first.

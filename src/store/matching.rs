@@ -85,13 +85,9 @@ pub(crate) fn decide(
 
 /// A path as far as it is a name: lower case, and everything but letters and digits is `_`.
 pub(crate) fn normalized(path: &str) -> String {
-    let part = |part: &str| {
-        let part = part.strip_prefix("r#").unwrap_or(part).to_lowercase();
-        let part: String = part.chars().map(|char| if char.is_alphanumeric() { char } else { '_' }).collect();
-        // A name that is a word of Rust, or begins with a digit, has one more.
-        part.trim_matches('_').to_owned()
-    };
-    path.split('.').map(part).collect::<Vec<_>>().join("_")
+    let parts = path.split('.').map(|part| part.strip_prefix("r#").unwrap_or(part).to_lowercase());
+    let path = parts.collect::<Vec<_>>().join("_");
+    path.chars().map(|char| if char.is_alphanumeric() { char } else { '_' }).collect()
 }
 
 /// Whether a whole unit fits some layer.

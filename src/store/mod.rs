@@ -53,6 +53,7 @@ mod plan;
 mod report;
 mod resolve;
 mod transfer;
+mod turned;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -304,7 +305,7 @@ impl KerasStore {
     }
 
     /// The module at `module`, such as `encoder.rnn`, is the layer at `layer`, such as `encoder.lstm`: the names of the
-    /// nested models and its own.
+    /// nested models and its own, as the file has them.
     #[must_use]
     pub fn with_layer(self, module: impl Into<String>, layer: impl Into<String>) -> Self {
         self.with_layers([(module.into(), layer.into())])

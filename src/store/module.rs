@@ -1,18 +1,17 @@
 //! A Burn module as a list of units.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, DType, Int, Tensor};
 
 use super::adapter::is_unit;
 use super::contract::{ModuleParam, ModuleUnit};
+use super::turned::is_turned;
 use crate::error::{Error, Problems, Result};
 
 /// How the container types of this crate's own layers begin.
 const KERAS: &str = "Keras:";
-/// Containers that only hold several of something.
-const COLLECTIONS: [&str; 4] = ["Vec", "Array", "Tuple", "Reparameterization"];
 
 /// What is in a module.
 #[derive(Debug, Default)]
@@ -21,6 +20,8 @@ pub(crate) struct Walked {
     pub units: Vec<ModuleUnit>,
     /// What every parameter is in, by its path: `Struct:Digits.Struct:Linear`.
     pub containers: HashMap<String, String>,
+    /// The parameters that a record has transposed.
+    pub turned: HashSet<String>,
 }
 
 /// Looks at all parameters of a module. None of them is read.
@@ -105,8 +106,9 @@ struct Walk {
 }
 
 impl Walk {
-    fn note(&mut self, shape: Vec<usize>, dtype: DType, id: ParamId) {
-        let is_owner = |step: &Step| !step.is_enum() && !COLLECTIONS.contains(&step.container.as_str());
+    fn note(&mut self, shape: Vec<usize>, dtype: DType, id: ParamId, turned: bool) {
+        // A collection owns nothing, and neither does an enum.
+        let is_owner = |step: &Step| step.container.starts_with("Struct:");
         let start = (self.steps.iter().position(Step::is_unit))
             .or_else(|| self.steps.iter().rposition(is_owner))
             .unwrap_or(0);
@@ -120,6 +122,9 @@ impl Walk {
         let axes = inner.last().map_or_else(Vec::new, Step::axes);
         let containers: Vec<&str> = self.steps.iter().map(|step| step.container.as_str()).collect();
         let full = join([path.as_str(), &name]);
+        if turned {
+            self.walked.turned.insert(full.clone());
+        }
         if self.walked.containers.insert(full.clone(), containers.join(".")).is_some() {
             self.problems.push(Error::unsupported("two parameters of the module have this path").at(full));
         }
@@ -136,12 +141,12 @@ impl Walk {
 
 /// Notes a parameter. One that is still to be filled with random numbers is not made for that.
 macro_rules! note {
-    ($walk:expr, $param:expr, $fresh:expr) => {{
+    ($walk:expr, $param:expr, $fresh:expr, $turned:expr) => {{
         let dtype = match $param.is_initialized() {
             true => $param.val().dtype(),
             false => $fresh,
         };
-        $walk.note($param.lazy_shape().to_vec(), dtype, $param.id);
+        $walk.note($param.lazy_shape().to_vec(), dtype, $param.id, $turned);
     }};
 }
 
@@ -155,14 +160,19 @@ impl ModuleVisitor for Walk {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        note!(self, param, param.lazy_device().settings().float_dtype.into());
+        let turned = is_turned(param);
+        if turned {
+            // Only a value tells its shape.
+            let _ = param.val();
+        }
+        note!(self, param, param.lazy_device().settings().float_dtype.into(), turned);
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        note!(self, param, param.lazy_device().settings().int_dtype.into());
+        note!(self, param, param.lazy_device().settings().int_dtype.into(), false);
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        note!(self, param, param.lazy_device().settings().bool_dtype.into());
+        note!(self, param, param.lazy_device().settings().bool_dtype.into(), false);
     }
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::KerasStore;
 use super::contract::{KerasUnit, ModuleUnit};
 use super::keras::KerasSide;
-use super::matching::{Decision, Order, Sides, decide, described_layer, described_module, fits_any, normalized};
+use super::matching::{
+    Decision, Order, Sides, decide, described_layer, described_module, fits_any, normalized,
+};
 use super::module::{self, Walked, is_foreign, param_path, split};
 use super::plan::{Found, Plan};
 use crate::error::{Error, Problems, Result};
@@ -67,10 +69,7 @@ fn undecided(unit: &ModuleUnit, decision: &Decision, keras: &[KerasUnit]) -> Err
 impl KerasStore {
     pub(super) fn resolve(&self, walked: Walked, side: &KerasSide) -> Result<Resolved> {
         let keras = side.units();
-        let kept = walked.containers.iter().filter(|(path, containers)| {
-            self.filter.is_empty() || self.filter.matches_with_container_path_str(path, containers)
-        });
-        let kept: HashSet<String> = kept.map(|(path, _)| path.clone()).collect();
+        let kept: HashSet<String> = self.kept(&walked).map(str::to_owned).collect();
         let modules = self.split_foreign(walked.units, keras);
         let names = self.names(&modules, keras)?;
         let given = self.given(&modules, keras, &names)?;
@@ -85,6 +84,15 @@ impl KerasStore {
         let sides = Sides { modules: &modules, keras, names: &names, order };
         let decisions = decide(sides, &skipped, &given)?;
         Ok(Resolved { modules, decisions, kept })
+    }
+
+    /// The paths of the parameters that take part.
+    pub(super) fn kept<'a>(&'a self, walked: &'a Walked) -> impl Iterator<Item = &'a str> {
+        let passes = move |path: &str, containers: &str| {
+            self.filter.is_empty() || self.filter.matches_with_container_path_str(path, containers)
+        };
+        let kept = walked.containers.iter().filter(move |(path, containers)| passes(path, containers));
+        kept.map(|(path, _)| path.as_str())
     }
 
     /// Takes the parameters of a struct of the caller's own apart where they are no layer together.

@@ -12,14 +12,14 @@ use burn::store::{ApplyError, ApplyResult, ModuleSnapshot, bridge};
 use burn::tensor::TensorData;
 
 use super::adapter::class_of;
-use super::contract::{Fit, KerasUnit, KerasVariable, ModuleUnit};
+use super::contract::{Fit, KerasUnit, KerasVariable, ModuleParam, ModuleUnit};
 use super::keras::{KerasSide, Place};
 use super::matching::{Decision, described_module};
 use super::module::{Walked, param_path};
 use super::plan::Found;
 use super::report::StoreReport;
 use super::resolve::{Resolved, key};
-use super::{KerasStore, Plan, Source};
+use super::{KerasStore, Plan, Source, turned};
 use crate::config::snake_case;
 use crate::error::{Error, Problems, Result};
 use crate::keras_file::KerasFile;
@@ -69,7 +69,7 @@ impl KerasStore {
         self.check()?;
         let side = match (self.new_file(overwrite), self.description()?) {
             (Some(path), Some(model)) => KerasSide::of_model(path, &model, &self.registry)?,
-            (Some(path), None) => return self.from_nothing(path, walked),
+            (Some(path), None) => return self.undescribed_file(path, walked),
             (None, _) => self.open()?,
         };
         let resolved = self.resolve(walked, &side)?;
@@ -77,11 +77,16 @@ impl KerasStore {
     }
 
     /// A file of the layers that the modules stand for.
-    fn from_nothing(&self, path: &Path, walked: Walked) -> Result<(KerasSide, Resolved)> {
+    fn undescribed_file(&self, path: &Path, walked: Walked) -> Result<(KerasSide, Resolved)> {
         let mut problems = Problems::default();
         let mut units = Vec::new();
         let mut counts: HashMap<String, usize> = HashMap::new();
-        for unit in &walked.units {
+        let kept: HashSet<&str> = self.kept(&walked).collect();
+        let taking_part = |unit: &&ModuleUnit| {
+            unit.params.iter().any(|param| kept.contains(param_path(unit, param).as_str()))
+        };
+        let modules: Vec<&ModuleUnit> = walked.units.iter().filter(taking_part).collect();
+        for unit in &modules {
             let Some(class) = class_of(unit) else {
                 let message = format_args!(
                     "{} is no layer of Keras by itself; with_model(path) says what model the file is of",
@@ -101,7 +106,7 @@ impl KerasStore {
         }
         problems.finish()?;
         let side = KerasSide::of_units(path, units)?;
-        let by_place: Vec<(String, String)> = (walked.units.iter().zip(side.units()))
+        let by_place: Vec<(String, String)> = (modules.iter().zip(side.units()))
             .map(|(module, layer)| (module.path.clone(), layer.path.clone()))
             .collect();
         let store =
@@ -152,22 +157,25 @@ impl KerasStore {
             // What a training has still to add to its moving statistics would be added to what is loaded.
             drop(module.valid());
         }
-        let containers = walked.containers.clone();
+        let own = walked.turned.clone();
         let resolved = self.resolve(walked, &side)?;
         resolved.check(self, side.units())?;
         let (data, errors) = self.read(&resolved, &side)?;
         let filter = (!self.filter.is_empty()).then(|| self.filter.clone());
+        let (own, data) = turned::split(data, &own);
         let mut result = module.apply(data, filter, None, self.skip_enum_variants);
-        let left_alone = |path: &String| !resolved.kept.contains(path) || resolved.is_left_alone(path);
-        let (skipped, missing) =
-            take(&mut result.missing).into_iter().partition(|(path, _)| left_alone(path));
-        let skipped: Vec<(String, String)> = skipped;
-        result.missing = missing;
-        result.skipped.extend(skipped.into_iter().map(|(path, _)| path));
-        result.skipped.sort_unstable();
+        turned::set(module, own, self.skip_enum_variants, &mut result)?;
         result.errors.extend(errors);
         let failed: HashSet<&str> = result.errors.iter().map(path_of).collect();
-        result.missing.retain(|(path, _)| containers.contains_key(path) && !failed.contains(path.as_str()));
+        let left_alone = resolved.left_alone();
+        for (path, containers) in take(&mut result.missing) {
+            if left_alone.contains(&path) || !resolved.kept.contains(&path) {
+                result.skipped.push(path);
+            } else if !failed.contains(path.as_str()) {
+                result.missing.push((path, containers));
+            }
+        }
+        result.skipped.sort_unstable();
         let plan = resolved.plan(side.units());
         let unused = plan.unused.iter().flat_map(|layer| layer.variables.iter().map(move |it| (layer, it)));
         result.unused =
@@ -186,8 +194,10 @@ impl KerasStore {
         let mut problems = Problems::default();
         for (unit, decision) in resolved.modules.iter().zip(&resolved.decisions) {
             if decision.found == Found::Refused {
-                let path = unit.params.first().map_or_else(String::new, |param| param_path(unit, param));
-                errors.push(ApplyError::AdapterError { path, message: decision.why.clone() });
+                errors.extend(unit.params.iter().map(|param| ApplyError::AdapterError {
+                    path: param_path(unit, param),
+                    message: decision.why.clone(),
+                }));
             }
             let Some((layer, fit)) = matched(decision, side.units()) else { continue };
             let read = |variable: usize| side.read(&layer.variables.get(variable).ok_or_else(unknown)?.place);
@@ -222,11 +232,12 @@ impl KerasStore {
         // This brings moving statistics up to date, which are one step behind in a training.
         let module = module.valid();
         let walked = self.walk(&module)?;
+        let turned = Arc::new(walked.turned.clone());
         let (mut side, resolved) = self.target(walked, self.overwrite)?;
         resolved.check(self, side.units())?;
         let tensors = module.collect(None, None, self.skip_enum_variants);
         let tensors: HashMap<String, Tensor> = tensors.into_iter().map(|it| (it.name.clone(), it)).collect();
-        let notes = self.replace(&resolved, &mut side, &Arc::new(tensors))?;
+        let notes = self.replace(&resolved, &mut side, &Arc::new(tensors), &turned)?;
         side.check_writable()?;
         let mut options = SaveOptions::new();
         if let Some(bytes) = self.max_shard_size {
@@ -247,6 +258,7 @@ impl KerasStore {
         resolved: &Resolved,
         side: &mut KerasSide,
         tensors: &Arc<HashMap<String, Tensor>>,
+        turned: &Arc<HashSet<String>>,
     ) -> Result<Vec<String>> {
         let (mut notes, mut problems) = (undescribed(side), Problems::default());
         let mut replaced = Vec::new();
@@ -257,6 +269,7 @@ impl KerasStore {
                 layer: layer.clone(),
                 fit: fit.clone(),
                 tensors: Arc::clone(tensors),
+                turned: Arc::clone(turned),
             });
             for (at, variable) in layer.variables.iter().enumerate() {
                 match resolved.takes_part(unit, fit, at) {
@@ -272,7 +285,11 @@ impl KerasStore {
             let of_module =
                 fit.notes(unit, layer, &|param| from.param(param)).map_err(|error| error.at(&unit.path));
             notes.extend(problems.note(of_module).into_iter().flatten().map(place));
-            notes.extend(surplus(layer, fit, "keeps its value"));
+            let fate = |at| match fit.neutral.iter().any(|(neutral, _)| *neutral == at) {
+                true => "becomes that number",
+                false => "keeps its value",
+            };
+            notes.extend(surplus(layer, fit, fate));
         }
         for (place, from, variable) in replaced {
             problems.note(side.replace(&place, move || from.variable(variable)));
@@ -287,13 +304,12 @@ impl KerasStore {
 }
 
 impl Resolved {
-    /// Whether it was said that the module of this parameter is to be left alone.
-    fn is_left_alone(&self, path: &str) -> bool {
-        let mut pairs = self.modules.iter().zip(&self.decisions);
-        pairs.any(|(unit, decision)| {
-            decision.found == Found::Skipped
-                && unit.params.iter().any(|param| param_path(unit, param) == path)
-        })
+    /// The parameters of modules of which it was said that they are to be left alone.
+    fn left_alone(&self) -> HashSet<String> {
+        let pairs = self.modules.iter().zip(&self.decisions);
+        let skipped = pairs.filter(|(_, decision)| decision.found == Found::Skipped);
+        let params = skipped.flat_map(|(unit, _)| unit.params.iter().map(move |param| (unit, param)));
+        params.map(|(unit, param)| param_path(unit, param)).collect()
     }
 
     fn is_unmatched(&self, keras: &[KerasUnit], layer: &str) -> bool {
@@ -310,7 +326,11 @@ impl Resolved {
             let path = param_path(unit, param);
             self.kept.contains(&path)
         });
-        let Some(first) = kept.next() else { return Some(false) };
+        let Some(first) = kept.next() else {
+            let is_kept = |param: &ModuleParam| self.kept.contains(&param_path(unit, param));
+            let is_neutral = fit.neutral.iter().any(|(neutral, _)| *neutral == variable);
+            return Some(is_neutral && unit.params.iter().any(is_kept));
+        };
         kept.all(|kept| kept == first).then_some(first)
     }
 
@@ -318,7 +338,8 @@ impl Resolved {
         let (keras, mut notes) = (side.units(), undescribed(side));
         for (unit, decision) in self.modules.iter().zip(&self.decisions) {
             let Some((layer, fit)) = matched(decision, keras) else { continue };
-            notes.extend(surplus(layer, fit, "is left out"));
+            notes.extend(surplus(layer, fit, |_| "is left out"));
+            notes.extend(fit.notes.iter().map(|note| format!("{}: {note}", layer.path)));
             let constant = |(param, value): &(usize, f32)| {
                 let path = param_path(unit, unit.params.get(*param)?);
                 Some(format!("{path} is all {value}: {} ({}) has nothing for it", layer.path, layer.class))
@@ -335,14 +356,17 @@ struct From {
     layer: KerasUnit,
     fit: Fit,
     tensors: Arc<HashMap<String, Tensor>>,
+    turned: Arc<HashSet<String>>,
 }
 
 impl From {
     fn param(&self, number: usize) -> Result<TensorData> {
         let path = param_path(&self.module, self.module.params.get(number).ok_or_else(unknown)?);
         let tensor = self.tensors.get(&path).ok_or_else(|| unknown().at(&path))?;
-        bridge::to_data(tensor)
-            .map_err(|error| Error::input(format_args!("cannot be read from its device: {error}")).at(path))
+        let data = bridge::to_data(tensor).map_err(|error| {
+            Error::input(format_args!("cannot be read from its device: {error}")).at(&path)
+        })?;
+        if self.turned.contains(&path) { turned::live(data) } else { Ok(data) }
     }
 
     fn variable(&self, number: usize) -> Result<TensorData> {
@@ -362,10 +386,14 @@ fn undescribed(side: &KerasSide) -> Vec<String> {
 }
 
 /// What the module has no place for.
-fn surplus<'a>(layer: &'a KerasUnit, fit: &'a Fit, fate: &'a str) -> impl Iterator<Item = String> + 'a {
+fn surplus<'a>(
+    layer: &'a KerasUnit,
+    fit: &'a Fit,
+    fate: impl Fn(usize) -> &'static str + 'a,
+) -> impl Iterator<Item = String> + 'a {
     fit.surplus.iter().filter_map(move |(at, why)| {
         let variable = layer.variables.get(*at)?;
-        Some(format!("{} {fate}: {why}", key(layer, &variable.name)))
+        Some(format!("{} {}: {why}", key(layer, &variable.name), fate(*at)))
     })
 }
 

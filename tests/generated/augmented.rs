@@ -54,9 +54,7 @@ impl Augmented {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -68,22 +66,22 @@ impl Augmented {
     pub fn new(device: &Device) -> Self {
         Self {
             random_flip: KerasLayer::init(
-                RandomFlip::new().data_format("channels_last"),
+                RandomFlip::new(),
                 Call::on(Spec::batch([9, 11, 3])).with_constant("training", true),
                 device,
             ),
             random_rotation: KerasLayer::init(
-                RandomRotation::new([-0.1, 0.1]).data_format("channels_last"),
+                RandomRotation::new([-0.1, 0.1]),
                 Call::on(Spec::batch([9, 11, 3])).with_constant("training", true),
                 device,
             ),
             random_zoom: KerasLayer::init(
-                RandomZoom::new(0.1).data_format("channels_last"),
+                RandomZoom::new(0.1),
                 Call::on(Spec::batch([9, 11, 3])).with_constant("training", true),
                 device,
             ),
             resizing: KerasLayer::init(
-                Resizing::new(8, 8).data_format("channels_last"),
+                Resizing::new(8, 8),
                 Call::on(Spec::batch([9, 11, 3])).with_constant("training", true),
                 device,
             ),

@@ -105,9 +105,7 @@ impl Convnext {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -119,10 +117,11 @@ impl Convnext {
     pub fn new(device: &Device) -> Self {
         Self {
             convnext_prestem_normalization: KerasLayer::init(
-                Normalization::new()
-                    .axis([-1])
-                    .mean([123.675, 116.28, 103.53])
-                    .variance([3409.9760250000004, 3262.6944000000003, 3291.890625]),
+                Normalization::new().axis([-1]).mean([123.675, 116.28, 103.53]).variance([
+                    3409.9760250000004,
+                    3262.6944000000003,
+                    3291.890625,
+                ]),
                 [32, 32, 3],
                 device,
             ),
@@ -135,9 +134,7 @@ impl Convnext {
                     max: 0.15649215928719032,
                 })
                 .init(device),
-            convnext_stage_0_block_0_layernorm: LayerNormConfig::new(4)
-                .with_epsilon(1e-6)
-                .init(device),
+            convnext_stage_0_block_0_layernorm: LayerNormConfig::new(4).with_epsilon(1e-6).init(device),
             convnext_stage_0_block_0_pointwise_conv_1: LinearConfig::new(4, 16)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
@@ -158,9 +155,7 @@ impl Convnext {
                     max: 0.13226001425322165,
                 })
                 .init(device),
-            convnext_stage_1_block_0_layernorm: LayerNormConfig::new(6)
-                .with_epsilon(1e-6)
-                .init(device),
+            convnext_stage_1_block_0_layernorm: LayerNormConfig::new(6).with_epsilon(1e-6).init(device),
             convnext_stage_1_block_0_pointwise_conv_1: LinearConfig::new(6, 24)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
@@ -181,9 +176,7 @@ impl Convnext {
                     max: 0.11664236870396087,
                 })
                 .init(device),
-            convnext_stage_2_block_0_layernorm: LayerNormConfig::new(8)
-                .with_epsilon(1e-6)
-                .init(device),
+            convnext_stage_2_block_0_layernorm: LayerNormConfig::new(8).with_epsilon(1e-6).init(device),
             convnext_stage_2_block_0_pointwise_conv_1: LinearConfig::new(8, 32)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
@@ -203,9 +196,7 @@ impl Convnext {
                     max: 0.11664236870396087,
                 })
                 .init(device),
-            convnext_stage_2_block_1_layernorm: LayerNormConfig::new(8)
-                .with_epsilon(1e-6)
-                .init(device),
+            convnext_stage_2_block_1_layernorm: LayerNormConfig::new(8).with_epsilon(1e-6).init(device),
             convnext_stage_2_block_1_pointwise_conv_1: LinearConfig::new(8, 32)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
@@ -226,9 +217,7 @@ impl Convnext {
                     max: 0.10550699226799948,
                 })
                 .init(device),
-            convnext_stage_3_block_0_layernorm: LayerNormConfig::new(10)
-                .with_epsilon(1e-6)
-                .init(device),
+            convnext_stage_3_block_0_layernorm: LayerNormConfig::new(10).with_epsilon(1e-6).init(device),
             convnext_stage_3_block_0_pointwise_conv_1: LinearConfig::new(10, 40)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
@@ -255,12 +244,9 @@ impl Convnext {
     pub fn forward(&self, input_layer: Tensor<4>) -> Tensor<2> {
         let x: Tensor<4> = self.convnext_prestem_normalization.forward(input_layer);
         let convnext_stem = self.convnext_stem.forward(x);
-        let x = self
-            .convnext_stage_0_block_0_depthwise_conv
-            .forward(convnext_stem.clone().permute([0, 3, 1, 2]));
-        let x = self
-            .convnext_stage_0_block_0_layernorm
-            .forward(x.permute([0, 2, 3, 1]));
+        let x =
+            self.convnext_stage_0_block_0_depthwise_conv.forward(convnext_stem.clone().permute([0, 3, 1, 2]));
+        let x = self.convnext_stage_0_block_0_layernorm.forward(x.permute([0, 2, 3, 1]));
         let x = self.convnext_stage_0_block_0_pointwise_conv_1.forward(x);
         let x = activation::gelu(x);
         let x = self.convnext_stage_0_block_0_pointwise_conv_2.forward(x);
@@ -271,9 +257,7 @@ impl Convnext {
         let x = self
             .convnext_stage_1_block_0_depthwise_conv
             .forward(convnext_downsampling_block_0.clone().permute([0, 3, 1, 2]));
-        let x = self
-            .convnext_stage_1_block_0_layernorm
-            .forward(x.permute([0, 2, 3, 1]));
+        let x = self.convnext_stage_1_block_0_layernorm.forward(x.permute([0, 2, 3, 1]));
         let x = self.convnext_stage_1_block_0_pointwise_conv_1.forward(x);
         let x = activation::gelu(x);
         let x = self.convnext_stage_1_block_0_pointwise_conv_2.forward(x);
@@ -284,21 +268,15 @@ impl Convnext {
         let x = self
             .convnext_stage_2_block_0_depthwise_conv
             .forward(convnext_downsampling_block_1.clone().permute([0, 3, 1, 2]));
-        let x = self
-            .convnext_stage_2_block_0_layernorm
-            .forward(x.permute([0, 2, 3, 1]));
+        let x = self.convnext_stage_2_block_0_layernorm.forward(x.permute([0, 2, 3, 1]));
         let x = self.convnext_stage_2_block_0_pointwise_conv_1.forward(x);
         let x = activation::gelu(x);
         let x = self.convnext_stage_2_block_0_pointwise_conv_2.forward(x);
         let x: Tensor<4> = self.convnext_stage_2_block_0_layer_scale.forward(x);
         let x = x;
         let add_2 = convnext_downsampling_block_1 + x;
-        let x = self
-            .convnext_stage_2_block_1_depthwise_conv
-            .forward(add_2.clone().permute([0, 3, 1, 2]));
-        let x = self
-            .convnext_stage_2_block_1_layernorm
-            .forward(x.permute([0, 2, 3, 1]));
+        let x = self.convnext_stage_2_block_1_depthwise_conv.forward(add_2.clone().permute([0, 3, 1, 2]));
+        let x = self.convnext_stage_2_block_1_layernorm.forward(x.permute([0, 2, 3, 1]));
         let x = self.convnext_stage_2_block_1_pointwise_conv_1.forward(x);
         let x = activation::gelu(x);
         let x = self.convnext_stage_2_block_1_pointwise_conv_2.forward(x);
@@ -309,9 +287,7 @@ impl Convnext {
         let x = self
             .convnext_stage_3_block_0_depthwise_conv
             .forward(convnext_downsampling_block_2.clone().permute([0, 3, 1, 2]));
-        let x = self
-            .convnext_stage_3_block_0_layernorm
-            .forward(x.permute([0, 2, 3, 1]));
+        let x = self.convnext_stage_3_block_0_layernorm.forward(x.permute([0, 2, 3, 1]));
         let x = self.convnext_stage_3_block_0_pointwise_conv_1.forward(x);
         let x = activation::gelu(x);
         let x = self.convnext_stage_3_block_0_pointwise_conv_2.forward(x);
@@ -351,11 +327,8 @@ impl ConvnextStem {
     /// - `input_layer_1`: `[batch, 32, 32, 3]`
     /// - returns: `[batch, 8, 8, 4]`
     pub fn forward(&self, input_layer_1: Tensor<4>) -> Tensor<4> {
-        let x = self
-            .convnext_stem_conv
-            .forward(input_layer_1.permute([0, 3, 1, 2]));
-        self.convnext_stem_layernorm
-            .forward(x.permute([0, 2, 3, 1]))
+        let x = self.convnext_stem_conv.forward(input_layer_1.permute([0, 3, 1, 2]));
+        self.convnext_stem_layernorm.forward(x.permute([0, 2, 3, 1]))
     }
 }
 
@@ -372,9 +345,7 @@ impl ConvnextDownsamplingBlock0 {
     /// With fresh weights.
     pub fn new(device: &Device) -> Self {
         Self {
-            convnext_downsampling_layernorm_0: LayerNormConfig::new(4)
-                .with_epsilon(1e-6)
-                .init(device),
+            convnext_downsampling_layernorm_0: LayerNormConfig::new(4).with_epsilon(1e-6).init(device),
             convnext_downsampling_conv_0: Conv2dConfig::new([4, 6], [2, 2])
                 .with_stride([2, 2])
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
@@ -388,12 +359,8 @@ impl ConvnextDownsamplingBlock0 {
     /// - `input_layer_2`: `[batch, 8, 8, 4]`
     /// - returns: `[batch, 4, 4, 6]`
     pub fn forward(&self, input_layer_2: Tensor<4>) -> Tensor<4> {
-        let x = self
-            .convnext_downsampling_layernorm_0
-            .forward(input_layer_2);
-        self.convnext_downsampling_conv_0
-            .forward(x.permute([0, 3, 1, 2]))
-            .permute([0, 2, 3, 1])
+        let x = self.convnext_downsampling_layernorm_0.forward(input_layer_2);
+        self.convnext_downsampling_conv_0.forward(x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1])
     }
 }
 
@@ -410,9 +377,7 @@ impl ConvnextDownsamplingBlock1 {
     /// With fresh weights.
     pub fn new(device: &Device) -> Self {
         Self {
-            convnext_downsampling_layernorm_1: LayerNormConfig::new(6)
-                .with_epsilon(1e-6)
-                .init(device),
+            convnext_downsampling_layernorm_1: LayerNormConfig::new(6).with_epsilon(1e-6).init(device),
             convnext_downsampling_conv_1: Conv2dConfig::new([6, 8], [2, 2])
                 .with_stride([2, 2])
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
@@ -426,12 +391,8 @@ impl ConvnextDownsamplingBlock1 {
     /// - `input_layer_3`: `[batch, 4, 4, 6]`
     /// - returns: `[batch, 2, 2, 8]`
     pub fn forward(&self, input_layer_3: Tensor<4>) -> Tensor<4> {
-        let x = self
-            .convnext_downsampling_layernorm_1
-            .forward(input_layer_3);
-        self.convnext_downsampling_conv_1
-            .forward(x.permute([0, 3, 1, 2]))
-            .permute([0, 2, 3, 1])
+        let x = self.convnext_downsampling_layernorm_1.forward(input_layer_3);
+        self.convnext_downsampling_conv_1.forward(x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1])
     }
 }
 
@@ -448,9 +409,7 @@ impl ConvnextDownsamplingBlock2 {
     /// With fresh weights.
     pub fn new(device: &Device) -> Self {
         Self {
-            convnext_downsampling_layernorm_2: LayerNormConfig::new(8)
-                .with_epsilon(1e-6)
-                .init(device),
+            convnext_downsampling_layernorm_2: LayerNormConfig::new(8).with_epsilon(1e-6).init(device),
             convnext_downsampling_conv_2: Conv2dConfig::new([8, 10], [2, 2])
                 .with_stride([2, 2])
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
@@ -464,11 +423,7 @@ impl ConvnextDownsamplingBlock2 {
     /// - `input_layer_4`: `[batch, 2, 2, 8]`
     /// - returns: `[batch, 1, 1, 10]`
     pub fn forward(&self, input_layer_4: Tensor<4>) -> Tensor<4> {
-        let x = self
-            .convnext_downsampling_layernorm_2
-            .forward(input_layer_4);
-        self.convnext_downsampling_conv_2
-            .forward(x.permute([0, 3, 1, 2]))
-            .permute([0, 2, 3, 1])
+        let x = self.convnext_downsampling_layernorm_2.forward(input_layer_4);
+        self.convnext_downsampling_conv_2.forward(x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1])
     }
 }

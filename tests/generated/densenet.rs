@@ -117,9 +117,7 @@ impl Densenet {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -135,10 +133,7 @@ impl Densenet {
                 .with_bias(false)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv1_bn: BatchNormConfig::new(8)
-                .with_epsilon(1.001e-5)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv1_bn: BatchNormConfig::new(8).with_epsilon(1.001e-5).with_momentum(1.0 - 0.99).init(device),
             pool1: MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).init(),
             conv2_block1_0_bn: BatchNormConfig::new(8)
                 .with_epsilon(1.001e-5)
@@ -174,10 +169,7 @@ impl Densenet {
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            pool2_bn: BatchNormConfig::new(16)
-                .with_epsilon(1.001e-5)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            pool2_bn: BatchNormConfig::new(16).with_epsilon(1.001e-5).with_momentum(1.0 - 0.99).init(device),
             pool2_conv: Conv2dConfig::new([16, 2], [1, 1])
                 .with_bias(false)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
@@ -217,10 +209,7 @@ impl Densenet {
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            pool3_bn: BatchNormConfig::new(10)
-                .with_epsilon(1.001e-5)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            pool3_bn: BatchNormConfig::new(10).with_epsilon(1.001e-5).with_momentum(1.0 - 0.99).init(device),
             pool3_conv: Conv2dConfig::new([10, 2], [1, 1])
                 .with_bias(false)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
@@ -243,10 +232,7 @@ impl Densenet {
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            pool4_bn: BatchNormConfig::new(6)
-                .with_epsilon(1.001e-5)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            pool4_bn: BatchNormConfig::new(6).with_epsilon(1.001e-5).with_momentum(1.0 - 0.99).init(device),
             pool4_conv: Conv2dConfig::new([6, 3], [1, 1])
                 .with_bias(false)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
@@ -269,10 +255,7 @@ impl Densenet {
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            bn: BatchNormConfig::new(7)
-                .with_epsilon(1.001e-5)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            bn: BatchNormConfig::new(7).with_epsilon(1.001e-5).with_momentum(1.0 - 0.99).init(device),
             predictions: LinearConfig::new(7, 3)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),

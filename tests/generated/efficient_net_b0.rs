@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{
-    BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Initializer, Linear, LinearConfig,
-    PaddingConfig2d,
+    BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Initializer, Linear, LinearConfig, PaddingConfig2d,
 };
 use burn::store::ModuleSnapshot;
 use burn::tensor::ops::PadMode;
@@ -329,9 +328,7 @@ impl EfficientNetB0 {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -346,49 +343,28 @@ impl EfficientNetB0 {
             stem_conv: Conv2dConfig::new([3, 32], [3, 3])
                 .with_stride([2, 2])
                 .with_bias(false)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
-            stem_bn: BatchNormConfig::new(32)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            stem_bn: BatchNormConfig::new(32).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block1a_dwconv: Conv2dConfig::new([32, 32], [3, 3])
                 .with_groups(32)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
-            block1a_bn: BatchNormConfig::new(32)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block1a_bn: BatchNormConfig::new(32).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block1a_se_reduce: Conv2dConfig::new([32, 8], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_se_expand: Conv2dConfig::new([8, 32], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_project_conv: Conv2dConfig::new([32, 16], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_project_bn: BatchNormConfig::new(16)
                 .with_epsilon(0.001)
@@ -397,10 +373,7 @@ impl EfficientNetB0 {
             block2a_expand_conv: Conv2dConfig::new([16, 96], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_expand_bn: BatchNormConfig::new(96)
                 .with_epsilon(0.001)
@@ -410,36 +383,21 @@ impl EfficientNetB0 {
                 .with_stride([2, 2])
                 .with_groups(96)
                 .with_bias(false)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
-            block2a_bn: BatchNormConfig::new(96)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block2a_bn: BatchNormConfig::new(96).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block2a_se_reduce: Conv2dConfig::new([96, 4], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_se_expand: Conv2dConfig::new([4, 96], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_project_conv: Conv2dConfig::new([96, 24], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_project_bn: BatchNormConfig::new(24)
                 .with_epsilon(0.001)
@@ -448,10 +406,7 @@ impl EfficientNetB0 {
             block2b_expand_conv: Conv2dConfig::new([24, 144], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2b_expand_bn: BatchNormConfig::new(144)
                 .with_epsilon(0.001)
@@ -461,36 +416,21 @@ impl EfficientNetB0 {
                 .with_groups(144)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
-            block2b_bn: BatchNormConfig::new(144)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block2b_bn: BatchNormConfig::new(144).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block2b_se_reduce: Conv2dConfig::new([144, 6], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2b_se_expand: Conv2dConfig::new([6, 144], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2b_project_conv: Conv2dConfig::new([144, 24], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2b_project_bn: BatchNormConfig::new(24)
                 .with_epsilon(0.001)
@@ -504,10 +444,7 @@ impl EfficientNetB0 {
             block3a_expand_conv: Conv2dConfig::new([24, 144], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_expand_bn: BatchNormConfig::new(144)
                 .with_epsilon(0.001)
@@ -517,36 +454,21 @@ impl EfficientNetB0 {
                 .with_stride([2, 2])
                 .with_groups(144)
                 .with_bias(false)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.282842712474619,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.282842712474619 })
                 .init(device),
-            block3a_bn: BatchNormConfig::new(144)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block3a_bn: BatchNormConfig::new(144).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block3a_se_reduce: Conv2dConfig::new([144, 6], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_se_expand: Conv2dConfig::new([6, 144], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_project_conv: Conv2dConfig::new([144, 40], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_project_bn: BatchNormConfig::new(40)
                 .with_epsilon(0.001)
@@ -555,10 +477,7 @@ impl EfficientNetB0 {
             block3b_expand_conv: Conv2dConfig::new([40, 240], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3b_expand_bn: BatchNormConfig::new(240)
                 .with_epsilon(0.001)
@@ -568,36 +487,21 @@ impl EfficientNetB0 {
                 .with_groups(240)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.282842712474619,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.282842712474619 })
                 .init(device),
-            block3b_bn: BatchNormConfig::new(240)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block3b_bn: BatchNormConfig::new(240).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block3b_se_reduce: Conv2dConfig::new([240, 10], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3b_se_expand: Conv2dConfig::new([10, 240], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3b_project_conv: Conv2dConfig::new([240, 40], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3b_project_bn: BatchNormConfig::new(40)
                 .with_epsilon(0.001)
@@ -611,10 +515,7 @@ impl EfficientNetB0 {
             block4a_expand_conv: Conv2dConfig::new([40, 240], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_expand_bn: BatchNormConfig::new(240)
                 .with_epsilon(0.001)
@@ -624,36 +525,21 @@ impl EfficientNetB0 {
                 .with_stride([2, 2])
                 .with_groups(240)
                 .with_bias(false)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
-            block4a_bn: BatchNormConfig::new(240)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block4a_bn: BatchNormConfig::new(240).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block4a_se_reduce: Conv2dConfig::new([240, 10], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_se_expand: Conv2dConfig::new([10, 240], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_project_conv: Conv2dConfig::new([240, 80], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_project_bn: BatchNormConfig::new(80)
                 .with_epsilon(0.001)
@@ -662,10 +548,7 @@ impl EfficientNetB0 {
             block4b_expand_conv: Conv2dConfig::new([80, 480], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4b_expand_bn: BatchNormConfig::new(480)
                 .with_epsilon(0.001)
@@ -675,56 +558,35 @@ impl EfficientNetB0 {
                 .with_groups(480)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
-            block4b_bn: BatchNormConfig::new(480)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block4b_bn: BatchNormConfig::new(480).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block4b_se_reduce: Conv2dConfig::new([480, 20], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4b_se_expand: Conv2dConfig::new([20, 480], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4b_project_conv: Conv2dConfig::new([480, 80], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4b_project_bn: BatchNormConfig::new(80)
                 .with_epsilon(0.001)
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block4b_drop: KerasLayer::init(
-                KerasObject::layer(
-                    "Dropout",
-                    r#"{"noise_shape":[null,1,1,1],"rate":0.07500000000000001}"#,
-                ),
+                KerasObject::layer("Dropout", r#"{"noise_shape":[null,1,1,1],"rate":0.07500000000000001}"#),
                 [4, 4, 80],
                 device,
             ),
             block4c_expand_conv: Conv2dConfig::new([80, 480], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4c_expand_bn: BatchNormConfig::new(480)
                 .with_epsilon(0.001)
@@ -734,56 +596,35 @@ impl EfficientNetB0 {
                 .with_groups(480)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
-            block4c_bn: BatchNormConfig::new(480)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block4c_bn: BatchNormConfig::new(480).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block4c_se_reduce: Conv2dConfig::new([480, 20], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4c_se_expand: Conv2dConfig::new([20, 480], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4c_project_conv: Conv2dConfig::new([480, 80], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4c_project_bn: BatchNormConfig::new(80)
                 .with_epsilon(0.001)
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block4c_drop: KerasLayer::init(
-                KerasObject::layer(
-                    "Dropout",
-                    r#"{"noise_shape":[null,1,1,1],"rate":0.08750000000000001}"#,
-                ),
+                KerasObject::layer("Dropout", r#"{"noise_shape":[null,1,1,1],"rate":0.08750000000000001}"#),
                 [4, 4, 80],
                 device,
             ),
             block5a_expand_conv: Conv2dConfig::new([80, 480], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_expand_bn: BatchNormConfig::new(480)
                 .with_epsilon(0.001)
@@ -793,36 +634,21 @@ impl EfficientNetB0 {
                 .with_groups(480)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.282842712474619,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.282842712474619 })
                 .init(device),
-            block5a_bn: BatchNormConfig::new(480)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block5a_bn: BatchNormConfig::new(480).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block5a_se_reduce: Conv2dConfig::new([480, 20], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_se_expand: Conv2dConfig::new([20, 480], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_project_conv: Conv2dConfig::new([480, 112], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_project_bn: BatchNormConfig::new(112)
                 .with_epsilon(0.001)
@@ -831,10 +657,7 @@ impl EfficientNetB0 {
             block5b_expand_conv: Conv2dConfig::new([112, 672], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5b_expand_bn: BatchNormConfig::new(672)
                 .with_epsilon(0.001)
@@ -844,36 +667,21 @@ impl EfficientNetB0 {
                 .with_groups(672)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.282842712474619,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.282842712474619 })
                 .init(device),
-            block5b_bn: BatchNormConfig::new(672)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block5b_bn: BatchNormConfig::new(672).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block5b_se_reduce: Conv2dConfig::new([672, 28], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5b_se_expand: Conv2dConfig::new([28, 672], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5b_project_conv: Conv2dConfig::new([672, 112], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5b_project_bn: BatchNormConfig::new(112)
                 .with_epsilon(0.001)
@@ -887,10 +695,7 @@ impl EfficientNetB0 {
             block5c_expand_conv: Conv2dConfig::new([112, 672], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5c_expand_bn: BatchNormConfig::new(672)
                 .with_epsilon(0.001)
@@ -900,36 +705,21 @@ impl EfficientNetB0 {
                 .with_groups(672)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.282842712474619,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.282842712474619 })
                 .init(device),
-            block5c_bn: BatchNormConfig::new(672)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block5c_bn: BatchNormConfig::new(672).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block5c_se_reduce: Conv2dConfig::new([672, 28], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5c_se_expand: Conv2dConfig::new([28, 672], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5c_project_conv: Conv2dConfig::new([672, 112], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5c_project_bn: BatchNormConfig::new(112)
                 .with_epsilon(0.001)
@@ -943,10 +733,7 @@ impl EfficientNetB0 {
             block6a_expand_conv: Conv2dConfig::new([112, 672], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_expand_bn: BatchNormConfig::new(672)
                 .with_epsilon(0.001)
@@ -956,36 +743,21 @@ impl EfficientNetB0 {
                 .with_stride([2, 2])
                 .with_groups(672)
                 .with_bias(false)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.282842712474619,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.282842712474619 })
                 .init(device),
-            block6a_bn: BatchNormConfig::new(672)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block6a_bn: BatchNormConfig::new(672).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block6a_se_reduce: Conv2dConfig::new([672, 28], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_se_expand: Conv2dConfig::new([28, 672], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_project_conv: Conv2dConfig::new([672, 192], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_project_bn: BatchNormConfig::new(192)
                 .with_epsilon(0.001)
@@ -994,10 +766,7 @@ impl EfficientNetB0 {
             block6b_expand_conv: Conv2dConfig::new([192, 1152], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_expand_bn: BatchNormConfig::new(1152)
                 .with_epsilon(0.001)
@@ -1007,56 +776,35 @@ impl EfficientNetB0 {
                 .with_groups(1152)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.282842712474619,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.282842712474619 })
                 .init(device),
-            block6b_bn: BatchNormConfig::new(1152)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block6b_bn: BatchNormConfig::new(1152).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block6b_se_reduce: Conv2dConfig::new([1152, 48], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_se_expand: Conv2dConfig::new([48, 1152], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_project_conv: Conv2dConfig::new([1152, 192], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_project_bn: BatchNormConfig::new(192)
                 .with_epsilon(0.001)
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block6b_drop: KerasLayer::init(
-                KerasObject::layer(
-                    "Dropout",
-                    r#"{"noise_shape":[null,1,1,1],"rate":0.15000000000000002}"#,
-                ),
+                KerasObject::layer("Dropout", r#"{"noise_shape":[null,1,1,1],"rate":0.15000000000000002}"#),
                 [2, 2, 192],
                 device,
             ),
             block6c_expand_conv: Conv2dConfig::new([192, 1152], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6c_expand_bn: BatchNormConfig::new(1152)
                 .with_epsilon(0.001)
@@ -1066,36 +814,21 @@ impl EfficientNetB0 {
                 .with_groups(1152)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.282842712474619,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.282842712474619 })
                 .init(device),
-            block6c_bn: BatchNormConfig::new(1152)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block6c_bn: BatchNormConfig::new(1152).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block6c_se_reduce: Conv2dConfig::new([1152, 48], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6c_se_expand: Conv2dConfig::new([48, 1152], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6c_project_conv: Conv2dConfig::new([1152, 192], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6c_project_bn: BatchNormConfig::new(192)
                 .with_epsilon(0.001)
@@ -1109,10 +842,7 @@ impl EfficientNetB0 {
             block6d_expand_conv: Conv2dConfig::new([192, 1152], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6d_expand_bn: BatchNormConfig::new(1152)
                 .with_epsilon(0.001)
@@ -1122,56 +852,35 @@ impl EfficientNetB0 {
                 .with_groups(1152)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.282842712474619,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.282842712474619 })
                 .init(device),
-            block6d_bn: BatchNormConfig::new(1152)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block6d_bn: BatchNormConfig::new(1152).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block6d_se_reduce: Conv2dConfig::new([1152, 48], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6d_se_expand: Conv2dConfig::new([48, 1152], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6d_project_conv: Conv2dConfig::new([1152, 192], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6d_project_bn: BatchNormConfig::new(192)
                 .with_epsilon(0.001)
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block6d_drop: KerasLayer::init(
-                KerasObject::layer(
-                    "Dropout",
-                    r#"{"noise_shape":[null,1,1,1],"rate":0.17500000000000002}"#,
-                ),
+                KerasObject::layer("Dropout", r#"{"noise_shape":[null,1,1,1],"rate":0.17500000000000002}"#),
                 [2, 2, 192],
                 device,
             ),
             block7a_expand_conv: Conv2dConfig::new([192, 1152], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_expand_bn: BatchNormConfig::new(1152)
                 .with_epsilon(0.001)
@@ -1181,36 +890,21 @@ impl EfficientNetB0 {
                 .with_groups(1152)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
-            block7a_bn: BatchNormConfig::new(1152)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block7a_bn: BatchNormConfig::new(1152).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block7a_se_reduce: Conv2dConfig::new([1152, 48], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_se_expand: Conv2dConfig::new([48, 1152], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_project_conv: Conv2dConfig::new([1152, 320], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_project_bn: BatchNormConfig::new(320)
                 .with_epsilon(0.001)
@@ -1219,15 +913,9 @@ impl EfficientNetB0 {
             top_conv: Conv2dConfig::new([320, 1280], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
-            top_bn: BatchNormConfig::new(1280)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            top_bn: BatchNormConfig::new(1280).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             top_dropout: DropoutConfig::new(0.2).init(),
             predictions: LinearConfig::new(1280, 10)
                 .with_initializer(Initializer::KaimingUniform {
@@ -1253,10 +941,7 @@ impl EfficientNetB0 {
         let x = self.block1a_dwconv.forward(x);
         let x = self.block1a_bn.forward(x);
         let block1a_activation = activation::silu(x);
-        let x = block1a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block1a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 32]);
         let x = activation::silu(self.block1a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block1a_se_expand.forward(x));
@@ -1270,10 +955,7 @@ impl EfficientNetB0 {
         let x = self.block2a_dwconv.forward(x);
         let x = self.block2a_bn.forward(x);
         let block2a_activation = activation::silu(x);
-        let x = block2a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block2a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 96]);
         let x = activation::silu(self.block2a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block2a_se_expand.forward(x));
@@ -1286,10 +968,7 @@ impl EfficientNetB0 {
         let x = self.block2b_dwconv.forward(x);
         let x = self.block2b_bn.forward(x);
         let block2b_activation = activation::silu(x);
-        let x = block2b_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block2b_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 144]);
         let x = activation::silu(self.block2b_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block2b_se_expand.forward(x));
@@ -1305,10 +984,7 @@ impl EfficientNetB0 {
         let x = self.block3a_dwconv.forward(x);
         let x = self.block3a_bn.forward(x);
         let block3a_activation = activation::silu(x);
-        let x = block3a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block3a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 144]);
         let x = activation::silu(self.block3a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block3a_se_expand.forward(x));
@@ -1321,10 +997,7 @@ impl EfficientNetB0 {
         let x = self.block3b_dwconv.forward(x);
         let x = self.block3b_bn.forward(x);
         let block3b_activation = activation::silu(x);
-        let x = block3b_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block3b_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 240]);
         let x = activation::silu(self.block3b_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block3b_se_expand.forward(x));
@@ -1340,10 +1013,7 @@ impl EfficientNetB0 {
         let x = self.block4a_dwconv.forward(x);
         let x = self.block4a_bn.forward(x);
         let block4a_activation = activation::silu(x);
-        let x = block4a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block4a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 240]);
         let x = activation::silu(self.block4a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block4a_se_expand.forward(x));
@@ -1356,10 +1026,7 @@ impl EfficientNetB0 {
         let x = self.block4b_dwconv.forward(x);
         let x = self.block4b_bn.forward(x);
         let block4b_activation = activation::silu(x);
-        let x = block4b_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block4b_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 480]);
         let x = activation::silu(self.block4b_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block4b_se_expand.forward(x));
@@ -1374,10 +1041,7 @@ impl EfficientNetB0 {
         let x = self.block4c_dwconv.forward(x);
         let x = self.block4c_bn.forward(x);
         let block4c_activation = activation::silu(x);
-        let x = block4c_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block4c_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 480]);
         let x = activation::silu(self.block4c_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block4c_se_expand.forward(x));
@@ -1392,10 +1056,7 @@ impl EfficientNetB0 {
         let x = self.block5a_dwconv.forward(x);
         let x = self.block5a_bn.forward(x);
         let block5a_activation = activation::silu(x);
-        let x = block5a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block5a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 480]);
         let x = activation::silu(self.block5a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block5a_se_expand.forward(x));
@@ -1408,10 +1069,7 @@ impl EfficientNetB0 {
         let x = self.block5b_dwconv.forward(x);
         let x = self.block5b_bn.forward(x);
         let block5b_activation = activation::silu(x);
-        let x = block5b_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block5b_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 672]);
         let x = activation::silu(self.block5b_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block5b_se_expand.forward(x));
@@ -1426,10 +1084,7 @@ impl EfficientNetB0 {
         let x = self.block5c_dwconv.forward(x);
         let x = self.block5c_bn.forward(x);
         let block5c_activation = activation::silu(x);
-        let x = block5c_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block5c_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 672]);
         let x = activation::silu(self.block5c_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block5c_se_expand.forward(x));
@@ -1445,10 +1100,7 @@ impl EfficientNetB0 {
         let x = self.block6a_dwconv.forward(x);
         let x = self.block6a_bn.forward(x);
         let block6a_activation = activation::silu(x);
-        let x = block6a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block6a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 672]);
         let x = activation::silu(self.block6a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block6a_se_expand.forward(x));
@@ -1461,10 +1113,7 @@ impl EfficientNetB0 {
         let x = self.block6b_dwconv.forward(x);
         let x = self.block6b_bn.forward(x);
         let block6b_activation = activation::silu(x);
-        let x = block6b_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block6b_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 1152]);
         let x = activation::silu(self.block6b_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block6b_se_expand.forward(x));
@@ -1479,10 +1128,7 @@ impl EfficientNetB0 {
         let x = self.block6c_dwconv.forward(x);
         let x = self.block6c_bn.forward(x);
         let block6c_activation = activation::silu(x);
-        let x = block6c_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block6c_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 1152]);
         let x = activation::silu(self.block6c_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block6c_se_expand.forward(x));
@@ -1497,10 +1143,7 @@ impl EfficientNetB0 {
         let x = self.block6d_dwconv.forward(x);
         let x = self.block6d_bn.forward(x);
         let block6d_activation = activation::silu(x);
-        let x = block6d_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block6d_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 1152]);
         let x = activation::silu(self.block6d_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block6d_se_expand.forward(x));
@@ -1515,10 +1158,7 @@ impl EfficientNetB0 {
         let x = self.block7a_dwconv.forward(x);
         let x = self.block7a_bn.forward(x);
         let block7a_activation = activation::silu(x);
-        let x = block7a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block7a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 1152]);
         let x = activation::silu(self.block7a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block7a_se_expand.forward(x));

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{
-    BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Initializer, Linear, LinearConfig,
-    PaddingConfig2d,
+    BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Initializer, Linear, LinearConfig, PaddingConfig2d,
 };
 use burn::store::ModuleSnapshot;
 use burn::tensor::ops::PadMode;
@@ -167,9 +166,7 @@ impl Efficientnet {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -184,49 +181,28 @@ impl Efficientnet {
             stem_conv: Conv2dConfig::new([3, 4], [3, 3])
                 .with_stride([2, 2])
                 .with_bias(false)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
-            stem_bn: BatchNormConfig::new(4)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            stem_bn: BatchNormConfig::new(4).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block1a_dwconv: Conv2dConfig::new([4, 4], [3, 3])
                 .with_groups(4)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
-            block1a_bn: BatchNormConfig::new(4)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block1a_bn: BatchNormConfig::new(4).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block1a_se_reduce: Conv2dConfig::new([4, 1], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_se_expand: Conv2dConfig::new([1, 4], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_project_conv: Conv2dConfig::new([4, 2], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_project_bn: BatchNormConfig::new(2)
                 .with_epsilon(0.001)
@@ -235,10 +211,7 @@ impl Efficientnet {
             block2a_expand_conv: Conv2dConfig::new([2, 12], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_expand_bn: BatchNormConfig::new(12)
                 .with_epsilon(0.001)
@@ -248,36 +221,21 @@ impl Efficientnet {
                 .with_stride([2, 2])
                 .with_groups(12)
                 .with_bias(false)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
-            block2a_bn: BatchNormConfig::new(12)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block2a_bn: BatchNormConfig::new(12).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block2a_se_reduce: Conv2dConfig::new([12, 1], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_se_expand: Conv2dConfig::new([1, 12], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_project_conv: Conv2dConfig::new([12, 4], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_project_bn: BatchNormConfig::new(4)
                 .with_epsilon(0.001)
@@ -286,10 +244,7 @@ impl Efficientnet {
             block3a_expand_conv: Conv2dConfig::new([4, 24], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_expand_bn: BatchNormConfig::new(24)
                 .with_epsilon(0.001)
@@ -299,36 +254,21 @@ impl Efficientnet {
                 .with_stride([2, 2])
                 .with_groups(24)
                 .with_bias(false)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.282842712474619,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.282842712474619 })
                 .init(device),
-            block3a_bn: BatchNormConfig::new(24)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block3a_bn: BatchNormConfig::new(24).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block3a_se_reduce: Conv2dConfig::new([24, 1], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_se_expand: Conv2dConfig::new([1, 24], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_project_conv: Conv2dConfig::new([24, 4], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_project_bn: BatchNormConfig::new(4)
                 .with_epsilon(0.001)
@@ -337,10 +277,7 @@ impl Efficientnet {
             block4a_expand_conv: Conv2dConfig::new([4, 24], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_expand_bn: BatchNormConfig::new(24)
                 .with_epsilon(0.001)
@@ -350,36 +287,21 @@ impl Efficientnet {
                 .with_stride([2, 2])
                 .with_groups(24)
                 .with_bias(false)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
-            block4a_bn: BatchNormConfig::new(24)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block4a_bn: BatchNormConfig::new(24).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block4a_se_reduce: Conv2dConfig::new([24, 1], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_se_expand: Conv2dConfig::new([1, 24], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_project_conv: Conv2dConfig::new([24, 8], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_project_bn: BatchNormConfig::new(8)
                 .with_epsilon(0.001)
@@ -388,10 +310,7 @@ impl Efficientnet {
             block5a_expand_conv: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_expand_bn: BatchNormConfig::new(48)
                 .with_epsilon(0.001)
@@ -401,36 +320,21 @@ impl Efficientnet {
                 .with_groups(48)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.282842712474619,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.282842712474619 })
                 .init(device),
-            block5a_bn: BatchNormConfig::new(48)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block5a_bn: BatchNormConfig::new(48).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block5a_se_reduce: Conv2dConfig::new([48, 2], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_se_expand: Conv2dConfig::new([2, 48], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_project_conv: Conv2dConfig::new([48, 12], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_project_bn: BatchNormConfig::new(12)
                 .with_epsilon(0.001)
@@ -439,10 +343,7 @@ impl Efficientnet {
             block6a_expand_conv: Conv2dConfig::new([12, 72], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_expand_bn: BatchNormConfig::new(72)
                 .with_epsilon(0.001)
@@ -452,36 +353,21 @@ impl Efficientnet {
                 .with_stride([2, 2])
                 .with_groups(72)
                 .with_bias(false)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.282842712474619,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.282842712474619 })
                 .init(device),
-            block6a_bn: BatchNormConfig::new(72)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block6a_bn: BatchNormConfig::new(72).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block6a_se_reduce: Conv2dConfig::new([72, 3], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_se_expand: Conv2dConfig::new([3, 72], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_project_conv: Conv2dConfig::new([72, 20], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_project_bn: BatchNormConfig::new(20)
                 .with_epsilon(0.001)
@@ -490,10 +376,7 @@ impl Efficientnet {
             block7a_expand_conv: Conv2dConfig::new([20, 120], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_expand_bn: BatchNormConfig::new(120)
                 .with_epsilon(0.001)
@@ -503,36 +386,21 @@ impl Efficientnet {
                 .with_groups(120)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
-            block7a_bn: BatchNormConfig::new(120)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            block7a_bn: BatchNormConfig::new(120).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block7a_se_reduce: Conv2dConfig::new([120, 5], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_se_expand: Conv2dConfig::new([5, 120], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_project_conv: Conv2dConfig::new([120, 32], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_project_bn: BatchNormConfig::new(32)
                 .with_epsilon(0.001)
@@ -541,15 +409,9 @@ impl Efficientnet {
             top_conv: Conv2dConfig::new([32, 128], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
-            top_bn: BatchNormConfig::new(128)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            top_bn: BatchNormConfig::new(128).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             top_dropout: DropoutConfig::new(0.2).init(),
             predictions: LinearConfig::new(128, 3)
                 .with_initializer(Initializer::KaimingUniform {
@@ -575,10 +437,7 @@ impl Efficientnet {
         let x = self.block1a_dwconv.forward(x);
         let x = self.block1a_bn.forward(x);
         let block1a_activation = activation::silu(x);
-        let x = block1a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block1a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 4]);
         let x = activation::silu(self.block1a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block1a_se_expand.forward(x));
@@ -592,10 +451,7 @@ impl Efficientnet {
         let x = self.block2a_dwconv.forward(x);
         let x = self.block2a_bn.forward(x);
         let block2a_activation = activation::silu(x);
-        let x = block2a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block2a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 12]);
         let x = activation::silu(self.block2a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block2a_se_expand.forward(x));
@@ -609,10 +465,7 @@ impl Efficientnet {
         let x = self.block3a_dwconv.forward(x);
         let x = self.block3a_bn.forward(x);
         let block3a_activation = activation::silu(x);
-        let x = block3a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block3a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 24]);
         let x = activation::silu(self.block3a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block3a_se_expand.forward(x));
@@ -626,10 +479,7 @@ impl Efficientnet {
         let x = self.block4a_dwconv.forward(x);
         let x = self.block4a_bn.forward(x);
         let block4a_activation = activation::silu(x);
-        let x = block4a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block4a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 24]);
         let x = activation::silu(self.block4a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block4a_se_expand.forward(x));
@@ -642,10 +492,7 @@ impl Efficientnet {
         let x = self.block5a_dwconv.forward(x);
         let x = self.block5a_bn.forward(x);
         let block5a_activation = activation::silu(x);
-        let x = block5a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block5a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 48]);
         let x = activation::silu(self.block5a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block5a_se_expand.forward(x));
@@ -659,10 +506,7 @@ impl Efficientnet {
         let x = self.block6a_dwconv.forward(x);
         let x = self.block6a_bn.forward(x);
         let block6a_activation = activation::silu(x);
-        let x = block6a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block6a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 72]);
         let x = activation::silu(self.block6a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block6a_se_expand.forward(x));
@@ -675,10 +519,7 @@ impl Efficientnet {
         let x = self.block7a_dwconv.forward(x);
         let x = self.block7a_bn.forward(x);
         let block7a_activation = activation::silu(x);
-        let x = block7a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block7a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 120]);
         let x = activation::silu(self.block7a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block7a_se_expand.forward(x));

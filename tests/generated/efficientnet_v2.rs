@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{
-    BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Initializer, Linear, LinearConfig,
-    PaddingConfig2d,
+    BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Initializer, Linear, LinearConfig, PaddingConfig2d,
 };
 use burn::store::ModuleSnapshot;
 use burn::tensor::{Device, Tensor, activation};
@@ -144,9 +143,7 @@ impl EfficientnetV2 {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -158,10 +155,11 @@ impl EfficientnetV2 {
     pub fn new(device: &Device) -> Self {
         Self {
             normalization: KerasLayer::init(
-                Normalization::new()
-                    .axis([3])
-                    .mean([0.485, 0.456, 0.406])
-                    .variance([0.052441, 0.050176000000000005, 0.050625]),
+                Normalization::new().axis([3]).mean([0.485, 0.456, 0.406]).variance([
+                    0.052441,
+                    0.050176000000000005,
+                    0.050625,
+                ]),
                 [32, 32, 3],
                 device,
             ),
@@ -169,66 +167,45 @@ impl EfficientnetV2 {
                 .with_stride([2, 2])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             stem_bn: BatchNormConfig::new(4).with_epsilon(0.001).init(device),
             block1a_project_conv: Conv2dConfig::new([4, 2], [3, 3])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_project_bn: BatchNormConfig::new(2).with_epsilon(0.001).init(device),
             block2a_expand_conv: Conv2dConfig::new([2, 8], [3, 3])
                 .with_stride([2, 2])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_expand_bn: BatchNormConfig::new(8).with_epsilon(0.001).init(device),
             block2a_project_conv: Conv2dConfig::new([8, 4], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_project_bn: BatchNormConfig::new(4).with_epsilon(0.001).init(device),
             block3a_expand_conv: Conv2dConfig::new([4, 16], [3, 3])
                 .with_stride([2, 2])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_expand_bn: BatchNormConfig::new(16).with_epsilon(0.001).init(device),
             block3a_project_conv: Conv2dConfig::new([16, 4], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_project_bn: BatchNormConfig::new(4).with_epsilon(0.001).init(device),
             block4a_expand_conv: Conv2dConfig::new([4, 16], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_expand_bn: BatchNormConfig::new(16).with_epsilon(0.001).init(device),
             block4a_dwconv2: Conv2dConfig::new([16, 16], [3, 3])
@@ -236,84 +213,54 @@ impl EfficientnetV2 {
                 .with_groups(16)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
             block4a_bn: BatchNormConfig::new(16).with_epsilon(0.001).init(device),
             block4a_se_reduce: Conv2dConfig::new([16, 1], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_se_expand: Conv2dConfig::new([1, 16], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_project_conv: Conv2dConfig::new([16, 10], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_project_bn: BatchNormConfig::new(10).with_epsilon(0.001).init(device),
             block5a_expand_conv: Conv2dConfig::new([10, 60], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_expand_bn: BatchNormConfig::new(60).with_epsilon(0.001).init(device),
             block5a_dwconv2: Conv2dConfig::new([60, 60], [3, 3])
                 .with_groups(60)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
             block5a_bn: BatchNormConfig::new(60).with_epsilon(0.001).init(device),
             block5a_se_reduce: Conv2dConfig::new([60, 2], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_se_expand: Conv2dConfig::new([2, 60], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_project_conv: Conv2dConfig::new([60, 12], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_project_bn: BatchNormConfig::new(12).with_epsilon(0.001).init(device),
             block6a_expand_conv: Conv2dConfig::new([12, 72], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_expand_bn: BatchNormConfig::new(72).with_epsilon(0.001).init(device),
             block6a_dwconv2: Conv2dConfig::new([72, 72], [3, 3])
@@ -321,92 +268,59 @@ impl EfficientnetV2 {
                 .with_groups(72)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
             block6a_bn: BatchNormConfig::new(72).with_epsilon(0.001).init(device),
             block6a_se_reduce: Conv2dConfig::new([72, 3], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_se_expand: Conv2dConfig::new([3, 72], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_project_conv: Conv2dConfig::new([72, 20], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_project_bn: BatchNormConfig::new(20).with_epsilon(0.001).init(device),
             block6b_expand_conv: Conv2dConfig::new([20, 120], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_expand_bn: BatchNormConfig::new(120).with_epsilon(0.001).init(device),
             block6b_dwconv2: Conv2dConfig::new([120, 120], [3, 3])
                 .with_groups(120)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Normal {
-                    mean: 0.0,
-                    std: 0.4714045207910317,
-                })
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.4714045207910317 })
                 .init(device),
             block6b_bn: BatchNormConfig::new(120).with_epsilon(0.001).init(device),
             block6b_se_reduce: Conv2dConfig::new([120, 5], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_se_expand: Conv2dConfig::new([5, 120], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_project_conv: Conv2dConfig::new([120, 20], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_project_bn: BatchNormConfig::new(20).with_epsilon(0.001).init(device),
             block6b_drop: KerasLayer::init(
-                KerasObject::layer(
-                    "Dropout",
-                    r#"{"noise_shape":[null,1,1,1],"rate":0.05714285714285715}"#,
-                ),
+                KerasObject::layer("Dropout", r#"{"noise_shape":[null,1,1,1],"rate":0.05714285714285715}"#),
                 [1, 1, 20],
                 device,
             ),
             top_conv: Conv2dConfig::new([20, 128], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::KaimingNormal {
-                    gain: 2.0_f64.sqrt(),
-                    fan_out_only: true,
-                })
+                .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             top_bn: BatchNormConfig::new(128).with_epsilon(0.001).init(device),
             top_dropout: DropoutConfig::new(0.2).init(),
@@ -449,10 +363,7 @@ impl EfficientnetV2 {
         let x = self.block4a_dwconv2.forward(x);
         let x = self.block4a_bn.forward(x);
         let block4a_activation = activation::silu(x);
-        let x = block4a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block4a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 16]);
         let x = activation::silu(self.block4a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block4a_se_expand.forward(x));
@@ -465,10 +376,7 @@ impl EfficientnetV2 {
         let x = self.block5a_dwconv2.forward(x);
         let x = self.block5a_bn.forward(x);
         let block5a_activation = activation::silu(x);
-        let x = block5a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block5a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 60]);
         let x = activation::silu(self.block5a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block5a_se_expand.forward(x));
@@ -481,10 +389,7 @@ impl EfficientnetV2 {
         let x = self.block6a_dwconv2.forward(x);
         let x = self.block6a_bn.forward(x);
         let block6a_activation = activation::silu(x);
-        let x = block6a_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block6a_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 72]);
         let x = activation::silu(self.block6a_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block6a_se_expand.forward(x));
@@ -497,10 +402,7 @@ impl EfficientnetV2 {
         let x = self.block6b_dwconv2.forward(x);
         let x = self.block6b_bn.forward(x);
         let block6b_activation = activation::silu(x);
-        let x = block6b_activation
-            .clone()
-            .mean_dims(&[2, 3])
-            .squeeze_dims::<2>(&[2, 3]);
+        let x = block6b_activation.clone().mean_dims(&[2, 3]).squeeze_dims::<2>(&[2, 3]);
         let x = x.reshape([-1, 1, 1, 120]);
         let x = activation::silu(self.block6b_se_reduce.forward(x.permute([0, 3, 1, 2])));
         let x = activation::sigmoid(self.block6b_se_expand.forward(x));

@@ -3,12 +3,8 @@
 use std::path::PathBuf;
 
 use burn::module::Module;
-use burn::nn::attention::{
-    MhaInput, MultiHeadAttention as BurnMultiHeadAttention, MultiHeadAttentionConfig,
-};
-use burn::nn::{
-    Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig,
-};
+use burn::nn::attention::{MhaInput, MultiHeadAttention as BurnMultiHeadAttention, MultiHeadAttentionConfig};
+use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::store::ModuleSnapshot;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use burn_keras::build::{Add, Embedding, LayerNormalization, MultiHeadAttention};
@@ -81,9 +77,7 @@ impl Encoder {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -113,10 +107,7 @@ impl Encoder {
                 device,
             ),
             multi_head_attention: KerasLayer::init(
-                MultiHeadAttention::new(2, 3)
-                    .value_dim(3)
-                    .attention_axes([1])
-                    .dropout(0.1),
+                MultiHeadAttention::new(2, 3).value_dim(3).attention_axes([1]).dropout(0.1),
                 Call::on(Spec::batch([7, 6]))
                     .with("value", Spec::batch([7, 6]))
                     .with_constant("use_causal_mask", false),
@@ -208,32 +199,28 @@ impl Encoder {
     /// - returns: `[batch, 2]`
     pub fn forward(&self, x: Tensor<2, Int>) -> Tensor<2> {
         let add_constant_0 = self.add_constant_0.clone();
-        let x: Value = self.embedding.forward(x);
-        let add: Value = self.add.forward((x, add_constant_0));
+        let y: Value = self.embedding.forward(x);
+        let add: Value = self.add.forward((y, add_constant_0));
         let layer_normalization: Value = self.layer_normalization.forward(add.clone());
-        let x: Value = self
-            .multi_head_attention
-            .forward((layer_normalization.clone(), layer_normalization));
-        let add_1: Tensor<3> = self.add_1.forward((add, x));
-        let x = self.layer_normalization_1.forward(add_1.clone());
-        let x = activation::gelu(self.dense.forward(x));
-        let x = self.dense_1.forward(x);
-        let x = self.dropout_1.forward(x);
-        let add_2 = add_1 + x;
+        let y: Value = self.multi_head_attention.forward((layer_normalization.clone(), layer_normalization));
+        let add_1: Tensor<3> = self.add_1.forward((add, y));
+        let y = self.layer_normalization_1.forward(add_1.clone());
+        let y = activation::gelu(self.dense.forward(y));
+        let y = self.dense_1.forward(y);
+        let y = self.dropout_1.forward(y);
+        let add_2 = add_1 + y;
         let layer_normalization_2 = self.layer_normalization_2.forward(add_2.clone());
-        let x = {
+        let y = {
             let (query, value) = (layer_normalization_2.clone(), layer_normalization_2);
-            self.multi_head_attention_1
-                .forward(MhaInput::new(query, value.clone(), value))
-                .context
+            self.multi_head_attention_1.forward(MhaInput::new(query, value.clone(), value)).context
         };
-        let add_3 = add_2 + x;
-        let x = self.layer_normalization_3.forward(add_3.clone());
-        let x = activation::gelu(self.dense_2.forward(x));
-        let x = self.dense_3.forward(x);
-        let x = self.dropout_3.forward(x);
-        let x = add_3 + x;
-        let x = x.select_dim::<2>(1, 0);
-        activation::softmax(self.dense_4.forward(x), 1)
+        let add_3 = add_2 + y;
+        let y = self.layer_normalization_3.forward(add_3.clone());
+        let y = activation::gelu(self.dense_2.forward(y));
+        let y = self.dense_3.forward(y);
+        let y = self.dropout_3.forward(y);
+        let y = add_3 + y;
+        let y = y.select_dim::<2>(1, 0);
+        activation::softmax(self.dense_4.forward(y), 1)
     }
 }

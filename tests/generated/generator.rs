@@ -57,9 +57,7 @@ impl Generator {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -73,22 +71,14 @@ impl Generator {
             dense: LinearConfig::new(5, 16)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            up_sampling2d: KerasLayer::init(
-                UpSampling2D::new()
-                    .data_format("channels_last")
-                    .interpolation("bilinear"),
-                [2, 2, 4],
-                device,
-            ),
+            up_sampling2d: KerasLayer::init(UpSampling2D::new().interpolation("bilinear"), [2, 2, 4], device),
             conv2d: Conv2dConfig::new([4, 4], [3, 3])
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             group_normalization: GroupNormConfig::new(1, 4).with_epsilon(0.001).init(device),
             up_sampling2d_1: KerasLayer::init(
-                UpSampling2D::new()
-                    .data_format("channels_last")
-                    .interpolation("bilinear"),
+                UpSampling2D::new().interpolation("bilinear"),
                 [4, 4, 4],
                 device,
             ),
@@ -109,22 +99,22 @@ impl Generator {
     /// - `x`: `[batch, 5]`
     /// - returns: `[batch, 8, 8, 3]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<4> {
-        let x = x.clone().square();
-        let x = x.mean_dim(1);
-        let x = x + 1e-8;
-        let x = x.sqrt();
-        let x = x / x;
-        let x = self.dense.forward(x);
-        let x = x.reshape([-1, 2, 2, 4]);
-        let x: Tensor<4> = self.up_sampling2d.forward(x);
-        let x = self.conv2d.forward(x.permute([0, 3, 1, 2]));
-        let x = self.group_normalization.forward(x);
-        let x = activation::leaky_relu(x, 0.2);
-        let x: Tensor<4> = self.up_sampling2d_1.forward(Value::from_channels_first(x));
-        let x = self.conv2d_1.forward(x.permute([0, 3, 1, 2]));
-        let x = self.group_normalization_1.forward(x);
-        let x = activation::leaky_relu(x, 0.2);
-        let x = self.conv2d_2.forward(x);
-        x.tanh().permute([0, 2, 3, 1])
+        let y = x.clone().square();
+        let y = y.mean_dim(1);
+        let y = y + 1e-8;
+        let y = y.sqrt();
+        let y = x / y;
+        let y = self.dense.forward(y);
+        let y = y.reshape([-1, 2, 2, 4]);
+        let y: Tensor<4> = self.up_sampling2d.forward(y);
+        let y = self.conv2d.forward(y.permute([0, 3, 1, 2]));
+        let y = self.group_normalization.forward(y);
+        let y = activation::leaky_relu(y, 0.2);
+        let y: Tensor<4> = self.up_sampling2d_1.forward(Value::from_channels_first(y));
+        let y = self.conv2d_1.forward(y.permute([0, 3, 1, 2]));
+        let y = self.group_normalization_1.forward(y);
+        let y = activation::leaky_relu(y, 0.2);
+        let y = self.conv2d_2.forward(y);
+        y.tanh().permute([0, 2, 3, 1])
     }
 }

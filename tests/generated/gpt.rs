@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
-use burn::nn::{
-    Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig,
-};
+use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::store::ModuleSnapshot;
 use burn::tensor::{Bool, Device, Int, Tensor, activation};
 use burn_keras::Result;
@@ -75,9 +73,7 @@ impl Gpt {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -119,8 +115,7 @@ impl Gpt {
             let (query, value) = (layer_normalization.clone(), layer_normalization);
             let ([batch, queries, _], [_, keys, _]) = (query.dims(), value.dims());
             let shape = [batch, queries, keys];
-            let hidden =
-                Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
+            let hidden = Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
             self.multi_head_attention
                 .forward(MhaInput::new(query, value.clone(), value).mask_attn(hidden))
                 .context
@@ -136,8 +131,7 @@ impl Gpt {
             let (query, value) = (layer_normalization_2.clone(), layer_normalization_2);
             let ([batch, queries, _], [_, keys, _]) = (query.dims(), value.dims());
             let shape = [batch, queries, keys];
-            let hidden =
-                Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
+            let hidden = Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
             self.multi_head_attention_1
                 .forward(MhaInput::new(query, value.clone(), value).mask_attn(hidden))
                 .context

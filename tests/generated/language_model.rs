@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
-use burn::nn::{
-    Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig,
-};
+use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::store::ModuleSnapshot;
 use burn::tensor::{Bool, Device, Int, Tensor, activation};
 use burn_keras::Result;
@@ -111,9 +109,7 @@ impl LanguageModel {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -174,8 +170,7 @@ impl LanguageModel {
             let (query, value) = (block_0_norm_1.clone(), block_0_norm_1);
             let ([batch, queries, _], [_, keys, _]) = (query.dims(), value.dims());
             let shape = [batch, queries, keys];
-            let hidden =
-                Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
+            let hidden = Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
             self.block_0_attention
                 .forward(MhaInput::new(query, value.clone(), value).mask_attn(hidden))
                 .context
@@ -190,8 +185,7 @@ impl LanguageModel {
             let (query, value) = (block_1_norm_1.clone(), block_1_norm_1);
             let ([batch, queries, _], [_, keys, _]) = (query.dims(), value.dims());
             let shape = [batch, queries, keys];
-            let hidden =
-                Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
+            let hidden = Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
             self.block_1_attention
                 .forward(MhaInput::new(query, value.clone(), value).mask_attn(hidden))
                 .context
@@ -206,8 +200,7 @@ impl LanguageModel {
             let (query, value) = (block_2_norm_1.clone(), block_2_norm_1);
             let ([batch, queries, _], [_, keys, _]) = (query.dims(), value.dims());
             let shape = [batch, queries, keys];
-            let hidden =
-                Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
+            let hidden = Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
             self.block_2_attention
                 .forward(MhaInput::new(query, value.clone(), value).mask_attn(hidden))
                 .context
@@ -222,8 +215,7 @@ impl LanguageModel {
             let (query, value) = (block_3_norm_1.clone(), block_3_norm_1);
             let ([batch, queries, _], [_, keys, _]) = (query.dims(), value.dims());
             let shape = [batch, queries, keys];
-            let hidden =
-                Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
+            let hidden = Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
             self.block_3_attention
                 .forward(MhaInput::new(query, value.clone(), value).mask_attn(hidden))
                 .context
@@ -238,8 +230,7 @@ impl LanguageModel {
             let (query, value) = (block_4_norm_1.clone(), block_4_norm_1);
             let ([batch, queries, _], [_, keys, _]) = (query.dims(), value.dims());
             let shape = [batch, queries, keys];
-            let hidden =
-                Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
+            let hidden = Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
             self.block_4_attention
                 .forward(MhaInput::new(query, value.clone(), value).mask_attn(hidden))
                 .context
@@ -254,8 +245,7 @@ impl LanguageModel {
             let (query, value) = (block_5_norm_1.clone(), block_5_norm_1);
             let ([batch, queries, _], [_, keys, _]) = (query.dims(), value.dims());
             let shape = [batch, queries, keys];
-            let hidden =
-                Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
+            let hidden = Tensor::<2, Bool>::tril_mask([queries, keys], 0, &query.device()).expand(shape);
             self.block_5_attention
                 .forward(MhaInput::new(query, value.clone(), value).mask_attn(hidden))
                 .context

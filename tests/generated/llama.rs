@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use burn::module::Module;
-use burn::nn::{
-    Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig, RmsNorm, RmsNormConfig,
-};
+use burn::nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::store::ModuleSnapshot;
 use burn::tensor::{Device, Int, Tensor, activation};
 use burn_keras::Result;
@@ -73,9 +71,7 @@ impl Llama {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -87,10 +83,7 @@ impl Llama {
     pub fn new(device: &Device) -> Self {
         Self {
             embedding: EmbeddingConfig::new(11, 6)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.05,
-                    max: 0.05,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.05, max: 0.05 })
                 .init(device),
             rms_normalization: RmsNormConfig::new(6).with_epsilon(1e-6).init(device),
             grouped_query_attention: KerasLayer::init(
@@ -150,9 +143,8 @@ impl Llama {
     pub fn forward(&self, x: Tensor<2, Int>) -> Tensor<3> {
         let embedding = self.embedding.forward(x);
         let rms_normalization = self.rms_normalization.forward(embedding.clone());
-        let x: Tensor<3> = self
-            .grouped_query_attention
-            .forward((rms_normalization.clone(), rms_normalization));
+        let x: Tensor<3> =
+            self.grouped_query_attention.forward((rms_normalization.clone(), rms_normalization));
         let add = embedding + x;
         let rms_normalization_1 = self.rms_normalization_1.forward(add.clone());
         let dense = activation::silu(self.dense.forward(rms_normalization_1.clone()));
@@ -161,9 +153,8 @@ impl Llama {
         let x = self.dense_1.forward(x);
         let add_1 = add + x;
         let rms_normalization_2 = self.rms_normalization_2.forward(add_1.clone());
-        let x: Tensor<3> = self
-            .grouped_query_attention_1
-            .forward((rms_normalization_2.clone(), rms_normalization_2));
+        let x: Tensor<3> =
+            self.grouped_query_attention_1.forward((rms_normalization_2.clone(), rms_normalization_2));
         let add_2 = add_1 + x;
         let rms_normalization_3 = self.rms_normalization_3.forward(add_2.clone());
         let dense_3 = activation::silu(self.dense_3.forward(rms_normalization_3.clone()));

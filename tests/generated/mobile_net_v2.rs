@@ -250,9 +250,7 @@ impl MobileNetV2 {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -269,10 +267,7 @@ impl MobileNetV2 {
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            bn_conv1: BatchNormConfig::new(32)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.999)
-                .init(device),
+            bn_conv1: BatchNormConfig::new(32).with_epsilon(0.001).with_momentum(1.0 - 0.999).init(device),
             expanded_conv_depthwise: Conv2dConfig::new([32, 32], [3, 3])
                 .with_groups(32)
                 .with_bias(false)
@@ -795,10 +790,7 @@ impl MobileNetV2 {
                 .with_bias(false)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_1_bn: BatchNormConfig::new(1280)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.999)
-                .init(device),
+            conv_1_bn: BatchNormConfig::new(1280).with_epsilon(0.001).with_momentum(1.0 - 0.999).init(device),
             predictions: LinearConfig::new(1280, 10)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),

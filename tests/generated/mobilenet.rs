@@ -152,9 +152,7 @@ impl Mobilenet {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -171,54 +169,33 @@ impl Mobilenet {
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv1_bn: BatchNormConfig::new(3)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv1_bn: BatchNormConfig::new(3).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_dw_1: Conv2dConfig::new([3, 3], [3, 3])
                 .with_groups(3)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.408248290463863,
-                    max: 0.408248290463863,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.408248290463863, max: 0.408248290463863 })
                 .init(device),
-            conv_dw_1_bn: BatchNormConfig::new(3)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_dw_1_bn: BatchNormConfig::new(3).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_1: Conv2dConfig::new([3, 6], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_pw_1_bn: BatchNormConfig::new(6)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_pw_1_bn: BatchNormConfig::new(6).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_dw_2: Conv2dConfig::new([6, 6], [3, 3])
                 .with_stride([2, 2])
                 .with_groups(6)
                 .with_bias(false)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.3086066999241838,
-                    max: 0.3086066999241838,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.3086066999241838, max: 0.3086066999241838 })
                 .init(device),
-            conv_dw_2_bn: BatchNormConfig::new(6)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_dw_2_bn: BatchNormConfig::new(6).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_2: Conv2dConfig::new([6, 12], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_pw_2_bn: BatchNormConfig::new(12)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_pw_2_bn: BatchNormConfig::new(12).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_dw_3: Conv2dConfig::new([12, 12], [3, 3])
                 .with_groups(12)
                 .with_bias(false)
@@ -228,19 +205,13 @@ impl Mobilenet {
                     max: 0.22645540682891915,
                 })
                 .init(device),
-            conv_dw_3_bn: BatchNormConfig::new(12)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_dw_3_bn: BatchNormConfig::new(12).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_3: Conv2dConfig::new([12, 12], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_pw_3_bn: BatchNormConfig::new(12)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_pw_3_bn: BatchNormConfig::new(12).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_dw_4: Conv2dConfig::new([12, 12], [3, 3])
                 .with_stride([2, 2])
                 .with_groups(12)
@@ -250,19 +221,13 @@ impl Mobilenet {
                     max: 0.22645540682891915,
                 })
                 .init(device),
-            conv_dw_4_bn: BatchNormConfig::new(12)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_dw_4_bn: BatchNormConfig::new(12).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_4: Conv2dConfig::new([12, 25], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_pw_4_bn: BatchNormConfig::new(25)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_pw_4_bn: BatchNormConfig::new(25).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_dw_5: Conv2dConfig::new([25, 25], [3, 3])
                 .with_groups(25)
                 .with_bias(false)
@@ -272,19 +237,13 @@ impl Mobilenet {
                     max: 0.16012815380508713,
                 })
                 .init(device),
-            conv_dw_5_bn: BatchNormConfig::new(25)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_dw_5_bn: BatchNormConfig::new(25).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_5: Conv2dConfig::new([25, 25], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_pw_5_bn: BatchNormConfig::new(25)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_pw_5_bn: BatchNormConfig::new(25).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_dw_6: Conv2dConfig::new([25, 25], [3, 3])
                 .with_stride([2, 2])
                 .with_groups(25)
@@ -294,19 +253,13 @@ impl Mobilenet {
                     max: 0.16012815380508713,
                 })
                 .init(device),
-            conv_dw_6_bn: BatchNormConfig::new(25)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_dw_6_bn: BatchNormConfig::new(25).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_6: Conv2dConfig::new([25, 51], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_pw_6_bn: BatchNormConfig::new(51)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_pw_6_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_dw_7: Conv2dConfig::new([51, 51], [3, 3])
                 .with_groups(51)
                 .with_bias(false)
@@ -316,19 +269,13 @@ impl Mobilenet {
                     max: 0.11322770341445958,
                 })
                 .init(device),
-            conv_dw_7_bn: BatchNormConfig::new(51)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_dw_7_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_7: Conv2dConfig::new([51, 51], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_pw_7_bn: BatchNormConfig::new(51)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_pw_7_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_dw_8: Conv2dConfig::new([51, 51], [3, 3])
                 .with_groups(51)
                 .with_bias(false)
@@ -338,19 +285,13 @@ impl Mobilenet {
                     max: 0.11322770341445958,
                 })
                 .init(device),
-            conv_dw_8_bn: BatchNormConfig::new(51)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_dw_8_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_8: Conv2dConfig::new([51, 51], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_pw_8_bn: BatchNormConfig::new(51)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_pw_8_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_dw_9: Conv2dConfig::new([51, 51], [3, 3])
                 .with_groups(51)
                 .with_bias(false)
@@ -360,19 +301,13 @@ impl Mobilenet {
                     max: 0.11322770341445958,
                 })
                 .init(device),
-            conv_dw_9_bn: BatchNormConfig::new(51)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_dw_9_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_9: Conv2dConfig::new([51, 51], [1, 1])
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_pw_9_bn: BatchNormConfig::new(51)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv_pw_9_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_dw_10: Conv2dConfig::new([51, 51], [3, 3])
                 .with_groups(51)
                 .with_bias(false)

@@ -230,9 +230,7 @@ impl MobilenetV3Minimalistic {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -249,10 +247,7 @@ impl MobilenetV3Minimalistic {
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_bn: BatchNormConfig::new(16)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.999)
-                .init(device),
+            conv_bn: BatchNormConfig::new(16).with_epsilon(0.001).with_momentum(1.0 - 0.999).init(device),
             expanded_conv_depthwise: Conv2dConfig::new([16, 16], [3, 3])
                 .with_groups(16)
                 .with_bias(false)
@@ -319,10 +314,7 @@ impl MobilenetV3Minimalistic {
                 .with_groups(24)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.1632993161855452,
-                    max: 0.1632993161855452,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.1632993161855452, max: 0.1632993161855452 })
                 .init(device),
             expanded_conv_2_depthwise_bn: BatchNormConfig::new(24)
                 .with_epsilon(0.001)
@@ -350,10 +342,7 @@ impl MobilenetV3Minimalistic {
                 .with_stride([2, 2])
                 .with_groups(24)
                 .with_bias(false)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.1632993161855452,
-                    max: 0.1632993161855452,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.1632993161855452, max: 0.1632993161855452 })
                 .init(device),
             expanded_conv_3_depthwise_bn: BatchNormConfig::new(24)
                 .with_epsilon(0.001)
@@ -381,10 +370,7 @@ impl MobilenetV3Minimalistic {
                 .with_groups(24)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.1632993161855452,
-                    max: 0.1632993161855452,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.1632993161855452, max: 0.1632993161855452 })
                 .init(device),
             expanded_conv_4_depthwise_bn: BatchNormConfig::new(24)
                 .with_epsilon(0.001)
@@ -412,10 +398,7 @@ impl MobilenetV3Minimalistic {
                 .with_groups(24)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.1632993161855452,
-                    max: 0.1632993161855452,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.1632993161855452, max: 0.1632993161855452 })
                 .init(device),
             expanded_conv_5_depthwise_bn: BatchNormConfig::new(24)
                 .with_epsilon(0.001)
@@ -474,10 +457,7 @@ impl MobilenetV3Minimalistic {
                 .with_groups(24)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.1632993161855452,
-                    max: 0.1632993161855452,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.1632993161855452, max: 0.1632993161855452 })
                 .init(device),
             expanded_conv_7_depthwise_bn: BatchNormConfig::new(24)
                 .with_epsilon(0.001)
@@ -505,10 +485,7 @@ impl MobilenetV3Minimalistic {
                 .with_groups(24)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.1632993161855452,
-                    max: 0.1632993161855452,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.1632993161855452, max: 0.1632993161855452 })
                 .init(device),
             expanded_conv_8_depthwise_bn: BatchNormConfig::new(24)
                 .with_epsilon(0.001)
@@ -536,10 +513,7 @@ impl MobilenetV3Minimalistic {
                 .with_groups(24)
                 .with_bias(false)
                 .with_padding(PaddingConfig2d::Same)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.1632993161855452,
-                    max: 0.1632993161855452,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.1632993161855452, max: 0.1632993161855452 })
                 .init(device),
             expanded_conv_9_depthwise_bn: BatchNormConfig::new(24)
                 .with_epsilon(0.001)
@@ -714,10 +688,7 @@ impl MobilenetV3Minimalistic {
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_1_bn: BatchNormConfig::new(48)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.999)
-                .init(device),
+            conv_1_bn: BatchNormConfig::new(48).with_epsilon(0.001).with_momentum(1.0 - 0.999).init(device),
             conv_2: Conv2dConfig::new([48, 1280], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
@@ -754,9 +725,7 @@ impl MobilenetV3Minimalistic {
         let x = activation::relu(x);
         let x = self.expanded_conv_1_project.forward(x);
         let expanded_conv_1_project_bn = self.expanded_conv_1_project_bn.forward(x);
-        let x = self
-            .expanded_conv_2_expand
-            .forward(expanded_conv_1_project_bn.clone());
+        let x = self.expanded_conv_2_expand.forward(expanded_conv_1_project_bn.clone());
         let x = self.expanded_conv_2_expand_bn.forward(x);
         let x = activation::relu(x);
         let x = self.expanded_conv_2_depthwise.forward(x);
@@ -774,9 +743,7 @@ impl MobilenetV3Minimalistic {
         let x = activation::relu(x);
         let x = self.expanded_conv_3_project.forward(x);
         let expanded_conv_3_project_bn = self.expanded_conv_3_project_bn.forward(x);
-        let x = self
-            .expanded_conv_4_expand
-            .forward(expanded_conv_3_project_bn.clone());
+        let x = self.expanded_conv_4_expand.forward(expanded_conv_3_project_bn.clone());
         let x = self.expanded_conv_4_expand_bn.forward(x);
         let x = activation::relu(x);
         let x = self.expanded_conv_4_depthwise.forward(x);
@@ -785,9 +752,7 @@ impl MobilenetV3Minimalistic {
         let x = self.expanded_conv_4_project.forward(x);
         let x = self.expanded_conv_4_project_bn.forward(x);
         let expanded_conv_4_add = expanded_conv_3_project_bn + x;
-        let x = self
-            .expanded_conv_5_expand
-            .forward(expanded_conv_4_add.clone());
+        let x = self.expanded_conv_5_expand.forward(expanded_conv_4_add.clone());
         let x = self.expanded_conv_5_expand_bn.forward(x);
         let x = activation::relu(x);
         let x = self.expanded_conv_5_depthwise.forward(x);
@@ -805,9 +770,7 @@ impl MobilenetV3Minimalistic {
         let x = activation::relu(x);
         let x = self.expanded_conv_6_project.forward(x);
         let expanded_conv_6_project_bn = self.expanded_conv_6_project_bn.forward(x);
-        let x = self
-            .expanded_conv_7_expand
-            .forward(expanded_conv_6_project_bn.clone());
+        let x = self.expanded_conv_7_expand.forward(expanded_conv_6_project_bn.clone());
         let x = self.expanded_conv_7_expand_bn.forward(x);
         let x = activation::relu(x);
         let x = self.expanded_conv_7_depthwise.forward(x);
@@ -816,9 +779,7 @@ impl MobilenetV3Minimalistic {
         let x = self.expanded_conv_7_project.forward(x);
         let x = self.expanded_conv_7_project_bn.forward(x);
         let expanded_conv_7_add = expanded_conv_6_project_bn + x;
-        let x = self
-            .expanded_conv_8_expand
-            .forward(expanded_conv_7_add.clone());
+        let x = self.expanded_conv_8_expand.forward(expanded_conv_7_add.clone());
         let x = self.expanded_conv_8_expand_bn.forward(x);
         let x = activation::relu(x);
         let x = self.expanded_conv_8_depthwise.forward(x);
@@ -827,9 +788,7 @@ impl MobilenetV3Minimalistic {
         let x = self.expanded_conv_8_project.forward(x);
         let x = self.expanded_conv_8_project_bn.forward(x);
         let expanded_conv_8_add = expanded_conv_7_add + x;
-        let x = self
-            .expanded_conv_9_expand
-            .forward(expanded_conv_8_add.clone());
+        let x = self.expanded_conv_9_expand.forward(expanded_conv_8_add.clone());
         let x = self.expanded_conv_9_expand_bn.forward(x);
         let x = activation::relu(x);
         let x = self.expanded_conv_9_depthwise.forward(x);
@@ -838,9 +797,7 @@ impl MobilenetV3Minimalistic {
         let x = self.expanded_conv_9_project.forward(x);
         let x = self.expanded_conv_9_project_bn.forward(x);
         let expanded_conv_9_add = expanded_conv_8_add + x;
-        let x = self
-            .expanded_conv_10_expand
-            .forward(expanded_conv_9_add.clone());
+        let x = self.expanded_conv_10_expand.forward(expanded_conv_9_add.clone());
         let x = self.expanded_conv_10_expand_bn.forward(x);
         let x = activation::relu(x);
         let x = self.expanded_conv_10_depthwise.forward(x);
@@ -849,9 +806,7 @@ impl MobilenetV3Minimalistic {
         let x = self.expanded_conv_10_project.forward(x);
         let x = self.expanded_conv_10_project_bn.forward(x);
         let expanded_conv_10_add = expanded_conv_9_add + x;
-        let x = self
-            .expanded_conv_11_expand
-            .forward(expanded_conv_10_add.clone());
+        let x = self.expanded_conv_11_expand.forward(expanded_conv_10_add.clone());
         let x = self.expanded_conv_11_expand_bn.forward(x);
         let x = activation::relu(x);
         let x = self.expanded_conv_11_depthwise.forward(x);
@@ -869,9 +824,7 @@ impl MobilenetV3Minimalistic {
         let x = activation::relu(x);
         let x = self.expanded_conv_12_project.forward(x);
         let expanded_conv_12_project_bn = self.expanded_conv_12_project_bn.forward(x);
-        let x = self
-            .expanded_conv_13_expand
-            .forward(expanded_conv_12_project_bn.clone());
+        let x = self.expanded_conv_13_expand.forward(expanded_conv_12_project_bn.clone());
         let x = self.expanded_conv_13_expand_bn.forward(x);
         let x = activation::relu(x);
         let x = self.expanded_conv_13_depthwise.forward(x);
@@ -880,9 +833,7 @@ impl MobilenetV3Minimalistic {
         let x = self.expanded_conv_13_project.forward(x);
         let x = self.expanded_conv_13_project_bn.forward(x);
         let expanded_conv_13_add = expanded_conv_12_project_bn + x;
-        let x = self
-            .expanded_conv_14_expand
-            .forward(expanded_conv_13_add.clone());
+        let x = self.expanded_conv_14_expand.forward(expanded_conv_13_add.clone());
         let x = self.expanded_conv_14_expand_bn.forward(x);
         let x = activation::relu(x);
         let x = self.expanded_conv_14_depthwise.forward(x);

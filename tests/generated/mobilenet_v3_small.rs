@@ -218,9 +218,7 @@ impl MobilenetV3Small {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -237,10 +235,7 @@ impl MobilenetV3Small {
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_bn: BatchNormConfig::new(16)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.999)
-                .init(device),
+            conv_bn: BatchNormConfig::new(16).with_epsilon(0.001).with_momentum(1.0 - 0.999).init(device),
             expanded_conv_depthwise: Conv2dConfig::new([16, 16], [3, 3])
                 .with_stride([2, 2])
                 .with_groups(16)
@@ -650,10 +645,7 @@ impl MobilenetV3Small {
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv_1_bn: BatchNormConfig::new(48)
-                .with_epsilon(0.001)
-                .with_momentum(1.0 - 0.999)
-                .init(device),
+            conv_1_bn: BatchNormConfig::new(48).with_epsilon(0.001).with_momentum(1.0 - 0.999).init(device),
             conv_2: Conv2dConfig::new([48, 1024], [1, 1])
                 .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
@@ -699,9 +691,7 @@ impl MobilenetV3Small {
         let x = activation::relu(x);
         let x = self.expanded_conv_1_project.forward(x);
         let expanded_conv_1_project_bn = self.expanded_conv_1_project_bn.forward(x);
-        let x = self
-            .expanded_conv_2_expand
-            .forward(expanded_conv_1_project_bn.clone());
+        let x = self.expanded_conv_2_expand.forward(expanded_conv_1_project_bn.clone());
         let x = self.expanded_conv_2_expand_bn.forward(x);
         let x = activation::relu(x);
         let x = self.expanded_conv_2_depthwise.forward(x);
@@ -727,9 +717,7 @@ impl MobilenetV3Small {
         let x = activation_2 * x;
         let x = self.expanded_conv_3_project.forward(x);
         let expanded_conv_3_project_bn = self.expanded_conv_3_project_bn.forward(x);
-        let x = self
-            .expanded_conv_4_expand
-            .forward(expanded_conv_3_project_bn.clone());
+        let x = self.expanded_conv_4_expand.forward(expanded_conv_3_project_bn.clone());
         let x = self.expanded_conv_4_expand_bn.forward(x);
         let x = activation::hard_swish(x);
         let x = self.expanded_conv_4_depthwise.forward(x);
@@ -746,9 +734,7 @@ impl MobilenetV3Small {
         let x = self.expanded_conv_4_project.forward(x);
         let x = self.expanded_conv_4_project_bn.forward(x);
         let expanded_conv_4_add = expanded_conv_3_project_bn + x;
-        let x = self
-            .expanded_conv_5_expand
-            .forward(expanded_conv_4_add.clone());
+        let x = self.expanded_conv_5_expand.forward(expanded_conv_4_add.clone());
         let x = self.expanded_conv_5_expand_bn.forward(x);
         let x = activation::hard_swish(x);
         let x = self.expanded_conv_5_depthwise.forward(x);
@@ -765,9 +751,7 @@ impl MobilenetV3Small {
         let x = self.expanded_conv_5_project.forward(x);
         let x = self.expanded_conv_5_project_bn.forward(x);
         let expanded_conv_5_add = expanded_conv_4_add + x;
-        let x = self
-            .expanded_conv_6_expand
-            .forward(expanded_conv_5_add.clone());
+        let x = self.expanded_conv_6_expand.forward(expanded_conv_5_add.clone());
         let x = self.expanded_conv_6_expand_bn.forward(x);
         let x = activation::hard_swish(x);
         let x = self.expanded_conv_6_depthwise.forward(x);
@@ -784,9 +768,7 @@ impl MobilenetV3Small {
         let x = self.expanded_conv_6_project.forward(x);
         let x = self.expanded_conv_6_project_bn.forward(x);
         let expanded_conv_6_add = expanded_conv_5_add + x;
-        let x = self
-            .expanded_conv_7_expand
-            .forward(expanded_conv_6_add.clone());
+        let x = self.expanded_conv_7_expand.forward(expanded_conv_6_add.clone());
         let x = self.expanded_conv_7_expand_bn.forward(x);
         let x = activation::hard_swish(x);
         let x = self.expanded_conv_7_depthwise.forward(x);
@@ -820,9 +802,7 @@ impl MobilenetV3Small {
         let x = activation_12 * x;
         let x = self.expanded_conv_8_project.forward(x);
         let expanded_conv_8_project_bn = self.expanded_conv_8_project_bn.forward(x);
-        let x = self
-            .expanded_conv_9_expand
-            .forward(expanded_conv_8_project_bn.clone());
+        let x = self.expanded_conv_9_expand.forward(expanded_conv_8_project_bn.clone());
         let x = self.expanded_conv_9_expand_bn.forward(x);
         let x = activation::hard_swish(x);
         let x = self.expanded_conv_9_depthwise.forward(x);
@@ -839,9 +819,7 @@ impl MobilenetV3Small {
         let x = self.expanded_conv_9_project.forward(x);
         let x = self.expanded_conv_9_project_bn.forward(x);
         let expanded_conv_9_add = expanded_conv_8_project_bn + x;
-        let x = self
-            .expanded_conv_10_expand
-            .forward(expanded_conv_9_add.clone());
+        let x = self.expanded_conv_10_expand.forward(expanded_conv_9_add.clone());
         let x = self.expanded_conv_10_expand_bn.forward(x);
         let x = activation::hard_swish(x);
         let x = self.expanded_conv_10_depthwise.forward(x);

@@ -257,9 +257,7 @@ impl ResNet50 {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -274,10 +272,7 @@ impl ResNet50 {
                 .with_stride([2, 2])
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            conv1_bn: BatchNormConfig::new(64)
-                .with_epsilon(1.001e-5)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            conv1_bn: BatchNormConfig::new(64).with_epsilon(1.001e-5).with_momentum(1.0 - 0.99).init(device),
             pool1_pool: MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).init(),
             conv2_block1_1_conv: Conv2dConfig::new([64, 64], [1, 1])
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })

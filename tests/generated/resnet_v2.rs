@@ -103,9 +103,7 @@ impl ResnetV2 {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -221,10 +219,7 @@ impl ResnetV2 {
             conv3_block2_3_conv: Conv2dConfig::new([4, 16], [1, 1])
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
-            post_bn: BatchNormConfig::new(16)
-                .with_epsilon(1.001e-5)
-                .with_momentum(1.0 - 0.99)
-                .init(device),
+            post_bn: BatchNormConfig::new(16).with_epsilon(1.001e-5).with_momentum(1.0 - 0.99).init(device),
             predictions: LinearConfig::new(16, 3)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
@@ -243,9 +238,7 @@ impl ResnetV2 {
         let x = self.pool1_pool.forward(x);
         let x = self.conv2_block1_preact_bn.forward(x);
         let conv2_block1_preact_relu = activation::relu(x);
-        let x = self
-            .conv2_block1_1_conv
-            .forward(conv2_block1_preact_relu.clone());
+        let x = self.conv2_block1_1_conv.forward(conv2_block1_preact_relu.clone());
         let x = self.conv2_block1_1_bn.forward(x);
         let x = activation::relu(x);
         let x = x.pad([(1, 1), (1, 1)], PadMode::Constant(0.0));
@@ -255,9 +248,7 @@ impl ResnetV2 {
         let conv2_block1_0_conv = self.conv2_block1_0_conv.forward(conv2_block1_preact_relu);
         let x = self.conv2_block1_3_conv.forward(conv2_block1_2_relu);
         let conv2_block1_out = conv2_block1_0_conv + x;
-        let x = self
-            .conv2_block2_preact_bn
-            .forward(conv2_block1_out.clone());
+        let x = self.conv2_block2_preact_bn.forward(conv2_block1_out.clone());
         let x = activation::relu(x);
         let x = self.conv2_block2_1_conv.forward(x);
         let x = self.conv2_block2_1_bn.forward(x);
@@ -271,9 +262,7 @@ impl ResnetV2 {
         let x = max_pooling2d + x;
         let x = self.conv3_block1_preact_bn.forward(x);
         let conv3_block1_preact_relu = activation::relu(x);
-        let x = self
-            .conv3_block1_1_conv
-            .forward(conv3_block1_preact_relu.clone());
+        let x = self.conv3_block1_1_conv.forward(conv3_block1_preact_relu.clone());
         let x = self.conv3_block1_1_bn.forward(x);
         let x = activation::relu(x);
         let x = x.pad([(1, 1), (1, 1)], PadMode::Constant(0.0));
@@ -283,9 +272,7 @@ impl ResnetV2 {
         let conv3_block1_0_conv = self.conv3_block1_0_conv.forward(conv3_block1_preact_relu);
         let x = self.conv3_block1_3_conv.forward(conv3_block1_2_relu);
         let conv3_block1_out = conv3_block1_0_conv + x;
-        let x = self
-            .conv3_block2_preact_bn
-            .forward(conv3_block1_out.clone());
+        let x = self.conv3_block2_preact_bn.forward(conv3_block1_out.clone());
         let x = activation::relu(x);
         let x = self.conv3_block2_1_conv.forward(x);
         let x = self.conv3_block2_1_bn.forward(x);

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use burn::module::Module;
-use burn::nn::{
-    BiLstm, BiLstmConfig, Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig,
-};
+use burn::nn::{BiLstm, BiLstmConfig, Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig};
 use burn::store::ModuleSnapshot;
 use burn::tensor::{Device, Int, Tensor, activation};
 use burn_keras::Result;
@@ -48,9 +46,7 @@ impl Sentiment {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -62,10 +58,7 @@ impl Sentiment {
     pub fn new(device: &Device) -> Self {
         Self {
             embedding: EmbeddingConfig::new(20000, 128)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.05,
-                    max: 0.05,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.05, max: 0.05 })
                 .init(device),
             bidirectional: BiLstmConfig::new(128, 64, true).init(device),
             bidirectional_1: BiLstmConfig::new(128, 64, true).init(device),
@@ -83,13 +76,7 @@ impl Sentiment {
     pub fn forward(&self, words: Tensor<2, Int>) -> Tensor<2> {
         let x = self.embedding.forward(words);
         let x = self.bidirectional.forward(x, None).0;
-        let x = self
-            .bidirectional_1
-            .forward(x, None)
-            .1
-            .hidden
-            .swap_dims(0, 1)
-            .flatten::<2>(1, 2);
+        let x = self.bidirectional_1.forward(x, None).1.hidden.swap_dims(0, 1).flatten::<2>(1, 2);
         activation::sigmoid(self.dense.forward(x))
     }
 }

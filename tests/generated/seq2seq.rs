@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::module::Module;
 use burn::nn::{Embedding as BurnEmbedding, EmbeddingConfig, Initializer, Linear, LinearConfig};
 use burn::store::ModuleSnapshot;
-use burn::tensor::{Bool, Device, Int, Tensor, activation};
+use burn::tensor::{Device, Int, Tensor, activation};
 use burn_keras::build::{Embedding, LSTM};
 use burn_keras::config::Dtype;
 use burn_keras::layer::{Spec, Tree};
@@ -52,9 +52,7 @@ impl Seq2seq {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -71,23 +69,17 @@ impl Seq2seq {
                 device,
             ),
             embedding_1: EmbeddingConfig::new(9, 3)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.05,
-                    max: 0.05,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.05, max: 0.05 })
                 .init(device),
             lstm: KerasLayer::init(
                 LSTM::new(4).return_state(true),
-                Call::on(Spec::batch([7, 3]))
-                    .with("mask", Spec::batch([7]).with_dtype(Dtype::Bool)),
+                Call::on(Spec::batch([7, 3])).with("mask", Spec::batch([7]).with_dtype(Dtype::Bool)),
                 device,
             ),
             lstm_1: KerasLayer::init(
                 LSTM::new(4).return_sequences(true),
-                Call::on(Spec::batch([5, 3])).with(
-                    "initial_state",
-                    Tree::list([Spec::batch([4]), Spec::batch([4])]),
-                ),
+                Call::on(Spec::batch([5, 3]))
+                    .with("initial_state", Tree::list([Spec::batch([4]), Spec::batch([4])])),
                 device,
             ),
             dense: LinearConfig::new(4, 9)
@@ -108,7 +100,7 @@ impl Seq2seq {
         let embedding_1 = self.embedding_1.forward(y);
         let (_, lstm_1, lstm_2): (Tensor<2>, Tensor<2>, Tensor<2>) =
             self.lstm.forward((embedding, not_equal));
-        let x: Tensor<3> = self.lstm_1.forward((embedding_1, lstm_1, lstm_2));
-        activation::softmax(self.dense.forward(x), 2)
+        let y_1: Tensor<3> = self.lstm_1.forward((embedding_1, lstm_1, lstm_2));
+        activation::softmax(self.dense.forward(y_1), 2)
     }
 }

@@ -53,9 +53,7 @@ impl Seq2seqAttention {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -67,22 +65,12 @@ impl Seq2seqAttention {
     pub fn new(device: &Device) -> Self {
         Self {
             embedding: EmbeddingConfig::new(11, 3)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.05,
-                    max: 0.05,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.05, max: 0.05 })
                 .init(device),
             embedding_1: EmbeddingConfig::new(9, 3)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.05,
-                    max: 0.05,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.05, max: 0.05 })
                 .init(device),
-            gru: KerasLayer::init(
-                GRU::new(4).return_sequences(true).return_state(true),
-                [7, 3],
-                device,
-            ),
+            gru: KerasLayer::init(GRU::new(4).return_sequences(true).return_state(true), [7, 3], device),
             gru_1: KerasLayer::init(
                 GRU::new(4).return_sequences(true),
                 Call::on(Spec::batch([5, 3])).with("initial_state", Spec::batch([4])),

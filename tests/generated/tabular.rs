@@ -58,9 +58,7 @@ impl Tabular {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -72,10 +70,7 @@ impl Tabular {
     pub fn new(device: &Device) -> Self {
         Self {
             embedding: EmbeddingConfig::new(7, 3)
-                .with_initializer(Initializer::Uniform {
-                    min: -0.05,
-                    max: 0.05,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.05, max: 0.05 })
                 .init(device),
             normalization: KerasLayer::init(
                 Normalization::new().axis([-1]).mean(0.3).variance(2.0),
@@ -127,15 +122,15 @@ impl Tabular {
     pub fn forward(&self, x: Tensor<2>, y: Tensor<2, Int>) -> Tensor<2> {
         let embedding = self.embedding.forward(y.clone());
         let normalization: Tensor<2> = self.normalization.forward(x.clone());
-        let x = embedding.flatten::<2>(1, -1);
-        let concatenate_1 = Tensor::cat(vec![normalization, x], 1);
+        let y_1 = embedding.flatten::<2>(1, -1);
+        let concatenate_1 = Tensor::cat(vec![normalization, y_1], 1);
         let discretization: Tensor<2, Int> = self.discretization.forward(x);
         let dense_1 = activation::relu(self.dense_1.forward(concatenate_1));
         let category_encoding: Tensor<2> = self.category_encoding.forward(discretization);
-        let x: Tensor<2> = self.category_encoding_1.forward(y);
-        let concatenate = Tensor::cat(vec![category_encoding, x], 1);
-        let x = activation::relu(self.dense.forward(dense_1));
-        let x = Tensor::cat(vec![concatenate, x], 1);
-        activation::sigmoid(self.dense_2.forward(x))
+        let y_1: Tensor<2> = self.category_encoding_1.forward(y);
+        let concatenate = Tensor::cat(vec![category_encoding, y_1], 1);
+        let y_1 = activation::relu(self.dense.forward(dense_1));
+        let y_1 = Tensor::cat(vec![concatenate, y_1], 1);
+        activation::sigmoid(self.dense_2.forward(y_1))
     }
 }

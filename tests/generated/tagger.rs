@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::store::ModuleSnapshot;
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use burn_keras::build::{Embedding, SpatialDropout1D};
 use burn_keras::config::Dtype;
 use burn_keras::layer::Spec;
@@ -51,9 +51,7 @@ impl Tagger {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -69,11 +67,7 @@ impl Tagger {
                 Call::on(Spec::batch([None::<usize>]).with_dtype(Dtype::Int32)),
                 device,
             ),
-            spatial_dropout1d: KerasLayer::init(
-                SpatialDropout1D::new(0.2),
-                [None, Some(5)],
-                device,
-            ),
+            spatial_dropout1d: KerasLayer::init(SpatialDropout1D::new(0.2), [None, Some(5)], device),
             bidirectional: KerasLayer::init(
                 KerasObject::layer(
                     "Bidirectional",
@@ -112,9 +106,9 @@ impl Tagger {
     pub fn forward(&self, x: Tensor<2, Int>) -> Tensor<3> {
         let embedding: Value = self.embedding.forward(x.clone());
         let not_equal = x.not_equal_elem(0);
-        let x: Value = self.spatial_dropout1d.forward(embedding);
-        let x: Value = self.bidirectional.forward((x, not_equal.clone()));
-        let x: Value = self.bidirectional_1.forward((x, not_equal.clone()));
-        typed::<Tensor<3>>(self.time_distributed.forward((x, not_equal)))
+        let y: Value = self.spatial_dropout1d.forward(embedding);
+        let y: Value = self.bidirectional.forward((y, not_equal.clone()));
+        let y: Value = self.bidirectional_1.forward((y, not_equal.clone()));
+        typed::<Tensor<3>>(self.time_distributed.forward((y, not_equal)))
     }
 }

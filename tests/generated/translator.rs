@@ -3,12 +3,8 @@
 use std::path::PathBuf;
 
 use burn::module::Module;
-use burn::nn::attention::{
-    MhaInput, MultiHeadAttention as BurnMultiHeadAttention, MultiHeadAttentionConfig,
-};
-use burn::nn::{
-    Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig,
-};
+use burn::nn::attention::{MhaInput, MultiHeadAttention as BurnMultiHeadAttention, MultiHeadAttentionConfig};
+use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::store::ModuleSnapshot;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use burn_keras::build::{Add, Embedding, LayerNormalization, MultiHeadAttention};
@@ -95,9 +91,7 @@ impl Translator {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -127,10 +121,7 @@ impl Translator {
                 device,
             ),
             multi_head_attention: KerasLayer::init(
-                MultiHeadAttention::new(2, 3)
-                    .value_dim(3)
-                    .attention_axes([1])
-                    .dropout(0.1),
+                MultiHeadAttention::new(2, 3).value_dim(3).attention_axes([1]).dropout(0.1),
                 Call::on(Spec::batch([7, 6]))
                     .with("value", Spec::batch([7, 6]))
                     .with_constant("use_causal_mask", false),
@@ -164,10 +155,7 @@ impl Translator {
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             multi_head_attention_1: KerasLayer::init(
-                MultiHeadAttention::new(2, 3)
-                    .value_dim(3)
-                    .attention_axes([1])
-                    .dropout(0.1),
+                MultiHeadAttention::new(2, 3).value_dim(3).attention_axes([1]).dropout(0.1),
                 Call::on(Spec::batch([5, 6]))
                     .with("value", Spec::batch([5, 6]))
                     .with_constant("use_causal_mask", true),
@@ -296,39 +284,35 @@ impl Translator {
     pub fn forward(&self, x: Tensor<2, Int>, y: Tensor<2, Int>) -> Tensor<3> {
         let add_constant_0 = self.add_constant_0.clone();
         let add_3_constant_0 = self.add_3_constant_0.clone();
-        let x: Value = self.embedding.forward(x);
-        let add: Value = self.add.forward((x, add_constant_0));
+        let y_1: Value = self.embedding.forward(x);
+        let add: Value = self.add.forward((y_1, add_constant_0));
         let layer_normalization: Value = self.layer_normalization.forward(add.clone());
-        let x: Value = self
-            .multi_head_attention
-            .forward((layer_normalization.clone(), layer_normalization));
-        let add_1: Tensor<3> = self.add_1.forward((add, x));
+        let y_1: Value =
+            self.multi_head_attention.forward((layer_normalization.clone(), layer_normalization));
+        let add_1: Tensor<3> = self.add_1.forward((add, y_1));
         let embedding_2: Value = self.embedding_2.forward(y);
         let layer_normalization_1 = self.layer_normalization_1.forward(add_1.clone());
         let add_3: Value = self.add_3.forward((embedding_2, add_3_constant_0));
         let dense = activation::gelu(self.dense.forward(layer_normalization_1));
         let layer_normalization_2: Value = self.layer_normalization_2.forward(add_3.clone());
         let dense_1 = self.dense_1.forward(dense);
-        let x: Value = self
-            .multi_head_attention_1
-            .forward((layer_normalization_2.clone(), layer_normalization_2));
-        let add_4: Tensor<3> = self.add_4.forward((add_3, x));
+        let y_1: Value =
+            self.multi_head_attention_1.forward((layer_normalization_2.clone(), layer_normalization_2));
+        let add_4: Tensor<3> = self.add_4.forward((add_3, y_1));
         let dropout_1 = self.dropout_1.forward(dense_1);
         let layer_normalization_3 = self.layer_normalization_3.forward(add_4.clone());
-        let x = add_1 + dropout_1;
-        let x = {
-            let (query, value) = (layer_normalization_3, x);
-            self.multi_head_attention_2
-                .forward(MhaInput::new(query, value.clone(), value))
-                .context
+        let y_1 = add_1 + dropout_1;
+        let y_1 = {
+            let (query, value) = (layer_normalization_3, y_1);
+            self.multi_head_attention_2.forward(MhaInput::new(query, value.clone(), value)).context
         };
-        let add_5 = add_4 + x;
-        let x = self.layer_normalization_4.forward(add_5.clone());
-        let x = activation::gelu(self.dense_2.forward(x));
-        let x = self.dense_3.forward(x);
-        let x = self.dropout_4.forward(x);
-        let x = add_5 + x;
-        let x = self.layer_normalization_5.forward(x);
-        self.dense_4.forward(x)
+        let add_5 = add_4 + y_1;
+        let y_1 = self.layer_normalization_4.forward(add_5.clone());
+        let y_1 = activation::gelu(self.dense_2.forward(y_1));
+        let y_1 = self.dense_3.forward(y_1);
+        let y_1 = self.dropout_4.forward(y_1);
+        let y_1 = add_5 + y_1;
+        let y_1 = self.layer_normalization_5.forward(y_1);
+        self.dense_4.forward(y_1)
     }
 }

@@ -96,9 +96,7 @@ impl UNet {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -156,10 +154,7 @@ impl UNet {
             dropout: DropoutConfig::new(0.5).init(),
             up3: ConvTranspose2dConfig::new([1024, 512], [2, 2])
                 .with_stride([2, 2])
-                .with_initializer(Initializer::Uniform {
-                    min: -0.03125,
-                    max: 0.03125,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.03125, max: 0.03125 })
                 .init(device),
             up3_conv1: Conv2dConfig::new([1024, 512], [3, 3])
                 .with_padding(PaddingConfig2d::Same)
@@ -186,10 +181,7 @@ impl UNet {
                 .init(device),
             up1: ConvTranspose2dConfig::new([256, 128], [2, 2])
                 .with_stride([2, 2])
-                .with_initializer(Initializer::Uniform {
-                    min: -0.0625,
-                    max: 0.0625,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.0625, max: 0.0625 })
                 .init(device),
             up1_conv1: Conv2dConfig::new([256, 128], [3, 3])
                 .with_padding(PaddingConfig2d::Same)

@@ -51,9 +51,7 @@ impl Variational {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -83,10 +81,7 @@ impl Variational {
                 .init(device),
             conv2d_transpose: ConvTranspose2dConfig::new([3, 1], [3, 3])
                 .with_stride([2, 2])
-                .with_initializer(Initializer::Uniform {
-                    min: -0.408248290463863,
-                    max: 0.408248290463863,
-                })
+                .with_initializer(Initializer::Uniform { min: -0.408248290463863, max: 0.408248290463863 })
                 .init(device),
         }
     }
@@ -102,10 +97,10 @@ impl Variational {
         let x = x.permute([0, 2, 3, 1]).flatten::<2>(1, -1);
         let dense = activation::relu(self.dense.forward(x));
         let log_variance = self.log_variance.forward(dense.clone());
-        let multiply = 0.5 * log_variance.clone();
+        let multiply = log_variance.clone() * 0.5;
         let mean = self.mean.forward(dense);
         let exp = multiply.exp();
-        let add_1 = 1.0 + log_variance.clone();
+        let add_1 = log_variance.clone() + 1.0;
         let square = mean.clone().square();
         let multiply_1 = exp * y;
         let subtract = add_1 - square;
@@ -115,12 +110,13 @@ impl Variational {
         let dense_1 = activation::relu(self.dense_1.forward(add));
         let sum = subtract_1.sum_dim(1).squeeze_dim::<1>(1);
         let reshape = dense_1.reshape([-1, 4, 4, 3]);
-        let multiply_2 = -0.5 * sum;
-        let x = activation::sigmoid(
-            self.conv2d_transpose
-                .forward(reshape.permute([0, 3, 1, 2]))
-                .slice(s![.., .., ..-1, ..-1]),
-        );
+        let multiply_2 = sum * -0.5;
+        let x = activation::sigmoid(self.conv2d_transpose.forward(reshape.permute([0, 3, 1, 2])).slice(s![
+            ..,
+            ..,
+            ..-1,
+            ..-1
+        ]));
         (x.permute([0, 2, 3, 1]), multiply_2)
     }
 }

@@ -49,9 +49,7 @@ impl Video {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -63,10 +61,7 @@ impl Video {
     pub fn new(device: &Device) -> Self {
         Self {
             conv_lstm2d: KerasLayer::init(
-                ConvLSTM2D::new(3, [3, 3])
-                    .return_sequences(true)
-                    .padding("same")
-                    .data_format("channels_last"),
+                ConvLSTM2D::new(3, [3, 3]).return_sequences(true).padding("same"),
                 [4, 6, 5, 2],
                 device,
             ),
@@ -75,10 +70,7 @@ impl Video {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             conv_lstm2d_1: KerasLayer::init(
-                ConvLSTM2D::new(2, [3, 3])
-                    .return_sequences(true)
-                    .padding("same")
-                    .data_format("channels_last"),
+                ConvLSTM2D::new(2, [3, 3]).return_sequences(true).padding("same"),
                 [4, 6, 5, 3],
                 device,
             ),
@@ -98,7 +90,6 @@ impl Video {
         let x: Tensor<5> = self.conv_lstm2d.forward(x);
         let x = self.batch_normalization.forward(x.permute([0, 4, 1, 2, 3]));
         let x: Tensor<5> = self.conv_lstm2d_1.forward(Value::from_channels_first(x));
-        activation::sigmoid(self.conv3d.forward(x.permute([0, 4, 1, 2, 3])))
-            .permute([0, 2, 3, 4, 1])
+        activation::sigmoid(self.conv3d.forward(x.permute([0, 4, 1, 2, 3]))).permute([0, 2, 3, 4, 1])
     }
 }

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use burn::module::Module;
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{
-    Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig,
-};
+use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::store::ModuleSnapshot;
 use burn::tensor::{Device, Tensor, activation};
 use burn_keras::Result;
@@ -76,9 +74,7 @@ impl VisionTransformer {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -120,9 +116,7 @@ impl VisionTransformer {
         let layer_normalization = self.layer_normalization.forward(add.clone());
         let x = {
             let (query, value) = (layer_normalization.clone(), layer_normalization);
-            self.multi_head_attention
-                .forward(MhaInput::new(query, value.clone(), value))
-                .context
+            self.multi_head_attention.forward(MhaInput::new(query, value.clone(), value)).context
         };
         let add_1 = add + x;
         let x = self.layer_normalization_1.forward(add_1.clone());
@@ -133,9 +127,7 @@ impl VisionTransformer {
         let layer_normalization_2 = self.layer_normalization_2.forward(add_2.clone());
         let x = {
             let (query, value) = (layer_normalization_2.clone(), layer_normalization_2);
-            self.multi_head_attention_1
-                .forward(MhaInput::new(query, value.clone(), value))
-                .context
+            self.multi_head_attention_1.forward(MhaInput::new(query, value.clone(), value)).context
         };
         let add_3 = add_2 + x;
         let x = self.layer_normalization_3.forward(add_3.clone());

@@ -212,9 +212,7 @@ impl Xception {
     /// # Errors
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
-        self.save_into(&mut Self::described(
-            KerasStore::from_file(path).overwrite(true),
-        ))
+        self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
 
     /// A store that knows the model.
@@ -243,10 +241,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block2_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(4, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(4, [3, 3]).padding("same").use_bias(false),
                 [33, 33, 2],
                 device,
             ),
@@ -255,10 +250,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block2_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(4, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(4, [3, 3]).padding("same").use_bias(false),
                 [33, 33, 4],
                 device,
             ),
@@ -281,10 +273,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block3_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(8, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(8, [3, 3]).padding("same").use_bias(false),
                 [17, 17, 4],
                 device,
             ),
@@ -293,10 +282,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block3_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(8, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(8, [3, 3]).padding("same").use_bias(false),
                 [17, 17, 8],
                 device,
             ),
@@ -319,10 +305,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block4_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [9, 9, 8],
                 device,
             ),
@@ -331,10 +314,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block4_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [9, 9, 22],
                 device,
             ),
@@ -357,10 +337,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block5_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -369,10 +346,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block5_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -381,10 +355,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block5_sepconv3: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -393,10 +364,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block6_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -405,10 +373,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block6_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -417,10 +382,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block6_sepconv3: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -429,10 +391,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block7_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -441,10 +400,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block7_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -453,10 +409,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block7_sepconv3: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -465,10 +418,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block8_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -477,10 +427,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block8_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -489,10 +436,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block8_sepconv3: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -501,10 +445,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block9_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -513,10 +454,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block9_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -525,10 +463,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block9_sepconv3: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -537,10 +472,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block10_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -549,10 +481,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block10_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -561,10 +490,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block10_sepconv3: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -573,10 +499,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block11_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -585,10 +508,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block11_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -597,10 +517,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block11_sepconv3: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -609,10 +526,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block12_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -621,10 +535,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block12_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -633,10 +544,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block12_sepconv3: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -645,10 +553,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block13_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(22, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(22, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -657,10 +562,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block13_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(32, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(32, [3, 3]).padding("same").use_bias(false),
                 [5, 5, 22],
                 device,
             ),
@@ -683,10 +585,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block14_sepconv1: KerasLayer::init(
-                SeparableConv2D::new(48, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(48, [3, 3]).padding("same").use_bias(false),
                 [3, 3, 32],
                 device,
             ),
@@ -695,10 +594,7 @@ impl Xception {
                 .with_momentum(1.0 - 0.99)
                 .init(device),
             block14_sepconv2: KerasLayer::init(
-                SeparableConv2D::new(64, [3, 3])
-                    .padding("same")
-                    .data_format("channels_last")
-                    .use_bias(false),
+                SeparableConv2D::new(64, [3, 3]).padding("same").use_bias(false),
                 [3, 3, 48],
                 device,
             ),
@@ -724,17 +620,12 @@ impl Xception {
         let x = self.block1_conv2.forward(x);
         let x = self.block1_conv2_bn.forward(x);
         let block1_conv2_act = activation::relu(x);
-        let x: Tensor<4> = self
-            .block2_sepconv1
-            .forward(Value::from_channels_first(block1_conv2_act.clone()));
+        let x: Tensor<4> = self.block2_sepconv1.forward(Value::from_channels_first(block1_conv2_act.clone()));
         let x = self.block2_sepconv1_bn.forward(x.permute([0, 3, 1, 2]));
         let x = activation::relu(x);
-        let block2_sepconv2: Tensor<4> =
-            self.block2_sepconv2.forward(Value::from_channels_first(x));
+        let block2_sepconv2: Tensor<4> = self.block2_sepconv2.forward(Value::from_channels_first(x));
         let conv2d = self.conv2d.forward(block1_conv2_act);
-        let x = self
-            .block2_sepconv2_bn
-            .forward(block2_sepconv2.permute([0, 3, 1, 2]));
+        let x = self.block2_sepconv2_bn.forward(block2_sepconv2.permute([0, 3, 1, 2]));
         let block2_pool = self.block2_pool.forward(x);
         let x = self.batch_normalization.forward(conv2d);
         let add = block2_pool + x;
@@ -742,12 +633,9 @@ impl Xception {
         let x: Tensor<4> = self.block3_sepconv1.forward(Value::from_channels_first(x));
         let x = self.block3_sepconv1_bn.forward(x.permute([0, 3, 1, 2]));
         let x = activation::relu(x);
-        let block3_sepconv2: Tensor<4> =
-            self.block3_sepconv2.forward(Value::from_channels_first(x));
+        let block3_sepconv2: Tensor<4> = self.block3_sepconv2.forward(Value::from_channels_first(x));
         let conv2d_1 = self.conv2d_1.forward(add);
-        let x = self
-            .block3_sepconv2_bn
-            .forward(block3_sepconv2.permute([0, 3, 1, 2]));
+        let x = self.block3_sepconv2_bn.forward(block3_sepconv2.permute([0, 3, 1, 2]));
         let block3_pool = self.block3_pool.forward(x);
         let x = self.batch_normalization_1.forward(conv2d_1);
         let add_1 = block3_pool + x;
@@ -755,12 +643,9 @@ impl Xception {
         let x: Tensor<4> = self.block4_sepconv1.forward(Value::from_channels_first(x));
         let x = self.block4_sepconv1_bn.forward(x.permute([0, 3, 1, 2]));
         let x = activation::relu(x);
-        let block4_sepconv2: Tensor<4> =
-            self.block4_sepconv2.forward(Value::from_channels_first(x));
+        let block4_sepconv2: Tensor<4> = self.block4_sepconv2.forward(Value::from_channels_first(x));
         let conv2d_2 = self.conv2d_2.forward(add_1);
-        let x = self
-            .block4_sepconv2_bn
-            .forward(block4_sepconv2.permute([0, 3, 1, 2]));
+        let x = self.block4_sepconv2_bn.forward(block4_sepconv2.permute([0, 3, 1, 2]));
         let block4_pool = self.block4_pool.forward(x);
         let x = self.batch_normalization_2.forward(conv2d_2);
         let add_2 = block4_pool + x;
@@ -848,12 +733,9 @@ impl Xception {
         let x: Tensor<4> = self.block13_sepconv1.forward(Value::from_channels_first(x));
         let x = self.block13_sepconv1_bn.forward(x.permute([0, 3, 1, 2]));
         let x = activation::relu(x);
-        let block13_sepconv2: Tensor<4> =
-            self.block13_sepconv2.forward(Value::from_channels_first(x));
+        let block13_sepconv2: Tensor<4> = self.block13_sepconv2.forward(Value::from_channels_first(x));
         let conv2d_3 = self.conv2d_3.forward(add_10);
-        let x = self
-            .block13_sepconv2_bn
-            .forward(block13_sepconv2.permute([0, 3, 1, 2]));
+        let x = self.block13_sepconv2_bn.forward(block13_sepconv2.permute([0, 3, 1, 2]));
         let block13_pool = self.block13_pool.forward(x);
         let x = self.batch_normalization_3.forward(conv2d_3);
         let x = block13_pool + x;

@@ -136,7 +136,7 @@ impl Fit {
             let known = at(&module.params, *param)?;
             if !is_full(read(*param)?, *number)? {
                 notes.push(format!(
-                    "{}: the {} has no such variable, which is as if it were {number}; other numbers are lost",
+                    "{}: the {} has none, as if it were {number}; other numbers are lost",
                     known.name, keras.class
                 ));
             }

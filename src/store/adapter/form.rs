@@ -134,16 +134,16 @@ pub(super) struct Form {
     pub classes: Vec<String>,
     /// In Keras' order of the variables.
     pub links: Vec<Link>,
-    /// Settings that the layer must have, if any are known.
-    needs: Vec<(&'static str, fn(&Json) -> bool, &'static str)>,
+    /// What in the settings of the layer, if they are known, speaks against it.
+    refusal: fn(&KerasUnit) -> Option<&'static str>,
     /// What no weights tell.
-    note: Option<&'static str>,
+    note: fn(&KerasUnit) -> Option<String>,
 }
 
 impl Form {
     pub fn new(classes: &[&str], links: impl IntoIterator<Item = Link>) -> Self {
         let classes = classes.iter().map(|class| (*class).to_owned()).collect();
-        Self { classes, links: links.into_iter().collect(), needs: Vec::new(), note: None }
+        Self { classes, links: links.into_iter().collect(), refusal: |_| None, note: |_| None }
     }
 
     /// The same with other classes and links.
@@ -151,10 +151,9 @@ impl Form {
         Self { classes, links, ..self }
     }
 
-    /// What the setting `key` must be, and how that is said.
-    pub fn needs(mut self, key: &'static str, is: fn(&Json) -> bool, said: &'static str) -> Self {
-        self.needs.push((key, is, said));
-        self
+    /// What in the settings of the layer speaks against it.
+    pub fn unless(self, refusal: fn(&KerasUnit) -> Option<&'static str>) -> Self {
+        Self { refusal, ..self }
     }
 
     /// Whether axes of its variables may be several, and then which is not known.
@@ -162,8 +161,9 @@ impl Form {
         self.links.iter().any(|link| link.lies == Lies::Split && link.shape.len() > 1)
     }
 
-    pub fn note(self, note: &'static str) -> Self {
-        Self { note: Some(note), ..self }
+    /// What no weights tell, and whoever makes the module must know.
+    pub fn note(self, note: fn(&KerasUnit) -> Option<String>) -> Self {
+        Self { note, ..self }
     }
 
     /// The variables of the parameters that the module has: names and shapes.
@@ -201,13 +201,8 @@ impl Form {
     /// # Errors
     /// When they are not, with all reasons.
     pub fn fit(&self, module: &ModuleUnit, keras: &KerasUnit) -> Result<Fit> {
-        let mut fit = Fit { notes: self.note.map(str::to_owned).into_iter().collect(), ..Fit::default() };
-        let mut wrong = Vec::new();
-        for (key, is, said) in &self.needs {
-            if setting(keras, key).is_some_and(|value| !is(value)) {
-                wrong.push((*said).to_owned());
-            }
-        }
+        let mut fit = Fit { notes: (self.note)(keras).into_iter().collect(), ..Fit::default() };
+        let mut wrong: Vec<String> = (self.refusal)(keras).map(str::to_owned).into_iter().collect();
         for link in &self.links {
             join(link, module, keras, &mut fit).unwrap_or_else(|why| wrong.push(why));
         }
@@ -286,12 +281,11 @@ fn join(link: &Link, module: &ModuleUnit, keras: &KerasUnit, fit: &mut Fit) -> R
             }
             None => Err(format!("it has no {}", link.variable)),
         },
-        (Some((at, variable)), None) => match link.neutral {
+        (Some((at, _)), None) => match link.neutral {
             Some(neutral) => {
                 let is_placed = fit.pieces.iter().any(|piece| piece.variable == at);
                 if !is_placed && !fit.surplus.iter().any(|(known, _)| *known == at) {
-                    let why =
-                        format!("the module has no {}, which is as if it were {neutral}", variable.name);
+                    let why = format!("the module has none, as if it were {neutral}");
                     fit.surplus.push((at, why));
                     fit.neutral.push((at, neutral));
                 }

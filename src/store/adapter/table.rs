@@ -4,9 +4,9 @@
 
 use serde_json::Value as Json;
 
-use super::form::{Form, Link, link, said};
+use super::form::{Form, Link, link, numbers, said, setting};
 use crate::error::{Error, Result};
-use crate::store::contract::ModuleUnit;
+use crate::store::contract::{KerasUnit, ModuleParam, ModuleUnit};
 
 type Row = (&'static str, fn(&ModuleUnit) -> Result<Vec<Form>>);
 
@@ -60,11 +60,10 @@ fn linear(module: &ModuleUnit) -> Result<Vec<Form>> {
     let bias = link("bias", "bias", &[outputs]).or(0.0);
     Ok(vec![
         Form::new(&["Dense"], [kernel.clone(), bias.clone()]),
-        Form::new(&["EinsumDense"], [kernel.split(), bias.last()]).needs(
-            "equation",
-            |equation| equation.as_str().is_some_and(is_matrix),
-            "its equation is not the product with a matrix",
-        ),
+        Form::new(&["EinsumDense"], [kernel.split(), bias.last()]).unless(|keras| {
+            let equation = setting(keras, "equation")?.as_str().unwrap_or_default();
+            (!is_matrix(equation)).then_some("its equation is not the product with a matrix")
+        }),
     ])
 }
 
@@ -151,24 +150,21 @@ fn batch_norm(module: &ModuleUnit) -> Result<Vec<Form>> {
     Ok(vec![Form::new(&["BatchNormalization"], [gamma, beta, mean, variance])])
 }
 
-fn is_false(value: &Json) -> bool {
-    *value != Json::Bool(true)
-}
-
-fn is_true(value: &Json) -> bool {
-    *value == Json::Bool(true)
+/// Whether a setting is known to be that.
+fn is(keras: &KerasUnit, key: &str, value: bool) -> bool {
+    setting(keras, key).is_some_and(|known| *known == Json::Bool(value))
 }
 
 /// `LayerNorm` is `LayerNormalization` over the last axis, or over all axes that are joined for it. `epsilon` is 1e-3
 /// in Keras.
 fn layer_norm(module: &ModuleUnit) -> Result<Vec<Form>> {
-    let [gamma, beta] = scale_and_center(dims::<1>(module, "gamma")?[0]);
+    let [channels] = dims(module, "gamma")?;
+    let [gamma, beta] = scale_and_center(channels);
     let form = Form::new(&["LayerNormalization"], [gamma.split(), beta.split()]);
-    Ok(vec![form.needs(
-        "rms_scaling",
-        is_false,
-        "with rms_scaling it divides by the root of the variance, and subtracts no mean",
-    )])
+    Ok(vec![form.unless(|keras| {
+        let why = "with rms_scaling it divides by the root of the variance, and subtracts no mean";
+        is(keras, "rms_scaling", true).then_some(why)
+    })])
 }
 
 /// `GroupNorm` is `GroupNormalization` of as many groups. `epsilon` is 1e-3 in Keras.
@@ -181,9 +177,15 @@ fn group_norm(module: &ModuleUnit) -> Result<Vec<Form>> {
 fn instance_norm(module: &ModuleUnit) -> Result<Vec<Form>> {
     let channels = len_of(module, &["gamma", "beta"])?;
     let form = Form::new(&["GroupNormalization"], scale_and_center(channels));
-    Ok(vec![
-        form.note("only a GroupNormalization with a group for every channel (groups=-1) is an InstanceNorm"),
-    ])
+    let form = form.unless(|keras| {
+        let (groups, variable) = (setting(keras, "groups")?, keras.variables.first()?);
+        let is_each = *groups == -1 || *groups == numbers(&variable.shape);
+        (!is_each).then_some("it has no group for every channel")
+    });
+    Ok(vec![form.note(|keras| {
+        let note = "only with a group for every channel (groups=-1) is a GroupNormalization an InstanceNorm";
+        setting(keras, "groups").is_none().then(|| note.to_owned())
+    })])
 }
 
 /// `RmsNorm` is `RMSNormalization` (`epsilon` is 1e-6 in Keras). `LayerNormalization` with `rms_scaling` is not, for
@@ -257,10 +259,17 @@ fn gru(module: &ModuleUnit) -> Result<Vec<Form>> {
     let after = Form::new(&["GRU"], gates(module, &names, 2)?);
     let before = Form::new(&["GRU"], gates(module, &names, 1)?);
     Ok(vec![
-        after.needs("reset_after", is_true, "it resets before the product, with one bias"),
+        after.unless(|keras| {
+            is(keras, "reset_after", false).then_some("it resets before the product, with one bias")
+        }),
         before
-            .needs("reset_after", is_false, "it resets after the product, with two biases")
-            .note("this GRU has reset_after=False: the module must be made with_reset_after(false), too"),
+            .unless(|keras| {
+                is(keras, "reset_after", true).then_some("it resets after the product, with two biases")
+            })
+            .note(|_| {
+                let note = "it has reset_after=False: the module must be made with_reset_after(false), too";
+                Some(note.to_owned())
+            }),
     ])
 }
 
@@ -274,7 +283,7 @@ fn both_ways(module: &ModuleUnit, one: fn(&ModuleUnit) -> Result<Vec<Form>>) -> 
     let inner = |field: &str| {
         let params = module.params.iter().filter_map(|param| {
             let name = param.name.strip_prefix(field)?.strip_prefix('.')?.to_owned();
-            Some(crate::store::contract::ModuleParam { name, ..param.clone() })
+            Some(ModuleParam { name, ..param.clone() })
         });
         one(&ModuleUnit { params: params.collect(), ..module.clone() })
     };
@@ -305,5 +314,9 @@ fn attention(module: &ModuleUnit) -> Result<Vec<Form>> {
         "CrossAttention" => &["MultiHeadAttention", "GroupQueryAttention"],
         _ => &["MultiHeadAttention"],
     };
-    Ok(vec![Form::new(classes, links)])
+    Ok(vec![Form::new(classes, links).note(|keras| {
+        let kernel = keras.variables.iter().find(|variable| variable.name.ends_with("query_dense.kernel"))?;
+        let [.., heads, _] = kernel.shape.as_slice() else { return None };
+        Some(format!("the module must be made with {heads} heads, as this {} is", keras.class))
+    })])
 }

@@ -413,6 +413,17 @@ fn what_is_not_the_same_is_refused_with_both_shapes() {
 }
 
 #[test]
+fn groups_are_told_from_instances() {
+    let norm = module("InstanceNorm", &[("gamma", &[6]), ("beta", &[6])]);
+    let mut groups = keras("GroupNormalization", &[("gamma", &[6]), ("beta", &[6])]);
+    assert_eq!(fit(&norm, &groups).unwrap().notes.len(), 1);
+    for (count, is_each) in [(-1, true), (6, true), (3, false)] {
+        groups.config.insert("groups".to_owned(), count.into());
+        assert_eq!(fit(&norm, &groups).is_ok_and(|fit| fit.notes.is_empty()), is_each, "{count}");
+    }
+}
+
+#[test]
 fn a_gru_tells_by_its_bias_when_it_resets() {
     let params: Named =
         ["update_gate", "reset_gate", "new_gate"].iter().flat_map(|name| gate(name, 3, 2, true)).collect();

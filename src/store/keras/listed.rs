@@ -80,9 +80,9 @@ impl Units {
             inside.iter().filter_map(|part| names::part(part)).chain([*name]).collect::<Vec<_>>().join(".");
         let own = inside.iter().copied().chain([*name]).collect::<Vec<_>>().join(".");
         // Several cells of one layer have names of their own.
-        let names = [parts, own, place.to_owned()].into_iter();
-        let name =
-            names.filter(|name| unit.variables.iter().all(|it| it.name != *name)).next().unwrap_or_default();
+        let mut names = [parts, own, place.to_owned()].into_iter();
+        let is_free = |name: &String| unit.variables.iter().all(|it| it.name != *name);
+        let name = names.find(is_free).unwrap_or_default();
         let (shape, place) = (tensor.shape.clone(), place.to_owned());
         unit.variables.push(KerasVariable { name, shape, dtype, place });
         Ok(())

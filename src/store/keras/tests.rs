@@ -1,3 +1,4 @@
+use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

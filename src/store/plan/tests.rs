@@ -28,7 +28,8 @@ fn everything_wrong_with_a_document_is_told_at_once() {
 
 #[test]
 fn little_is_enough_for_a_plan() {
-    let json = serde_json::json!({"modules": [{"module": "a", "layer": "x"}, {"module": "b", "layer": null}]});
+    let json =
+        serde_json::json!({"modules": [{"module": "a", "layer": "x"}, {"module": "b", "layer": null}]});
     let plan = Plan::from_json(&json).unwrap();
     assert_eq!(plan.given().collect::<Vec<_>>(), [("a", Some("x")), ("b", None)]);
     assert_eq!(Plan::from_json(&plan.to_json()).unwrap(), plan);
