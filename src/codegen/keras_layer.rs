@@ -5,6 +5,7 @@ mod tests;
 mod way;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
@@ -63,6 +64,12 @@ pub(crate) fn objects(model: &dyn AnyConfig) -> HashMap<String, Json> {
 pub(crate) fn keras_layer(object: &Json, frozen: bool, calls: &[KerasCall<'_>]) -> Result<KerasSource> {
     let mut uses = BTreeSet::from(["burn_keras::module::KerasLayer"]);
     let settings = Settings::of(object, frozen)?;
+    if let Some(first) = calls.first()
+        && let Some(asset) = settings.read.variables(first.args)?.assets().first()
+    {
+        let message = "it is built with a file beside its weights, which a fresh layer does not have";
+        return Err(Error::unsupported(message).at(asset.name));
+    }
     let layer = settings.source(&mut uses);
     let mut ways: Vec<String> = Vec::new();
     let mut shapeless: Vec<String> = Vec::new();
@@ -114,6 +121,7 @@ fn tensors(count: usize, uses: &mut BTreeSet<&'static str>) -> String {
 
 /// What is to be said of a layer.
 struct Settings {
+    read: Arc<dyn AnyConfig>,
     class: String,
     row: Option<&'static Row>,
     /// Its parameters.
@@ -154,6 +162,7 @@ impl Settings {
             class: object.class.to_owned(),
             row,
             args: read.arg_names(),
+            read,
             config,
             trainable,
             keeps_masks: object.envelope.get(KEEPS_MASKS) == Some(&Json::Bool(true)),

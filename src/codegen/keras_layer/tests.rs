@@ -173,7 +173,12 @@ fn check_argument(tree: &Tree<Spec>) -> Result<(), String> {
 }
 
 fn check(found: &Found) -> Result<(), String> {
-    keras_layer(&found.object, false, &found.calls()).map_err(|error| error.to_string())?;
+    if let Err(error) = keras_layer(&found.object, false, &found.calls()) {
+        let message = error.to_string();
+        if !message.contains("a file beside its weights") {
+            return Err(message);
+        }
+    }
     let settings = Settings::of(&found.object, false).map_err(|error| error.to_string())?;
     if !found.is_array {
         check_settings(found, &settings)?;
@@ -220,13 +225,18 @@ fn samples() -> String {
     let (mut said, mut lines) = (BTreeSet::new(), String::new());
     for case in &cases {
         let (config, found) = found(&root, case);
+        // Calls that are made of those of Keras 2 do not say all shapes.
         let plain = config["class_name"] == "Functional"
+            && !case["name"].as_str().unwrap().starts_with("keras2/")
             && config["config"]["layers"]
                 .as_array()
                 .unwrap()
                 .iter()
                 .all(|layer| layer["class_name"] != "Functional" && layer["class_name"] != "Sequential");
-        for found in found.iter().filter(|found| plain && !found.is_array && found.calls.len() == 1) {
+        for found in found
+            .iter()
+            .filter(|found| plain && !found.is_array && found.calls.len() == 1 && !found.calls[0].2)
+        {
             let settings = Settings::of(&found.object, false).unwrap();
             let Ok(source) = keras_layer(&found.object, false, &found.calls()) else { continue };
             let keys = settings.config.keys().map(String::as_str).filter(|_| !settings.is_operation());
