@@ -47,9 +47,9 @@ pub struct Generated {
 }
 
 /// The source, and what belongs to it.
-struct Written {
+pub(super) struct Written {
     stem: String,
-    source: String,
+    pub source: String,
     file: KerasFile,
     notes: Vec<String>,
 }
@@ -121,11 +121,6 @@ impl Codegen {
         self.draft(&self.out_dir, false).map(|written| written.source)
     }
 
-    #[cfg(test)]
-    pub(super) fn drafted_for_tests(&self) -> Result<(String, Vec<String>)> {
-        self.draft(&self.out_dir, false).map(|written| (written.source, written.notes))
-    }
-
     fn write(&self, folder: &Path, is_included: bool) -> Result<Generated> {
         let Written { stem, source, file, notes } = self.draft(folder, is_included)?;
         let weights = self.embed.then(|| self.weights(&file)).transpose()?;
@@ -147,10 +142,15 @@ impl Codegen {
     }
 
     fn draft(&self, folder: &Path, is_included: bool) -> Result<Written> {
-        self.drafted(folder, is_included).map_err(|error| error.in_file(&self.model))
+        let mut written = self.unformatted(is_included).map_err(|error| error.in_file(&self.model))?;
+        match formatted(&written.source, Some(folder)) {
+            Ok(source) => written.source = source,
+            Err(why) => written.notes.push(format!("The source is not formatted: {why}.")),
+        }
+        Ok(written)
     }
 
-    fn drafted(&self, folder: &Path, is_included: bool) -> Result<Written> {
+    pub(super) fn unformatted(&self, is_included: bool) -> Result<Written> {
         let file = KerasFile::open(&self.model, &self.limits)?;
         let name = self.type_name()?;
         let stem = snake_case(&name);
@@ -163,13 +163,8 @@ impl Codegen {
             self.model.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let (keras_version, embed) = (file.keras_version(), self.embed);
         let about = About { model: &model, keras_version, stem: &stem, embed, is_included };
-        let text = source(&draft, &about);
-        let mut notes = draft.notes;
-        let source = formatted(&text, Some(folder)).unwrap_or_else(|why| {
-            notes.push(format!("The source is not formatted: {why}."));
-            text
-        });
-        Ok(Written { stem, source, file, notes })
+        let source = source(&draft, &about);
+        Ok(Written { stem, source, file, notes: draft.notes })
     }
 
     /// The name of the struct.

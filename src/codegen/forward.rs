@@ -217,14 +217,12 @@ impl Builder<'_> {
         field: &str,
         call: Option<&LayerCall>,
     ) -> Result<()> {
-        if node.mask.is_some() {
-            return Err(Error::unsupported("a mask that a model is called with"));
-        }
-        let taken = self.taken(node)?;
+        let masks = given_masks(node);
+        let args = node.args.leaves().into_iter().map(|at| self.value(*at)).collect::<Result<Vec<_>>>()?;
         let inner = self.draft.structs.get(of).and_then(|it| it.forwards.get(method));
         let inner = inner.ok_or_else(|| Error::config("it is never called"))?.clone();
-        let mut arguments = Vec::with_capacity(taken.len());
-        for (number, value) in taken.iter().enumerate().take(inner.inputs) {
+        let (mut arguments, mut places) = (Vec::with_capacity(args.len()), Vec::with_capacity(args.len()));
+        for (number, value) in args.iter().enumerate().take(inner.inputs) {
             let held = inner.values.get(number).map_or(KERAS, |value| value.home);
             let dtype = inner.dtypes.get(number).copied().filter(|dtype| dtype.is_float());
             let spec = call.and_then(|call| call.args.inputs().get(number).copied().cloned());
@@ -234,8 +232,17 @@ impl Builder<'_> {
                 None => (*value, held),
             });
         }
+        for number in 0..arguments.len() {
+            places.push(match masks.get(number) {
+                Some(Some(mask)) => {
+                    arguments.push((self.value(*mask)?, Held::Value));
+                    format!("{{{number}}}.with_mask(Some({{{}}}))", arguments.len() - 1)
+                }
+                Some(None) => format!("{{{number}}}.with_mask(None)"),
+                None => format!("{{{number}}}"),
+            });
+        }
         let method = method_name(method);
-        let places: Vec<String> = (0..arguments.len()).map(|number| format!("{{{number}}}")).collect();
         let template = format!("self.{field}.{method}({})", places.join(", "));
         let gives = self.given(index, &snake(field), |_, output| {
             inner.outputs.get(output).map_or(KERAS, |(_, held)| *held)
@@ -284,6 +291,17 @@ impl Builder<'_> {
         }
         kept.reverse();
         self.steps = kept;
+    }
+}
+
+/// The masks that a model is called with, for the first of its inputs, each perhaps with none.
+fn given_masks(node: &Node) -> Vec<Option<TensorRef>> {
+    let one = |tree: &Tree<TensorRef>| tree.leaves().first().map(|mask| **mask);
+    match &node.mask {
+        Some(Tree::Leaf(mask)) => vec![Some(*mask)],
+        Some(Tree::List(items)) => items.iter().map(one).collect(),
+        Some(Tree::Dict(items)) => items.iter().map(|(_, item)| one(item)).collect(),
+        Some(Tree::Constant(_)) | None => Vec::new(),
     }
 }
 

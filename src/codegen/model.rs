@@ -188,7 +188,8 @@ impl Drafter {
         let variables = self.problems.note(variables)?;
         if graph_of(layer.config.as_ref()).is_some() {
             let all = Calls::of(&calls);
-            let (number, methods) = self.model(layer.config.as_ref(), &layer.name, &all, trainable)?;
+            let (number, methods) =
+                self.model(layer.config.as_ref(), &layer.name, &all, trainable)?;
             let ty = self.draft.structs.get(number)?.name.clone();
             let line = FieldLine {
                 model: Some(number),

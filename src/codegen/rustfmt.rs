@@ -18,7 +18,8 @@ pub(super) fn formatted(source: &str, folder: Option<&Path>) -> Result<String, S
     let program = std::env::var_os("RUSTFMT").unwrap_or_else(|| OsString::from("rustfmt"));
     let mut command = Command::new(program);
     command.args(["--edition", "2024"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
+    // The folder itself may be still to be made.
+    if let Some(folder) = folder.and_then(|folder| folder.ancestors().find(|folder| folder.is_dir())) {
         command.current_dir(folder);
     }
     let mut child = command.spawn().map_err(|error| format!("there is no rustfmt: {error}"))?;
