@@ -132,7 +132,7 @@ impl fmt::Display for Summary {
 }
 
 /// `1234567` as `1,234,567`.
-fn thousands(number: usize) -> String {
+pub(crate) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -9,6 +9,7 @@ use super::names::plain;
 use crate::config::graph::GraphLayer;
 use crate::error::{Error, Result};
 use crate::layer::{Args, Spec, Tree, Variable, Variables};
+use crate::summary::thousands;
 
 /// One call of a layer.
 #[derive(Clone, Debug)]
@@ -126,22 +127,9 @@ pub(super) fn doc(
     doc += &match parameters {
         0 => String::new(),
         1 => ", 1 parameter".to_owned(),
-        many => format!(", {} parameters", grouped(many)),
+        many => format!(", {} parameters", thousands(many)),
     };
     doc + if is_frozen { ", frozen." } else { "." }
-}
-
-/// `3,538,984`.
-pub(super) fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// How many numbers there are in variables, as Keras counts them.

@@ -8,7 +8,7 @@ use super::code::Layout;
 use super::draft::{Draft, FieldLine, Held, Kind, OutputField, OutputStruct, Pattern, Struct, shape};
 use super::forward::forward;
 use super::keras_layer::objects;
-use super::layer::{Layer, LayerCall, count, doc, grouped};
+use super::layer::{Layer, LayerCall, count, doc};
 use super::masks::masked;
 use super::names::{Names, normalized, pascal, plain, snake};
 use super::notes::Notes;
@@ -17,6 +17,7 @@ use crate::config::graph::{Graph, GraphLayer, spec_at};
 use crate::error::{Error, Problems, Result};
 use crate::layer::{AnyConfig, Spec, Tree, Variables};
 use crate::module::{graph_of, is_trainable};
+use crate::summary::thousands;
 
 /// Longest tuple of outputs.
 const LONGEST_TUPLE: usize = 4;
@@ -185,8 +186,7 @@ impl Drafter {
         let variables = self.problems.note(variables)?;
         if graph_of(layer.config.as_ref()).is_some() {
             let all = Calls::of(&calls);
-            let (number, methods) =
-                self.model(layer.config.as_ref(), &layer.name, &all, trainable)?;
+            let (number, methods) = self.model(layer.config.as_ref(), &layer.name, &all, trainable)?;
             let ty = self.draft.structs.get(number)?.name.clone();
             let line = FieldLine {
                 model: Some(number),
@@ -338,7 +338,7 @@ fn held(graph: &Graph, masked: &[bool], calls: &Calls) -> Vec<Held> {
 
 fn describe(class: &str, name: &str, fields: &[FieldLine]) -> String {
     let parameters = fields.iter().fold(0_usize, |sum, field| sum.saturating_add(field.parameters));
-    format!("The {} model `{}`: {} parameters.", class.to_lowercase(), plain(name), grouped(parameters))
+    format!("The {} model `{}`: {} parameters.", class.to_lowercase(), plain(name), thousands(parameters))
 }
 
 fn has_dict<T>(tree: &Tree<T>) -> bool {

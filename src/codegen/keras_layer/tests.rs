@@ -229,10 +229,7 @@ fn samples() -> String {
                 .unwrap()
                 .iter()
                 .all(|layer| layer["class_name"] != "Functional" && layer["class_name"] != "Sequential");
-        for found in found
-            .iter()
-            .filter(|found| plain && !found.is_array && found.calls.len() == 1)
-        {
+        for found in found.iter().filter(|found| plain && !found.is_array && found.calls.len() == 1) {
             let settings = Settings::of(&found.object, false).unwrap();
             let Ok(source) = keras_layer(&found.object, false, &found.calls()) else { continue };
             let keys = settings.config.keys().map(String::as_str).filter(|_| !settings.is_operation());
@@ -304,8 +301,7 @@ fn nothing_of_a_file_gets_out_of_its_literal() {
     let text = "\"# ); std::process::exit(1); //\n\r\u{1F600}\"##";
     let object = json!({"module": "keras.layers", "class_name": "TextVectorization", "config": {"vocabulary": [text]}});
     let args = Args::one(Spec::new(vec![None], crate::config::Dtype::String));
-    let source =
-        keras_layer(&object, false, &[KerasCall { args: &args, mask: None }]).unwrap();
+    let source = keras_layer(&object, false, &[KerasCall { args: &args, mask: None }]).unwrap();
     assert!(source.field.init.contains(&format!("{text:?}")), "{}", source.field.init);
     let raw = super::raw(&json!({"a": text}));
     assert!(raw.starts_with("r###\"") && raw.ends_with("\"###") && raw.is_ascii(), "{raw}");

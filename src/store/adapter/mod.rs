@@ -89,7 +89,8 @@ pub(crate) fn class_of(module: &ModuleUnit) -> Option<KerasClass> {
     let class = form.classes.first().filter(|class| !class.is_empty())?.clone();
     let variables = form.variables(module);
     // How many heads share an axis is no parameter's business, nor is when a Gru resets.
-    let is_other = |other: &Form| other.classes.first() == Some(&class) && other.variables(module) != variables;
+    let is_other =
+        |other: &Form| other.classes.first() == Some(&class) && other.variables(module) != variables;
     let is_told = !form.is_split() && !forms.iter().any(is_other);
     is_told.then_some(KerasClass { class, variables })
 }
