@@ -9,8 +9,7 @@ use burn::store::ModuleSnapshot;
 use burn::tensor::{Device, Tensor, activation};
 use burn_keras::Result;
 use burn_keras::build::{RandomFlip, RandomRotation, RandomZoom, Resizing};
-use burn_keras::layer::Spec;
-use burn_keras::module::{Call, KerasLayer};
+use burn_keras::module::KerasLayer;
 use burn_keras::store::KerasStore;
 
 /// The functional model `Augmented`: 96 parameters.
@@ -65,26 +64,10 @@ impl Augmented {
     /// With fresh weights.
     pub fn new(device: &Device) -> Self {
         Self {
-            random_flip: KerasLayer::init(
-                RandomFlip::new(),
-                Call::on(Spec::batch([9, 11, 3])).with_constant("training", true),
-                device,
-            ),
-            random_rotation: KerasLayer::init(
-                RandomRotation::new([-0.1, 0.1]),
-                Call::on(Spec::batch([9, 11, 3])).with_constant("training", true),
-                device,
-            ),
-            random_zoom: KerasLayer::init(
-                RandomZoom::new(0.1),
-                Call::on(Spec::batch([9, 11, 3])).with_constant("training", true),
-                device,
-            ),
-            resizing: KerasLayer::init(
-                Resizing::new(8, 8),
-                Call::on(Spec::batch([9, 11, 3])).with_constant("training", true),
-                device,
-            ),
+            random_flip: KerasLayer::init(RandomFlip::new(), [9, 11, 3], device),
+            random_rotation: KerasLayer::init(RandomRotation::new([-0.1, 0.1]), [9, 11, 3], device),
+            random_zoom: KerasLayer::init(RandomZoom::new(0.1), [9, 11, 3], device),
+            resizing: KerasLayer::init(Resizing::new(8, 8), [9, 11, 3], device),
             conv2d: Conv2dConfig::new([3, 3], [3, 3])
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),

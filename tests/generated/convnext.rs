@@ -360,7 +360,8 @@ impl ConvnextDownsamplingBlock0 {
     /// - returns: `[batch, 4, 4, 6]`
     pub fn forward(&self, input_layer_2: Tensor<4>) -> Tensor<4> {
         let x = self.convnext_downsampling_layernorm_0.forward(input_layer_2);
-        self.convnext_downsampling_conv_0.forward(x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1])
+        let x = self.convnext_downsampling_conv_0.forward(x.permute([0, 3, 1, 2]));
+        x.permute([0, 2, 3, 1])
     }
 }
 
@@ -392,7 +393,8 @@ impl ConvnextDownsamplingBlock1 {
     /// - returns: `[batch, 2, 2, 8]`
     pub fn forward(&self, input_layer_3: Tensor<4>) -> Tensor<4> {
         let x = self.convnext_downsampling_layernorm_1.forward(input_layer_3);
-        self.convnext_downsampling_conv_1.forward(x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1])
+        let x = self.convnext_downsampling_conv_1.forward(x.permute([0, 3, 1, 2]));
+        x.permute([0, 2, 3, 1])
     }
 }
 
@@ -424,6 +426,7 @@ impl ConvnextDownsamplingBlock2 {
     /// - returns: `[batch, 1, 1, 10]`
     pub fn forward(&self, input_layer_4: Tensor<4>) -> Tensor<4> {
         let x = self.convnext_downsampling_layernorm_2.forward(input_layer_4);
-        self.convnext_downsampling_conv_2.forward(x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1])
+        let x = self.convnext_downsampling_conv_2.forward(x.permute([0, 3, 1, 2]));
+        x.permute([0, 2, 3, 1])
     }
 }

@@ -354,16 +354,13 @@ impl EfficientNetB0 {
                 .init(device),
             block1a_bn: BatchNormConfig::new(32).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block1a_se_reduce: Conv2dConfig::new([32, 8], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_se_expand: Conv2dConfig::new([8, 32], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_project_conv: Conv2dConfig::new([32, 16], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_project_bn: BatchNormConfig::new(16)
@@ -372,7 +369,6 @@ impl EfficientNetB0 {
                 .init(device),
             block2a_expand_conv: Conv2dConfig::new([16, 96], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_expand_bn: BatchNormConfig::new(96)
@@ -387,16 +383,13 @@ impl EfficientNetB0 {
                 .init(device),
             block2a_bn: BatchNormConfig::new(96).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block2a_se_reduce: Conv2dConfig::new([96, 4], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_se_expand: Conv2dConfig::new([4, 96], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_project_conv: Conv2dConfig::new([96, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_project_bn: BatchNormConfig::new(24)
@@ -405,7 +398,6 @@ impl EfficientNetB0 {
                 .init(device),
             block2b_expand_conv: Conv2dConfig::new([24, 144], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2b_expand_bn: BatchNormConfig::new(144)
@@ -420,16 +412,13 @@ impl EfficientNetB0 {
                 .init(device),
             block2b_bn: BatchNormConfig::new(144).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block2b_se_reduce: Conv2dConfig::new([144, 6], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2b_se_expand: Conv2dConfig::new([6, 144], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2b_project_conv: Conv2dConfig::new([144, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2b_project_bn: BatchNormConfig::new(24)
@@ -443,7 +432,6 @@ impl EfficientNetB0 {
             ),
             block3a_expand_conv: Conv2dConfig::new([24, 144], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_expand_bn: BatchNormConfig::new(144)
@@ -458,16 +446,13 @@ impl EfficientNetB0 {
                 .init(device),
             block3a_bn: BatchNormConfig::new(144).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block3a_se_reduce: Conv2dConfig::new([144, 6], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_se_expand: Conv2dConfig::new([6, 144], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_project_conv: Conv2dConfig::new([144, 40], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_project_bn: BatchNormConfig::new(40)
@@ -476,7 +461,6 @@ impl EfficientNetB0 {
                 .init(device),
             block3b_expand_conv: Conv2dConfig::new([40, 240], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3b_expand_bn: BatchNormConfig::new(240)
@@ -491,16 +475,13 @@ impl EfficientNetB0 {
                 .init(device),
             block3b_bn: BatchNormConfig::new(240).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block3b_se_reduce: Conv2dConfig::new([240, 10], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3b_se_expand: Conv2dConfig::new([10, 240], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3b_project_conv: Conv2dConfig::new([240, 40], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3b_project_bn: BatchNormConfig::new(40)
@@ -514,7 +495,6 @@ impl EfficientNetB0 {
             ),
             block4a_expand_conv: Conv2dConfig::new([40, 240], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_expand_bn: BatchNormConfig::new(240)
@@ -529,16 +509,13 @@ impl EfficientNetB0 {
                 .init(device),
             block4a_bn: BatchNormConfig::new(240).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block4a_se_reduce: Conv2dConfig::new([240, 10], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_se_expand: Conv2dConfig::new([10, 240], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_project_conv: Conv2dConfig::new([240, 80], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_project_bn: BatchNormConfig::new(80)
@@ -547,7 +524,6 @@ impl EfficientNetB0 {
                 .init(device),
             block4b_expand_conv: Conv2dConfig::new([80, 480], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4b_expand_bn: BatchNormConfig::new(480)
@@ -562,16 +538,13 @@ impl EfficientNetB0 {
                 .init(device),
             block4b_bn: BatchNormConfig::new(480).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block4b_se_reduce: Conv2dConfig::new([480, 20], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4b_se_expand: Conv2dConfig::new([20, 480], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4b_project_conv: Conv2dConfig::new([480, 80], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4b_project_bn: BatchNormConfig::new(80)
@@ -585,7 +558,6 @@ impl EfficientNetB0 {
             ),
             block4c_expand_conv: Conv2dConfig::new([80, 480], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4c_expand_bn: BatchNormConfig::new(480)
@@ -600,16 +572,13 @@ impl EfficientNetB0 {
                 .init(device),
             block4c_bn: BatchNormConfig::new(480).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block4c_se_reduce: Conv2dConfig::new([480, 20], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4c_se_expand: Conv2dConfig::new([20, 480], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4c_project_conv: Conv2dConfig::new([480, 80], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4c_project_bn: BatchNormConfig::new(80)
@@ -623,7 +592,6 @@ impl EfficientNetB0 {
             ),
             block5a_expand_conv: Conv2dConfig::new([80, 480], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_expand_bn: BatchNormConfig::new(480)
@@ -638,16 +606,13 @@ impl EfficientNetB0 {
                 .init(device),
             block5a_bn: BatchNormConfig::new(480).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block5a_se_reduce: Conv2dConfig::new([480, 20], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_se_expand: Conv2dConfig::new([20, 480], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_project_conv: Conv2dConfig::new([480, 112], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_project_bn: BatchNormConfig::new(112)
@@ -656,7 +621,6 @@ impl EfficientNetB0 {
                 .init(device),
             block5b_expand_conv: Conv2dConfig::new([112, 672], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5b_expand_bn: BatchNormConfig::new(672)
@@ -671,16 +635,13 @@ impl EfficientNetB0 {
                 .init(device),
             block5b_bn: BatchNormConfig::new(672).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block5b_se_reduce: Conv2dConfig::new([672, 28], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5b_se_expand: Conv2dConfig::new([28, 672], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5b_project_conv: Conv2dConfig::new([672, 112], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5b_project_bn: BatchNormConfig::new(112)
@@ -694,7 +655,6 @@ impl EfficientNetB0 {
             ),
             block5c_expand_conv: Conv2dConfig::new([112, 672], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5c_expand_bn: BatchNormConfig::new(672)
@@ -709,16 +669,13 @@ impl EfficientNetB0 {
                 .init(device),
             block5c_bn: BatchNormConfig::new(672).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block5c_se_reduce: Conv2dConfig::new([672, 28], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5c_se_expand: Conv2dConfig::new([28, 672], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5c_project_conv: Conv2dConfig::new([672, 112], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5c_project_bn: BatchNormConfig::new(112)
@@ -732,7 +689,6 @@ impl EfficientNetB0 {
             ),
             block6a_expand_conv: Conv2dConfig::new([112, 672], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_expand_bn: BatchNormConfig::new(672)
@@ -747,16 +703,13 @@ impl EfficientNetB0 {
                 .init(device),
             block6a_bn: BatchNormConfig::new(672).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block6a_se_reduce: Conv2dConfig::new([672, 28], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_se_expand: Conv2dConfig::new([28, 672], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_project_conv: Conv2dConfig::new([672, 192], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_project_bn: BatchNormConfig::new(192)
@@ -765,7 +718,6 @@ impl EfficientNetB0 {
                 .init(device),
             block6b_expand_conv: Conv2dConfig::new([192, 1152], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_expand_bn: BatchNormConfig::new(1152)
@@ -780,16 +732,13 @@ impl EfficientNetB0 {
                 .init(device),
             block6b_bn: BatchNormConfig::new(1152).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block6b_se_reduce: Conv2dConfig::new([1152, 48], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_se_expand: Conv2dConfig::new([48, 1152], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_project_conv: Conv2dConfig::new([1152, 192], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_project_bn: BatchNormConfig::new(192)
@@ -803,7 +752,6 @@ impl EfficientNetB0 {
             ),
             block6c_expand_conv: Conv2dConfig::new([192, 1152], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6c_expand_bn: BatchNormConfig::new(1152)
@@ -818,16 +766,13 @@ impl EfficientNetB0 {
                 .init(device),
             block6c_bn: BatchNormConfig::new(1152).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block6c_se_reduce: Conv2dConfig::new([1152, 48], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6c_se_expand: Conv2dConfig::new([48, 1152], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6c_project_conv: Conv2dConfig::new([1152, 192], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6c_project_bn: BatchNormConfig::new(192)
@@ -841,7 +786,6 @@ impl EfficientNetB0 {
             ),
             block6d_expand_conv: Conv2dConfig::new([192, 1152], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6d_expand_bn: BatchNormConfig::new(1152)
@@ -856,16 +800,13 @@ impl EfficientNetB0 {
                 .init(device),
             block6d_bn: BatchNormConfig::new(1152).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block6d_se_reduce: Conv2dConfig::new([1152, 48], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6d_se_expand: Conv2dConfig::new([48, 1152], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6d_project_conv: Conv2dConfig::new([1152, 192], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6d_project_bn: BatchNormConfig::new(192)
@@ -879,7 +820,6 @@ impl EfficientNetB0 {
             ),
             block7a_expand_conv: Conv2dConfig::new([192, 1152], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_expand_bn: BatchNormConfig::new(1152)
@@ -894,16 +834,13 @@ impl EfficientNetB0 {
                 .init(device),
             block7a_bn: BatchNormConfig::new(1152).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block7a_se_reduce: Conv2dConfig::new([1152, 48], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_se_expand: Conv2dConfig::new([48, 1152], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_project_conv: Conv2dConfig::new([1152, 320], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_project_bn: BatchNormConfig::new(320)
@@ -912,7 +849,6 @@ impl EfficientNetB0 {
                 .init(device),
             top_conv: Conv2dConfig::new([320, 1280], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             top_bn: BatchNormConfig::new(1280).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),

@@ -192,16 +192,13 @@ impl Efficientnet {
                 .init(device),
             block1a_bn: BatchNormConfig::new(4).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block1a_se_reduce: Conv2dConfig::new([4, 1], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_se_expand: Conv2dConfig::new([1, 4], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_project_conv: Conv2dConfig::new([4, 2], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block1a_project_bn: BatchNormConfig::new(2)
@@ -210,7 +207,6 @@ impl Efficientnet {
                 .init(device),
             block2a_expand_conv: Conv2dConfig::new([2, 12], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_expand_bn: BatchNormConfig::new(12)
@@ -225,16 +221,13 @@ impl Efficientnet {
                 .init(device),
             block2a_bn: BatchNormConfig::new(12).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block2a_se_reduce: Conv2dConfig::new([12, 1], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_se_expand: Conv2dConfig::new([1, 12], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_project_conv: Conv2dConfig::new([12, 4], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_project_bn: BatchNormConfig::new(4)
@@ -243,7 +236,6 @@ impl Efficientnet {
                 .init(device),
             block3a_expand_conv: Conv2dConfig::new([4, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_expand_bn: BatchNormConfig::new(24)
@@ -258,16 +250,13 @@ impl Efficientnet {
                 .init(device),
             block3a_bn: BatchNormConfig::new(24).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block3a_se_reduce: Conv2dConfig::new([24, 1], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_se_expand: Conv2dConfig::new([1, 24], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_project_conv: Conv2dConfig::new([24, 4], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_project_bn: BatchNormConfig::new(4)
@@ -276,7 +265,6 @@ impl Efficientnet {
                 .init(device),
             block4a_expand_conv: Conv2dConfig::new([4, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_expand_bn: BatchNormConfig::new(24)
@@ -291,16 +279,13 @@ impl Efficientnet {
                 .init(device),
             block4a_bn: BatchNormConfig::new(24).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block4a_se_reduce: Conv2dConfig::new([24, 1], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_se_expand: Conv2dConfig::new([1, 24], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_project_conv: Conv2dConfig::new([24, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_project_bn: BatchNormConfig::new(8)
@@ -309,7 +294,6 @@ impl Efficientnet {
                 .init(device),
             block5a_expand_conv: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_expand_bn: BatchNormConfig::new(48)
@@ -324,16 +308,13 @@ impl Efficientnet {
                 .init(device),
             block5a_bn: BatchNormConfig::new(48).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block5a_se_reduce: Conv2dConfig::new([48, 2], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_se_expand: Conv2dConfig::new([2, 48], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_project_conv: Conv2dConfig::new([48, 12], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_project_bn: BatchNormConfig::new(12)
@@ -342,7 +323,6 @@ impl Efficientnet {
                 .init(device),
             block6a_expand_conv: Conv2dConfig::new([12, 72], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_expand_bn: BatchNormConfig::new(72)
@@ -357,16 +337,13 @@ impl Efficientnet {
                 .init(device),
             block6a_bn: BatchNormConfig::new(72).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block6a_se_reduce: Conv2dConfig::new([72, 3], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_se_expand: Conv2dConfig::new([3, 72], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_project_conv: Conv2dConfig::new([72, 20], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_project_bn: BatchNormConfig::new(20)
@@ -375,7 +352,6 @@ impl Efficientnet {
                 .init(device),
             block7a_expand_conv: Conv2dConfig::new([20, 120], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_expand_bn: BatchNormConfig::new(120)
@@ -390,16 +366,13 @@ impl Efficientnet {
                 .init(device),
             block7a_bn: BatchNormConfig::new(120).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             block7a_se_reduce: Conv2dConfig::new([120, 5], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_se_expand: Conv2dConfig::new([5, 120], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_project_conv: Conv2dConfig::new([120, 32], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block7a_project_bn: BatchNormConfig::new(32)
@@ -408,7 +381,6 @@ impl Efficientnet {
                 .init(device),
             top_conv: Conv2dConfig::new([32, 128], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             top_bn: BatchNormConfig::new(128).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),

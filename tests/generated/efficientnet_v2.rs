@@ -185,7 +185,6 @@ impl EfficientnetV2 {
             block2a_expand_bn: BatchNormConfig::new(8).with_epsilon(0.001).init(device),
             block2a_project_conv: Conv2dConfig::new([8, 4], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block2a_project_bn: BatchNormConfig::new(4).with_epsilon(0.001).init(device),
@@ -198,13 +197,11 @@ impl EfficientnetV2 {
             block3a_expand_bn: BatchNormConfig::new(16).with_epsilon(0.001).init(device),
             block3a_project_conv: Conv2dConfig::new([16, 4], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block3a_project_bn: BatchNormConfig::new(4).with_epsilon(0.001).init(device),
             block4a_expand_conv: Conv2dConfig::new([4, 16], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_expand_bn: BatchNormConfig::new(16).with_epsilon(0.001).init(device),
@@ -217,22 +214,18 @@ impl EfficientnetV2 {
                 .init(device),
             block4a_bn: BatchNormConfig::new(16).with_epsilon(0.001).init(device),
             block4a_se_reduce: Conv2dConfig::new([16, 1], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_se_expand: Conv2dConfig::new([1, 16], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_project_conv: Conv2dConfig::new([16, 10], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block4a_project_bn: BatchNormConfig::new(10).with_epsilon(0.001).init(device),
             block5a_expand_conv: Conv2dConfig::new([10, 60], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_expand_bn: BatchNormConfig::new(60).with_epsilon(0.001).init(device),
@@ -244,22 +237,18 @@ impl EfficientnetV2 {
                 .init(device),
             block5a_bn: BatchNormConfig::new(60).with_epsilon(0.001).init(device),
             block5a_se_reduce: Conv2dConfig::new([60, 2], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_se_expand: Conv2dConfig::new([2, 60], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_project_conv: Conv2dConfig::new([60, 12], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block5a_project_bn: BatchNormConfig::new(12).with_epsilon(0.001).init(device),
             block6a_expand_conv: Conv2dConfig::new([12, 72], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_expand_bn: BatchNormConfig::new(72).with_epsilon(0.001).init(device),
@@ -272,22 +261,18 @@ impl EfficientnetV2 {
                 .init(device),
             block6a_bn: BatchNormConfig::new(72).with_epsilon(0.001).init(device),
             block6a_se_reduce: Conv2dConfig::new([72, 3], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_se_expand: Conv2dConfig::new([3, 72], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_project_conv: Conv2dConfig::new([72, 20], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6a_project_bn: BatchNormConfig::new(20).with_epsilon(0.001).init(device),
             block6b_expand_conv: Conv2dConfig::new([20, 120], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_expand_bn: BatchNormConfig::new(120).with_epsilon(0.001).init(device),
@@ -299,16 +284,13 @@ impl EfficientnetV2 {
                 .init(device),
             block6b_bn: BatchNormConfig::new(120).with_epsilon(0.001).init(device),
             block6b_se_reduce: Conv2dConfig::new([120, 5], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_se_expand: Conv2dConfig::new([5, 120], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_project_conv: Conv2dConfig::new([120, 20], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             block6b_project_bn: BatchNormConfig::new(20).with_epsilon(0.001).init(device),
@@ -319,7 +301,6 @@ impl EfficientnetV2 {
             ),
             top_conv: Conv2dConfig::new([20, 128], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::KaimingNormal { gain: 2.0_f64.sqrt(), fan_out_only: true })
                 .init(device),
             top_bn: BatchNormConfig::new(128).with_epsilon(0.001).init(device),

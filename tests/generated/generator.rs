@@ -115,6 +115,7 @@ impl Generator {
         let y = self.group_normalization_1.forward(y);
         let y = activation::leaky_relu(y, 0.2);
         let y = self.conv2d_2.forward(y);
-        y.tanh().permute([0, 2, 3, 1])
+        let y = y.tanh();
+        y.permute([0, 2, 3, 1])
     }
 }

@@ -283,7 +283,6 @@ impl MobileNetV2 {
                 .init(device),
             expanded_conv_project: Conv2dConfig::new([32, 16], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_project_bn: BatchNormConfig::new(16)
@@ -292,7 +291,6 @@ impl MobileNetV2 {
                 .init(device),
             block_1_expand: Conv2dConfig::new([16, 96], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_1_expand_bn: BatchNormConfig::new(96)
@@ -314,7 +312,6 @@ impl MobileNetV2 {
                 .init(device),
             block_1_project: Conv2dConfig::new([96, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_1_project_bn: BatchNormConfig::new(24)
@@ -323,7 +320,6 @@ impl MobileNetV2 {
                 .init(device),
             block_2_expand: Conv2dConfig::new([24, 144], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_2_expand_bn: BatchNormConfig::new(144)
@@ -345,7 +341,6 @@ impl MobileNetV2 {
                 .init(device),
             block_2_project: Conv2dConfig::new([144, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_2_project_bn: BatchNormConfig::new(24)
@@ -354,7 +349,6 @@ impl MobileNetV2 {
                 .init(device),
             block_3_expand: Conv2dConfig::new([24, 144], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_3_expand_bn: BatchNormConfig::new(144)
@@ -376,7 +370,6 @@ impl MobileNetV2 {
                 .init(device),
             block_3_project: Conv2dConfig::new([144, 32], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_3_project_bn: BatchNormConfig::new(32)
@@ -385,7 +378,6 @@ impl MobileNetV2 {
                 .init(device),
             block_4_expand: Conv2dConfig::new([32, 192], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_4_expand_bn: BatchNormConfig::new(192)
@@ -407,7 +399,6 @@ impl MobileNetV2 {
                 .init(device),
             block_4_project: Conv2dConfig::new([192, 32], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_4_project_bn: BatchNormConfig::new(32)
@@ -416,7 +407,6 @@ impl MobileNetV2 {
                 .init(device),
             block_5_expand: Conv2dConfig::new([32, 192], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_5_expand_bn: BatchNormConfig::new(192)
@@ -438,7 +428,6 @@ impl MobileNetV2 {
                 .init(device),
             block_5_project: Conv2dConfig::new([192, 32], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_5_project_bn: BatchNormConfig::new(32)
@@ -447,7 +436,6 @@ impl MobileNetV2 {
                 .init(device),
             block_6_expand: Conv2dConfig::new([32, 192], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_6_expand_bn: BatchNormConfig::new(192)
@@ -469,7 +457,6 @@ impl MobileNetV2 {
                 .init(device),
             block_6_project: Conv2dConfig::new([192, 64], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_6_project_bn: BatchNormConfig::new(64)
@@ -478,7 +465,6 @@ impl MobileNetV2 {
                 .init(device),
             block_7_expand: Conv2dConfig::new([64, 384], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_7_expand_bn: BatchNormConfig::new(384)
@@ -500,7 +486,6 @@ impl MobileNetV2 {
                 .init(device),
             block_7_project: Conv2dConfig::new([384, 64], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_7_project_bn: BatchNormConfig::new(64)
@@ -509,7 +494,6 @@ impl MobileNetV2 {
                 .init(device),
             block_8_expand: Conv2dConfig::new([64, 384], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_8_expand_bn: BatchNormConfig::new(384)
@@ -531,7 +515,6 @@ impl MobileNetV2 {
                 .init(device),
             block_8_project: Conv2dConfig::new([384, 64], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_8_project_bn: BatchNormConfig::new(64)
@@ -540,7 +523,6 @@ impl MobileNetV2 {
                 .init(device),
             block_9_expand: Conv2dConfig::new([64, 384], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_9_expand_bn: BatchNormConfig::new(384)
@@ -562,7 +544,6 @@ impl MobileNetV2 {
                 .init(device),
             block_9_project: Conv2dConfig::new([384, 64], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_9_project_bn: BatchNormConfig::new(64)
@@ -571,7 +552,6 @@ impl MobileNetV2 {
                 .init(device),
             block_10_expand: Conv2dConfig::new([64, 384], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_10_expand_bn: BatchNormConfig::new(384)
@@ -593,7 +573,6 @@ impl MobileNetV2 {
                 .init(device),
             block_10_project: Conv2dConfig::new([384, 96], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_10_project_bn: BatchNormConfig::new(96)
@@ -602,7 +581,6 @@ impl MobileNetV2 {
                 .init(device),
             block_11_expand: Conv2dConfig::new([96, 576], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_11_expand_bn: BatchNormConfig::new(576)
@@ -624,7 +602,6 @@ impl MobileNetV2 {
                 .init(device),
             block_11_project: Conv2dConfig::new([576, 96], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_11_project_bn: BatchNormConfig::new(96)
@@ -633,7 +610,6 @@ impl MobileNetV2 {
                 .init(device),
             block_12_expand: Conv2dConfig::new([96, 576], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_12_expand_bn: BatchNormConfig::new(576)
@@ -655,7 +631,6 @@ impl MobileNetV2 {
                 .init(device),
             block_12_project: Conv2dConfig::new([576, 96], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_12_project_bn: BatchNormConfig::new(96)
@@ -664,7 +639,6 @@ impl MobileNetV2 {
                 .init(device),
             block_13_expand: Conv2dConfig::new([96, 576], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_13_expand_bn: BatchNormConfig::new(576)
@@ -686,7 +660,6 @@ impl MobileNetV2 {
                 .init(device),
             block_13_project: Conv2dConfig::new([576, 160], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_13_project_bn: BatchNormConfig::new(160)
@@ -695,7 +668,6 @@ impl MobileNetV2 {
                 .init(device),
             block_14_expand: Conv2dConfig::new([160, 960], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_14_expand_bn: BatchNormConfig::new(960)
@@ -717,7 +689,6 @@ impl MobileNetV2 {
                 .init(device),
             block_14_project: Conv2dConfig::new([960, 160], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_14_project_bn: BatchNormConfig::new(160)
@@ -726,7 +697,6 @@ impl MobileNetV2 {
                 .init(device),
             block_15_expand: Conv2dConfig::new([160, 960], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_15_expand_bn: BatchNormConfig::new(960)
@@ -748,7 +718,6 @@ impl MobileNetV2 {
                 .init(device),
             block_15_project: Conv2dConfig::new([960, 160], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_15_project_bn: BatchNormConfig::new(160)
@@ -757,7 +726,6 @@ impl MobileNetV2 {
                 .init(device),
             block_16_expand: Conv2dConfig::new([160, 960], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_16_expand_bn: BatchNormConfig::new(960)
@@ -779,7 +747,6 @@ impl MobileNetV2 {
                 .init(device),
             block_16_project: Conv2dConfig::new([960, 320], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block_16_project_bn: BatchNormConfig::new(320)

@@ -179,7 +179,6 @@ impl Mobilenet {
             conv_dw_1_bn: BatchNormConfig::new(3).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_1: Conv2dConfig::new([3, 6], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_1_bn: BatchNormConfig::new(6).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
@@ -192,7 +191,6 @@ impl Mobilenet {
             conv_dw_2_bn: BatchNormConfig::new(6).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_2: Conv2dConfig::new([6, 12], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_2_bn: BatchNormConfig::new(12).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
@@ -208,7 +206,6 @@ impl Mobilenet {
             conv_dw_3_bn: BatchNormConfig::new(12).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_3: Conv2dConfig::new([12, 12], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_3_bn: BatchNormConfig::new(12).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
@@ -224,7 +221,6 @@ impl Mobilenet {
             conv_dw_4_bn: BatchNormConfig::new(12).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_4: Conv2dConfig::new([12, 25], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_4_bn: BatchNormConfig::new(25).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
@@ -240,7 +236,6 @@ impl Mobilenet {
             conv_dw_5_bn: BatchNormConfig::new(25).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_5: Conv2dConfig::new([25, 25], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_5_bn: BatchNormConfig::new(25).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
@@ -256,7 +251,6 @@ impl Mobilenet {
             conv_dw_6_bn: BatchNormConfig::new(25).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_6: Conv2dConfig::new([25, 51], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_6_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
@@ -272,7 +266,6 @@ impl Mobilenet {
             conv_dw_7_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_7: Conv2dConfig::new([51, 51], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_7_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
@@ -288,7 +281,6 @@ impl Mobilenet {
             conv_dw_8_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_8: Conv2dConfig::new([51, 51], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_8_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
@@ -304,7 +296,6 @@ impl Mobilenet {
             conv_dw_9_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
             conv_pw_9: Conv2dConfig::new([51, 51], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_9_bn: BatchNormConfig::new(51).with_epsilon(0.001).with_momentum(1.0 - 0.99).init(device),
@@ -323,7 +314,6 @@ impl Mobilenet {
                 .init(device),
             conv_pw_10: Conv2dConfig::new([51, 51], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_10_bn: BatchNormConfig::new(51)
@@ -345,7 +335,6 @@ impl Mobilenet {
                 .init(device),
             conv_pw_11: Conv2dConfig::new([51, 51], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_11_bn: BatchNormConfig::new(51)
@@ -367,7 +356,6 @@ impl Mobilenet {
                 .init(device),
             conv_pw_12: Conv2dConfig::new([51, 102], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_12_bn: BatchNormConfig::new(102)
@@ -389,7 +377,6 @@ impl Mobilenet {
                 .init(device),
             conv_pw_13: Conv2dConfig::new([102, 102], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_pw_13_bn: BatchNormConfig::new(102)
@@ -398,7 +385,6 @@ impl Mobilenet {
                 .init(device),
             dropout: DropoutConfig::new(0.001).init(),
             conv_preds: Conv2dConfig::new([102, 3], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
         }

@@ -263,7 +263,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_project: Conv2dConfig::new([16, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_project_bn: BatchNormConfig::new(8)
@@ -272,7 +271,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_1_expand: Conv2dConfig::new([8, 32], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_1_expand_bn: BatchNormConfig::new(32)
@@ -294,7 +292,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_1_project: Conv2dConfig::new([32, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_1_project_bn: BatchNormConfig::new(8)
@@ -303,7 +300,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_2_expand: Conv2dConfig::new([8, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_2_expand_bn: BatchNormConfig::new(24)
@@ -322,7 +318,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_2_project: Conv2dConfig::new([24, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_2_project_bn: BatchNormConfig::new(8)
@@ -331,7 +326,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_3_expand: Conv2dConfig::new([8, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_3_expand_bn: BatchNormConfig::new(24)
@@ -350,7 +344,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_3_project: Conv2dConfig::new([24, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_3_project_bn: BatchNormConfig::new(8)
@@ -359,7 +352,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_4_expand: Conv2dConfig::new([8, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_4_expand_bn: BatchNormConfig::new(24)
@@ -378,7 +370,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_4_project: Conv2dConfig::new([24, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_4_project_bn: BatchNormConfig::new(8)
@@ -387,7 +378,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_5_expand: Conv2dConfig::new([8, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_5_expand_bn: BatchNormConfig::new(24)
@@ -406,7 +396,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_5_project: Conv2dConfig::new([24, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_5_project_bn: BatchNormConfig::new(8)
@@ -415,7 +404,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_6_expand: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_6_expand_bn: BatchNormConfig::new(48)
@@ -437,7 +425,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_6_project: Conv2dConfig::new([48, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_6_project_bn: BatchNormConfig::new(8)
@@ -446,7 +433,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_7_expand: Conv2dConfig::new([8, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_7_expand_bn: BatchNormConfig::new(24)
@@ -465,7 +451,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_7_project: Conv2dConfig::new([24, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_7_project_bn: BatchNormConfig::new(8)
@@ -474,7 +459,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_8_expand: Conv2dConfig::new([8, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_8_expand_bn: BatchNormConfig::new(24)
@@ -493,7 +477,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_8_project: Conv2dConfig::new([24, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_8_project_bn: BatchNormConfig::new(8)
@@ -502,7 +485,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_9_expand: Conv2dConfig::new([8, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_9_expand_bn: BatchNormConfig::new(24)
@@ -521,7 +503,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_9_project: Conv2dConfig::new([24, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_9_project_bn: BatchNormConfig::new(8)
@@ -530,7 +511,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_10_expand: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_10_expand_bn: BatchNormConfig::new(48)
@@ -552,7 +532,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_10_project: Conv2dConfig::new([48, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_10_project_bn: BatchNormConfig::new(8)
@@ -561,7 +540,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_11_expand: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_11_expand_bn: BatchNormConfig::new(48)
@@ -583,7 +561,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_11_project: Conv2dConfig::new([48, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_11_project_bn: BatchNormConfig::new(8)
@@ -592,7 +569,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_12_expand: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_12_expand_bn: BatchNormConfig::new(48)
@@ -614,7 +590,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_12_project: Conv2dConfig::new([48, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_12_project_bn: BatchNormConfig::new(8)
@@ -623,7 +598,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_13_expand: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_13_expand_bn: BatchNormConfig::new(48)
@@ -645,7 +619,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_13_project: Conv2dConfig::new([48, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_13_project_bn: BatchNormConfig::new(8)
@@ -654,7 +627,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_14_expand: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_14_expand_bn: BatchNormConfig::new(48)
@@ -676,7 +648,6 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             expanded_conv_14_project: Conv2dConfig::new([48, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_14_project_bn: BatchNormConfig::new(8)
@@ -685,17 +656,14 @@ impl MobilenetV3Minimalistic {
                 .init(device),
             conv_1: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_1_bn: BatchNormConfig::new(48).with_epsilon(0.001).with_momentum(1.0 - 0.999).init(device),
             conv_2: Conv2dConfig::new([48, 1280], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             dropout: DropoutConfig::new(0.2).init(),
             logits: Conv2dConfig::new([1280, 3], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
         }

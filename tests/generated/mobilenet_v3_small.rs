@@ -250,16 +250,13 @@ impl MobilenetV3Small {
                 .with_momentum(1.0 - 0.999)
                 .init(device),
             expanded_conv_squeeze_excite_conv: Conv2dConfig::new([16, 8], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_squeeze_excite_conv_1: Conv2dConfig::new([8, 16], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_project: Conv2dConfig::new([16, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_project_bn: BatchNormConfig::new(8)
@@ -268,7 +265,6 @@ impl MobilenetV3Small {
                 .init(device),
             expanded_conv_1_expand: Conv2dConfig::new([8, 40], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_1_expand_bn: BatchNormConfig::new(40)
@@ -290,7 +286,6 @@ impl MobilenetV3Small {
                 .init(device),
             expanded_conv_1_project: Conv2dConfig::new([40, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_1_project_bn: BatchNormConfig::new(8)
@@ -299,7 +294,6 @@ impl MobilenetV3Small {
                 .init(device),
             expanded_conv_2_expand: Conv2dConfig::new([8, 32], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_2_expand_bn: BatchNormConfig::new(32)
@@ -321,7 +315,6 @@ impl MobilenetV3Small {
                 .init(device),
             expanded_conv_2_project: Conv2dConfig::new([32, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_2_project_bn: BatchNormConfig::new(8)
@@ -330,7 +323,6 @@ impl MobilenetV3Small {
                 .init(device),
             expanded_conv_3_expand: Conv2dConfig::new([8, 32], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_3_expand_bn: BatchNormConfig::new(32)
@@ -351,16 +343,13 @@ impl MobilenetV3Small {
                 .with_momentum(1.0 - 0.999)
                 .init(device),
             expanded_conv_3_squeeze_excite_conv: Conv2dConfig::new([32, 8], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_3_squeeze_excite_conv_1: Conv2dConfig::new([8, 32], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_3_project: Conv2dConfig::new([32, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_3_project_bn: BatchNormConfig::new(8)
@@ -369,7 +358,6 @@ impl MobilenetV3Small {
                 .init(device),
             expanded_conv_4_expand: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_4_expand_bn: BatchNormConfig::new(48)
@@ -390,16 +378,13 @@ impl MobilenetV3Small {
                 .with_momentum(1.0 - 0.999)
                 .init(device),
             expanded_conv_4_squeeze_excite_conv: Conv2dConfig::new([48, 16], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_4_squeeze_excite_conv_1: Conv2dConfig::new([16, 48], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_4_project: Conv2dConfig::new([48, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_4_project_bn: BatchNormConfig::new(8)
@@ -408,7 +393,6 @@ impl MobilenetV3Small {
                 .init(device),
             expanded_conv_5_expand: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_5_expand_bn: BatchNormConfig::new(48)
@@ -429,16 +413,13 @@ impl MobilenetV3Small {
                 .with_momentum(1.0 - 0.999)
                 .init(device),
             expanded_conv_5_squeeze_excite_conv: Conv2dConfig::new([48, 16], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_5_squeeze_excite_conv_1: Conv2dConfig::new([16, 48], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_5_project: Conv2dConfig::new([48, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_5_project_bn: BatchNormConfig::new(8)
@@ -447,7 +428,6 @@ impl MobilenetV3Small {
                 .init(device),
             expanded_conv_6_expand: Conv2dConfig::new([8, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_6_expand_bn: BatchNormConfig::new(24)
@@ -468,16 +448,13 @@ impl MobilenetV3Small {
                 .with_momentum(1.0 - 0.999)
                 .init(device),
             expanded_conv_6_squeeze_excite_conv: Conv2dConfig::new([24, 8], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_6_squeeze_excite_conv_1: Conv2dConfig::new([8, 24], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_6_project: Conv2dConfig::new([24, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_6_project_bn: BatchNormConfig::new(8)
@@ -486,7 +463,6 @@ impl MobilenetV3Small {
                 .init(device),
             expanded_conv_7_expand: Conv2dConfig::new([8, 24], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_7_expand_bn: BatchNormConfig::new(24)
@@ -507,16 +483,13 @@ impl MobilenetV3Small {
                 .with_momentum(1.0 - 0.999)
                 .init(device),
             expanded_conv_7_squeeze_excite_conv: Conv2dConfig::new([24, 8], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_7_squeeze_excite_conv_1: Conv2dConfig::new([8, 24], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_7_project: Conv2dConfig::new([24, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_7_project_bn: BatchNormConfig::new(8)
@@ -525,7 +498,6 @@ impl MobilenetV3Small {
                 .init(device),
             expanded_conv_8_expand: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_8_expand_bn: BatchNormConfig::new(48)
@@ -546,16 +518,13 @@ impl MobilenetV3Small {
                 .with_momentum(1.0 - 0.999)
                 .init(device),
             expanded_conv_8_squeeze_excite_conv: Conv2dConfig::new([48, 16], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_8_squeeze_excite_conv_1: Conv2dConfig::new([16, 48], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_8_project: Conv2dConfig::new([48, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_8_project_bn: BatchNormConfig::new(8)
@@ -564,7 +533,6 @@ impl MobilenetV3Small {
                 .init(device),
             expanded_conv_9_expand: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_9_expand_bn: BatchNormConfig::new(48)
@@ -585,16 +553,13 @@ impl MobilenetV3Small {
                 .with_momentum(1.0 - 0.999)
                 .init(device),
             expanded_conv_9_squeeze_excite_conv: Conv2dConfig::new([48, 16], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_9_squeeze_excite_conv_1: Conv2dConfig::new([16, 48], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_9_project: Conv2dConfig::new([48, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_9_project_bn: BatchNormConfig::new(8)
@@ -603,7 +568,6 @@ impl MobilenetV3Small {
                 .init(device),
             expanded_conv_10_expand: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_10_expand_bn: BatchNormConfig::new(48)
@@ -624,16 +588,13 @@ impl MobilenetV3Small {
                 .with_momentum(1.0 - 0.999)
                 .init(device),
             expanded_conv_10_squeeze_excite_conv: Conv2dConfig::new([48, 16], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_10_squeeze_excite_conv_1: Conv2dConfig::new([16, 48], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_10_project: Conv2dConfig::new([48, 8], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             expanded_conv_10_project_bn: BatchNormConfig::new(8)
@@ -642,17 +603,14 @@ impl MobilenetV3Small {
                 .init(device),
             conv_1: Conv2dConfig::new([8, 48], [1, 1])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             conv_1_bn: BatchNormConfig::new(48).with_epsilon(0.001).with_momentum(1.0 - 0.999).init(device),
             conv_2: Conv2dConfig::new([48, 1024], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             dropout: DropoutConfig::new(0.2).init(),
             logits: Conv2dConfig::new([1024, 3], [1, 1])
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
         }

@@ -249,6 +249,7 @@ impl UNet {
         let x = Tensor::cat(vec![down0_conv2, x], 1);
         let x = activation::relu(self.up0_conv1.forward(x));
         let x = activation::relu(self.up0_conv2.forward(x));
-        activation::softmax(self.mask.forward(x), 1).permute([0, 2, 3, 1])
+        let x = activation::softmax(self.mask.forward(x), 1);
+        x.permute([0, 2, 3, 1])
     }
 }

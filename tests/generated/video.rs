@@ -90,6 +90,7 @@ impl Video {
         let x: Tensor<5> = self.conv_lstm2d.forward(x);
         let x = self.batch_normalization.forward(x.permute([0, 4, 1, 2, 3]));
         let x: Tensor<5> = self.conv_lstm2d_1.forward(Value::from_channels_first(x));
-        activation::sigmoid(self.conv3d.forward(x.permute([0, 4, 1, 2, 3]))).permute([0, 2, 3, 4, 1])
+        let x = activation::sigmoid(self.conv3d.forward(x.permute([0, 4, 1, 2, 3])));
+        x.permute([0, 2, 3, 4, 1])
     }
 }

@@ -261,7 +261,6 @@ impl Xception {
             conv2d: Conv2dConfig::new([2, 4], [1, 1])
                 .with_stride([2, 2])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block2_pool: MaxPool2dConfig::new([3, 3])
@@ -293,7 +292,6 @@ impl Xception {
             conv2d_1: Conv2dConfig::new([4, 8], [1, 1])
                 .with_stride([2, 2])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block3_pool: MaxPool2dConfig::new([3, 3])
@@ -325,7 +323,6 @@ impl Xception {
             conv2d_2: Conv2dConfig::new([8, 22], [1, 1])
                 .with_stride([2, 2])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block4_pool: MaxPool2dConfig::new([3, 3])
@@ -573,7 +570,6 @@ impl Xception {
             conv2d_3: Conv2dConfig::new([22, 32], [1, 1])
                 .with_stride([2, 2])
                 .with_bias(false)
-                .with_padding(PaddingConfig2d::Same)
                 .with_initializer(Initializer::XavierUniform { gain: 1.0 })
                 .init(device),
             block13_pool: MaxPool2dConfig::new([3, 3])
