@@ -236,7 +236,7 @@ impl Row {
             None if key == "dtype" => {
                 let plain =
                     DtypePolicy::read(Some(value)).is_ok_and(|policy| policy == DtypePolicy::default());
-                !(plain && self.policy == Policy::Plain) && !self.operation
+                !self.operation && (!plain || self.policy != Policy::Plain)
             }
             None => false,
         }

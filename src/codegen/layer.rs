@@ -16,7 +16,6 @@ pub(super) struct LayerCall {
     pub args: Args<Spec>,
     /// Masks that it is called with.
     pub mask: Option<Tree<Spec>>,
-    pub training: bool,
     /// Which of the tensors that it is called with, masks last, may have masks themselves.
     pub values: Vec<bool>,
     /// Whether what it gives may have a mask.
@@ -32,7 +31,7 @@ impl LayerCall {
 
     fn is_plain(&self) -> bool {
         let has_masks = self.mask.is_some() || self.values.contains(&true) || self.gives_masks;
-        !has_masks && !self.training && self.specs().into_iter().all(|spec| spec.rank() > 0)
+        !has_masks && self.specs().into_iter().all(|spec| spec.rank() > 0)
     }
 }
 
@@ -70,10 +69,9 @@ impl<'a> Layer<'a> {
             (it.field, it.uses) = (field, uses);
             return Ok(it);
         }
-        let calls = it.calls.iter().map(|call| {
-            let LayerCall { args, mask, training, .. } = call;
-            KerasCall { args, mask: mask.as_ref(), training: *training }
-        });
+        // Whether it is as in training, the device says: what a call says of it is overruled in Keras, too, by
+        // `fit` and `predict`.
+        let calls = it.calls.iter().map(|call| KerasCall { args: &call.args, mask: call.mask.as_ref() });
         let source = keras_layer(object, !trainable, &calls.collect::<Vec<_>>())?;
         let KerasSource { field, calls, uses } = source;
         (it.field, it.keras, it.uses) = (Some(field), Some(calls), uses.into_iter().collect());
@@ -138,7 +136,7 @@ pub(super) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

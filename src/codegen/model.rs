@@ -26,8 +26,6 @@ const LONGEST_TUPLE: usize = 4;
 pub(super) struct Calls {
     /// The shapes and types of the inputs of every call; of one whose inputs say them themselves, nothing.
     pub inputs: Vec<Option<Vec<Spec>>>,
-    /// For every call, whether it is told to behave as in training.
-    pub training: Vec<bool>,
     /// For every input, whether it may have a mask in some call.
     pub masked: Vec<bool>,
     /// Whether it is no layer of another model. Then masks end with it.
@@ -38,7 +36,7 @@ impl Calls {
     /// How a model is called that is no layer of another.
     pub(super) fn once(graph: &Graph) -> Self {
         let masked = vec![false; graph.inputs.leaves().len()];
-        Self { inputs: vec![None], training: vec![false], masked, is_outermost: true }
+        Self { inputs: vec![None], masked, is_outermost: true }
     }
 
     fn of(calls: &[LayerCall]) -> Self {
@@ -48,8 +46,7 @@ impl Calls {
             masked.resize(call.values.len().max(masked.len()), false);
             masked.iter_mut().zip(&call.values).for_each(|(any, one)| *any |= *one || call.mask.is_some());
         }
-        let training = calls.iter().map(|call| call.training).collect();
-        Self { inputs: inputs.collect(), training, masked, is_outermost: false }
+        Self { inputs: inputs.collect(), masked, is_outermost: false }
     }
 }
 
@@ -275,7 +272,6 @@ impl Site<'_, '_> {
         Ok(LayerCall {
             args: it.args.try_map(&mut |at| spec_at(specs, *at))?,
             mask: it.mask.as_ref().map(|mask| mask.try_map(&mut |at| spec_at(specs, *at))).transpose()?,
-            training: self.calls.training.get(call).copied().unwrap_or(false) || it.training == Some(true),
             values: it.args.leaves().into_iter().chain(masks).map(|at| masked(at.node)).collect(),
             gives_masks: masked(node),
             outputs: specs.get(node).cloned().ok_or_else(nothing)?,

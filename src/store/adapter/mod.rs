@@ -84,11 +84,14 @@ fn best(fits: impl Iterator<Item = Result<Fit>>) -> Result<Fit> {
 
 /// The layer that a module becomes in a new file. None where its parameters do not tell.
 pub(crate) fn class_of(module: &ModuleUnit) -> Option<KerasClass> {
-    let form = forms(module).ok()?.into_iter().next()?;
+    let forms = forms(module).ok()?;
+    let form = forms.first()?;
     let class = form.classes.first().filter(|class| !class.is_empty())?.clone();
     let variables = form.variables(module);
-    // How many heads share an axis is no parameter's business.
-    (!form.is_split()).then_some(KerasClass { class, variables })
+    // How many heads share an axis is no parameter's business, nor is when a Gru resets.
+    let is_other = |other: &Form| other.classes.first() == Some(&class) && other.variables(module) != variables;
+    let is_told = !form.is_split() && !forms.iter().any(is_other);
+    is_told.then_some(KerasClass { class, variables })
 }
 
 /// All that a module can be.

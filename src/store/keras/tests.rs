@@ -1,4 +1,3 @@
-use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -37,13 +37,11 @@ fn little_is_enough_for_a_plan() {
 
 #[test]
 fn a_plan_says_nothing_of_what_is_open() {
-    let mut plan = Plan::default();
-    plan.modules = ["missing", "undecided", "skipped"]
-        .map(|found| PlannedModule {
-            found: Found::from_name(found).unwrap(),
-            ..PlannedModule::named(found.to_owned())
-        })
-        .to_vec();
+    let modules = ["missing", "undecided", "skipped"].map(|found| PlannedModule {
+        found: Found::from_name(found).unwrap(),
+        ..PlannedModule::named(found.to_owned())
+    });
+    let mut plan = Plan { modules: modules.to_vec(), ..Plan::default() };
     assert_eq!(plan.given().collect::<Vec<_>>(), [("skipped", None)]);
     plan.assign("missing", "x").unassign("undecided").assign("new", "y");
     let given = [("missing", Some("x")), ("undecided", None), ("skipped", None), ("new", Some("y"))];
