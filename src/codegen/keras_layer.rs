@@ -27,8 +27,6 @@ pub(crate) struct KerasCall<'a> {
     pub args: &'a Args<Spec>,
     /// The explicit masks, whose tensors come after those of the arguments.
     pub mask: Option<&'a Tree<Spec>>,
-    /// Whether it is told to behave as in training.
-    pub training: bool,
 }
 
 /// A layer in Rust source.
@@ -79,7 +77,7 @@ pub(crate) fn keras_layer(object: &Json, frozen: bool, calls: &[KerasCall<'_>]) 
         let sizeless = |spec: &Spec| Ok(Spec::new(vec![None; spec.rank()], spec.dtype));
         let (args, mask) = (call.args.try_map(&mut { sizeless })?, call.mask);
         let mask = mask.map(|mask| mask.try_map(&mut { sizeless })).transpose()?;
-        let sizeless = KerasCall { args: &args, mask: mask.as_ref(), training: call.training };
+        let sizeless = KerasCall { args: &args, mask: mask.as_ref() };
         let of_any_size = way(&sizeless, &settings, &mut BTreeSet::new());
         let at = shapeless.iter().position(|known| *known == of_any_size).unwrap_or(ways.len());
         if at == ways.len() {
@@ -236,7 +234,7 @@ impl Row {
             None if key == "dtype" => {
                 let plain =
                     DtypePolicy::read(Some(value)).is_ok_and(|policy| policy == DtypePolicy::default());
-                !self.operation && (!plain || self.policy != Policy::Plain)
+                !(self.operation || plain && self.policy == Policy::Plain)
             }
             None => false,
         }

@@ -9,7 +9,7 @@ use super::{Options, escape};
 pub(super) fn draw(scene: &Scene<'_>, options: &Options) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
-    let _ = write!(out, "digraph {} {{\n", quote(scene.root.name));
+    let _ = writeln!(out, "digraph {} {{", quote(scene.root.name));
     let _ = writeln!(
         out,
         "  graph [rankdir={}, concentrate=true, dpi={}, splines=ortho];",

@@ -87,7 +87,7 @@ impl Model {
         let mut layers = Vec::new();
         let mut drawn = Vec::with_capacity(graph.layers.len());
         for (index, (layer, call)) in graph.layers.iter().zip(&calls).enumerate() {
-            let is_drawn = !layer.is_array() && !(is_chain && layer.config.is_input());
+            let is_drawn = !(layer.is_array() || is_chain && layer.config.is_input());
             drawn.push(is_drawn.then_some(layers.len()));
             if is_drawn {
                 let node = nodes.get(index).and_then(|nodes| nodes.first()).copied().unwrap_or(usize::MAX);

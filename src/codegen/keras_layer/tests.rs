@@ -20,17 +20,14 @@ use crate::regularizer::Regularizer;
 struct Found {
     layer: String,
     object: Json,
-    /// For every call, its arguments, masks and `training`.
-    calls: Vec<(Args<Spec>, Option<Tree<Spec>>, bool)>,
+    /// For every call, its arguments and masks.
+    calls: Vec<(Args<Spec>, Option<Tree<Spec>>)>,
     is_array: bool,
 }
 
 impl Found {
     fn calls(&self) -> Vec<KerasCall<'_>> {
-        let calls = self.calls.iter();
-        calls
-            .map(|(args, mask, training)| KerasCall { args, mask: mask.as_ref(), training: *training })
-            .collect()
+        self.calls.iter().map(|(args, mask)| KerasCall { args, mask: mask.as_ref() }).collect()
     }
 }
 
@@ -45,7 +42,7 @@ fn layers(model: &dyn AnyConfig, graph: &Graph, inputs: Option<&[Spec]>, found: 
                 let mut at = |at: &_| spec_at(&specs, *at);
                 let args = node.args.try_map(&mut at).unwrap();
                 let mask = node.mask.as_ref().map(|mask| mask.try_map(&mut at).unwrap());
-                (args, mask, node.training == Some(true))
+                (args, mask)
             })
             .collect();
         if let Some(inner) = graph_of(layer.config.as_ref()) {
@@ -183,7 +180,7 @@ fn check(found: &Found) -> Result<(), String> {
     if !found.is_array {
         check_settings(found, &settings)?;
     }
-    for (args, mask, _) in &found.calls {
+    for (args, mask) in &found.calls {
         for name in settings.args {
             match args.get(name) {
                 Some(Tree::Dict(items)) if name.starts_with("**") => {
@@ -211,7 +208,6 @@ fn the_source_of_every_layer_says_what_its_config_says() {
             built += usize::from(settings.is_some_and(|it| it.builder(&mut BTreeSet::new()).is_some()));
         }
     }
-    eprintln!("{built} of {count} by builders");
     assert!(problems.is_empty(), "{} of {count}: {problems:#?}", problems.len());
     assert!(count > 3000 && built > 1000, "{built} of {count}");
 }
@@ -235,7 +231,7 @@ fn samples() -> String {
                 .all(|layer| layer["class_name"] != "Functional" && layer["class_name"] != "Sequential");
         for found in found
             .iter()
-            .filter(|found| plain && !found.is_array && found.calls.len() == 1 && !found.calls[0].2)
+            .filter(|found| plain && !found.is_array && found.calls.len() == 1)
         {
             let settings = Settings::of(&found.object, false).unwrap();
             let Ok(source) = keras_layer(&found.object, false, &found.calls()) else { continue };
@@ -289,7 +285,7 @@ fn a_shared_layer_has_a_call_for_every_way_in_which_it_is_called() {
         .unwrap()
     };
     let calls = [args([5, 8], false), args([6, 8], false), args([5, 8], true)];
-    let calls = calls.each_ref().map(|args| KerasCall { args, mask: None, training: false });
+    let calls = calls.each_ref().map(|args| KerasCall { args, mask: None });
     let source = keras_layer(&object, true, &calls).unwrap();
     let expressions =
         ["{self}.forward(({0}, {1}))", "{self}.forward(({0}, {1}))", "{self}.at(1).forward(({0}, {1}))"];
@@ -310,7 +306,7 @@ fn nothing_of_a_file_gets_out_of_its_literal() {
     let object = json!({"module": "keras.layers", "class_name": "TextVectorization", "config": {"vocabulary": [text]}});
     let args = Args::one(Spec::new(vec![None], crate::config::Dtype::String));
     let source =
-        keras_layer(&object, false, &[KerasCall { args: &args, mask: None, training: false }]).unwrap();
+        keras_layer(&object, false, &[KerasCall { args: &args, mask: None }]).unwrap();
     assert!(source.field.init.contains(&format!("{text:?}")), "{}", source.field.init);
     let raw = super::raw(&json!({"a": text}));
     assert!(raw.starts_with("r###\"") && raw.ends_with("\"###") && raw.is_ascii(), "{raw}");

@@ -22,7 +22,7 @@ pub(super) fn way(call: &KerasCall<'_>, settings: &Settings, uses: &mut Uses) ->
             None => {}
         }
     }
-    if let ([(name, Tree::Leaf(spec))], None, false) = (arguments.as_slice(), call.mask, call.training) {
+    if let ([(name, Tree::Leaf(spec))], None) = (arguments.as_slice(), call.mask) {
         let is_first = settings.args.first() == Some(&name.as_str());
         if let (true, Some(example), Dtype::Float32) = (is_first, example(spec), spec.dtype) {
             return example;
@@ -51,9 +51,6 @@ pub(super) fn way(call: &KerasCall<'_>, settings: &Settings, uses: &mut Uses) ->
     }
     if let Some(mask) = call.mask {
         text += &argument("with", "mask", mask, uses);
-    }
-    if call.training {
-        text += ".with_constant(\"training\", true)";
     }
     if text.starts_with("Call::on") { text } else { format!("Call::new(){text}") }
 }
