@@ -42,6 +42,7 @@ mod registry;
 pub mod regularizer;
 mod reorder;
 mod save;
+mod spec;
 pub mod store;
 mod summary;
 #[cfg(feature = "train")]

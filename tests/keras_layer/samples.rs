@@ -1,5 +1,4 @@
 // Made by `cargo test --lib keras_layer` with BURN_KERAS_UPDATE set.
-use burn_keras::Value;
 use burn_keras::build::Activation;
 use burn_keras::build::AdaptiveAveragePooling1D;
 use burn_keras::build::AdaptiveAveragePooling2D;
