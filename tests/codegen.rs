@@ -1,7 +1,7 @@
 //! Generated modules: their source is what is committed below `tests/generated`, and what they compute is what
 //! Keras does.
 //!
-//! `BURN_KERAS_WRITE=1` writes the sources anew. The models at their real size are made by real Keras when they are
+//! `BURN_KERAS_UPDATE=1` writes the sources anew. The models at their real size are made by real Keras when they are
 //! not there yet; without Python (`BURN_KERAS_NO_PYTHON=1`) they are left out.
 
 mod common;
@@ -144,7 +144,7 @@ fn fixture(name: &str) -> Option<PathBuf> {
 fn is_as_committed(fixture: &Path, module: &str, name: &str) {
     let folder = root().join("tests/generated");
     let codegen = Codegen::new(fixture.with_extension("keras")).name(name).out_dir(&folder);
-    if std::env::var_os("BURN_KERAS_WRITE").is_some() {
+    if std::env::var_os("BURN_KERAS_UPDATE").is_some() {
         codegen.run().unwrap();
     }
     let committed = std::fs::read_to_string(folder.join(module).with_extension("rs")).unwrap();
@@ -152,7 +152,7 @@ fn is_as_committed(fixture: &Path, module: &str, name: &str) {
     let differs = source.lines().zip(committed.lines()).position(|(one, other)| one != other);
     assert!(
         source == committed,
-        "{module}: another source from line {differs:?} on; BURN_KERAS_WRITE=1 writes it"
+        "{module}: another source from line {differs:?} on; BURN_KERAS_UPDATE=1 writes it"
     );
 }
 

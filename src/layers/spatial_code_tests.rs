@@ -16,6 +16,14 @@ fn code(class: &str, config: &Json, shape: &[usize], layout: Layout) -> Option<C
 
 const IMAGE: &[usize] = &[0, 8, 9, 4];
 
+/// Compares how modules are made: class, config, shape of the input, expression.
+fn check_modules(rows: &[(&str, Json, &[usize], &str)]) {
+    for (class, config, shape, expected) in rows {
+        let code = code(class, config, shape, Layout::Keras).unwrap();
+        assert_eq!(code.field.unwrap().init, *expected, "{class} {config}");
+    }
+}
+
 #[test]
 fn modules_are_made_as_keras_means_them() {
     let rows: &[(&str, Json, &[usize], &str)] = &[
@@ -76,6 +84,13 @@ fn modules_are_made_as_keras_means_them() {
              .with_padding(PaddingConfig2d::Same).init()",
         ),
         ("MaxPooling1D", json!({"pool_size": 3}), &[0, 9, 4], "MaxPool1dConfig::new(3).init()"),
+    ];
+    check_modules(rows);
+}
+
+#[test]
+fn normalizations_are_made_as_keras_means_them() {
+    check_modules(&[
         (
             "BatchNormalization",
             json!({}),
@@ -102,11 +117,7 @@ fn modules_are_made_as_keras_means_them() {
             "PReluConfig::new().with_num_parameters(4).with_alpha(0.0).init(device)",
         ),
         ("Dropout", json!({"rate": 0.25}), IMAGE, "DropoutConfig::new(0.25).init()"),
-    ];
-    for (class, config, shape, expected) in rows {
-        let code = code(class, config, shape, Layout::Keras).unwrap();
-        assert_eq!(code.field.unwrap().init, *expected, "{class} {config}");
-    }
+    ]);
 }
 
 #[test]
