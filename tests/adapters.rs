@@ -316,9 +316,10 @@ fn recurrent(suite: &mut Suite) {
         let lstm = LstmConfig::new(3, 4, bias).init(&device);
         suite.case(&format!("lstm{suffix}"), lstm, |part, given| part.forward(given.x(), None).0.into_data());
         let gru = |after| GruConfig::new(3, 4, bias).with_reset_after(after).init(&device);
-        for (name, gru, is_alone) in [("gru", gru(true), true), ("gru_before", gru(false), !bias)] {
+        // With biases, the module does not tell when it resets.
+        for (name, gru) in [("gru", gru(true)), ("gru_before", gru(false))] {
             let name = format!("{name}{suffix}");
-            suite.run(&name, gru, &[], is_alone, |part, given| part.forward(given.x(), None).into_data());
+            suite.run(&name, gru, &[], !bias, |part, given| part.forward(given.x(), None).into_data());
         }
         let rnn = RnnConfig::new(3, 4, bias).init(&device);
         suite.case(&format!("rnn{suffix}"), rnn, |part, given| part.forward(given.x(), None).0.into_data());
@@ -326,7 +327,7 @@ fn recurrent(suite: &mut Suite) {
     let lstm = BiLstmConfig::new(3, 4, true).init(&device);
     suite.case("bilstm", lstm, |part, given| part.forward(given.x(), None).0.into_data());
     let gru = |after| BiGruConfig::new(3, 4, true).with_reset_after(after).init(&device);
-    suite.case("bigru", gru(true), |part, given| part.forward(given.x(), None).0.into_data());
+    suite.run("bigru", gru(true), &[], false, |part, given| part.forward(given.x(), None).0.into_data());
     suite.run("bigru_before", gru(false), &[], false, |part, given| {
         part.forward(given.x(), None).0.into_data()
     });

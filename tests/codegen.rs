@@ -31,6 +31,8 @@ macro_rules! models {
             $(pub mod $module;)+
         }
 
+        const MODELS: &[&str] = &[$(stringify!($module)),+];
+
         $(#[test]
         fn $module() {
             let Some(fixture) = fixture($fixture) else { return };
@@ -273,4 +275,11 @@ fn real_keras_opens_what_generated_modules_save() {
     let Some(mut reopen) = script("reopen.py") else { return };
     reopen.args([&root().join("tests/fixtures"), &written]);
     assert!(reopen.status().unwrap().success(), "Keras found differences");
+}
+
+#[test]
+fn the_readme_counts_the_modules() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let claim = format!("has {} of them", MODELS.len());
+    assert!(readme.contains(&claim), "the README should say: {claim}");
 }

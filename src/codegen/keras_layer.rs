@@ -156,6 +156,7 @@ impl Settings {
         if let Some(row) = row {
             config.retain(|key, value| row.says(key, value));
         }
+        config.values_mut().for_each(|value| *value = compact(value));
         Ok(Self {
             class: object.class.to_owned(),
             row,
@@ -218,6 +219,37 @@ impl Settings {
         let masks = if self.keeps_masks { ".keeping_masks()" } else { "" };
         format!("KerasObject::{kind}({:?}, {}){masks}", self.class, raw(&Json::Object(config)))
     }
+}
+
+/// Objects inside of a config without what is the default, and without what only matters among Python's objects.
+fn compact(json: &Json) -> Json {
+    let Some(object) = Object::of(json) else {
+        return match json {
+            Json::Array(items) => items.iter().map(compact).collect(),
+            Json::Object(items) => items.iter().map(|(key, item)| (key.clone(), compact(item))).collect(),
+            other => other.clone(),
+        };
+    };
+    // A model keeps what it says of its layers.
+    if object.config.contains_key("layers") {
+        return json.clone();
+    }
+    let row =
+        rows().find(|row| row.operation == object.is_operation() && row.classes.contains(&object.class));
+    let says = |key: &str, value: &Json| match row {
+        Some(row) => {
+            key == "name" || key == "trainable" && value == &Json::Bool(false) || row.says(key, value)
+        }
+        None => true,
+    };
+    let config = object.config.iter().filter(|(key, value)| says(key, value));
+    let config: Map<String, Json> = config.map(|(key, value)| (key.clone(), compact(value))).collect();
+    let is_dropped = |key: &str| ["config", "build_config", "shared_object_id"].contains(&key);
+    let envelope = json.as_object().into_iter().flatten();
+    let envelope = envelope.filter(|(key, value)| !is_dropped(key) && !value.is_null());
+    let mut said: Map<String, Json> = envelope.map(|(key, value)| (key.clone(), compact(value))).collect();
+    said.insert("config".to_owned(), Json::Object(config));
+    Json::Object(said)
 }
 
 impl Row {

@@ -1,9 +1,7 @@
 //! What the parts of this module say to each other.
-#![allow(dead_code)]
 
 use std::ops::Range;
 
-use burn::module::ParamId;
 use burn::tensor::DType;
 
 use crate::config::Dtype;
@@ -57,8 +55,6 @@ pub(crate) struct ModuleParam {
     pub shape: Vec<usize>,
     /// Its element type.
     pub dtype: DType,
-    /// Its identity.
-    pub id: ParamId,
     /// For a parameter of a layer of this crate: which axis of the variable each of its axes is, if they are in
     /// another order.
     pub axes: Vec<usize>,

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, DType, Int, Tensor};
 
 use super::adapter::is_unit;
@@ -106,7 +106,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn note(&mut self, shape: Vec<usize>, dtype: DType, id: ParamId, turned: bool) {
+    fn note(&mut self, shape: Vec<usize>, dtype: DType, turned: bool) {
         // A collection owns nothing, and neither does an enum.
         let is_owner = |step: &Step| step.container.starts_with("Struct:");
         let start = (self.steps.iter().position(Step::is_unit))
@@ -134,7 +134,7 @@ impl Walk {
             units.push(ModuleUnit { path, ty, params: Vec::new() });
         }
         if let Some(unit) = units.get_mut(at) {
-            unit.params.push(ModuleParam { name, shape, dtype, id, axes });
+            unit.params.push(ModuleParam { name, shape, dtype, axes });
         }
     }
 }
@@ -146,7 +146,7 @@ macro_rules! note {
             true => $param.val().dtype(),
             false => $fresh,
         };
-        $walk.note($param.lazy_shape().to_vec(), dtype, $param.id, $turned);
+        $walk.note($param.lazy_shape().to_vec(), dtype, $turned);
     }};
 }
 

@@ -88,7 +88,7 @@ impl Tabular {
             category_encoding: KerasLayer::init(
                 KerasObject::layer(
                     "CategoryEncoding",
-                    r#"{"output_mode":"one_hot","num_tokens":4,"dtype":{"module":"keras","class_name":"DTypePolicy","config":{"name":"float32"},"registered_name":null,"shared_object_id":139667369501392}}"#,
+                    r#"{"output_mode":"one_hot","num_tokens":4,"dtype":{"module":"keras","class_name":"DTypePolicy","config":{"name":"float32"}}}"#,
                 ),
                 Call::on(Spec::batch([1]).with_dtype(Dtype::Int32)),
                 device,
@@ -96,7 +96,7 @@ impl Tabular {
             category_encoding_1: KerasLayer::init(
                 KerasObject::layer(
                     "CategoryEncoding",
-                    r#"{"output_mode":"one_hot","num_tokens":7,"dtype":{"module":"keras","class_name":"DTypePolicy","config":{"name":"float32"},"registered_name":null,"shared_object_id":139667369501392}}"#,
+                    r#"{"output_mode":"one_hot","num_tokens":7,"dtype":{"module":"keras","class_name":"DTypePolicy","config":{"name":"float32"}}}"#,
                 ),
                 Call::on(Spec::batch([1]).with_dtype(Dtype::Int32)),
                 device,

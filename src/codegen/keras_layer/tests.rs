@@ -72,6 +72,24 @@ fn found(root: &Path, case: &Json) -> (Json, Vec<Found>) {
     (file.config().clone(), found)
 }
 
+/// A layer inside of a config, with what it says by saying nothing.
+fn complete(json: &Json) -> Option<Json> {
+    let object = Object::of(json)?;
+    crate::registry::rows().find(|row| !row.operation && row.classes.contains(&object.class))?;
+    let (registry, limits) = (Registry::new(), Limits::default());
+    let read = registry.read(&object, &mut Reader::new(&registry, &limits))?;
+    graph_of(read.as_ref()).is_none().then(|| {
+        json!({
+            "class": object.class,
+            "config": normal(&Json::Object(read.write())),
+            "name": object.config.get("name"),
+            "trainable": object.config.get("trainable").and_then(Json::as_bool).unwrap_or(true),
+            "policy": format!("{:?}", policy(object.config)),
+            "calls": normal(&json["inbound_nodes"]),
+        })
+    })
+}
+
 /// A config in one of the forms in which Keras would write it.
 fn normal(json: &Json) -> Json {
     let class = |json: &Json| {
@@ -90,7 +108,7 @@ fn normal(json: &Json) -> Json {
         Json::Array(items) => items.iter().map(normal).collect(),
         Json::Number(number) => json!(number.as_f64()),
         Json::Object(_) if json["class_name"] == "function" => normal(&json["config"]),
-        Json::Object(items) => class(json).unwrap_or_else(|| {
+        Json::Object(items) => complete(json).or_else(|| class(json)).unwrap_or_else(|| {
             let said = items.iter().filter(|(key, _)| *key != "shared_object_id");
             let said = said.map(|(key, value)| (key.clone(), normal(value)));
             Json::Object(said.filter(|(_, value)| !value.is_null()).collect())

@@ -2,7 +2,6 @@
 //!
 //! Everything here is said of the values that a module computes with: of a [`Linear`](burn::nn::Linear) of either
 //! layout, `[in, out]`, not of the form that a record has.
-#![allow(dead_code)]
 
 mod apply;
 mod form;
@@ -10,8 +9,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports)]
-pub(crate) use apply::Read;
 use form::{Form, link, numbers, said, told};
 
 use super::contract::{Fit, KerasUnit, ModuleUnit};

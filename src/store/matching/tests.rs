@@ -1,4 +1,3 @@
-use burn::module::ParamId;
 use burn::tensor::DType;
 
 use super::*;
@@ -10,7 +9,6 @@ fn linear(path: &str, weight: [usize; 2]) -> ModuleUnit {
         name: name.to_owned(),
         shape: shape.to_vec(),
         dtype: DType::F32,
-        id: ParamId::new(),
         axes: Vec::new(),
     };
     let params = vec![param("weight", &weight), param("bias", &weight[1..])];
