@@ -272,9 +272,9 @@ fn real_keras_opens_what_generated_modules_save() {
         variational::Variational,
         video::Video
     );
-    let Some(mut reopen) = script("reopen.py") else { return };
-    reopen.args([&root().join("tests/fixtures"), &written]);
-    assert!(reopen.status().unwrap().success(), "Keras found differences");
+    let Some(mut judge) = script("generated.py") else { return };
+    judge.args([&root().join("tests/fixtures"), &written]);
+    assert!(judge.status().unwrap().success(), "Keras found differences");
 }
 
 #[test]
