@@ -43,7 +43,11 @@ macro_rules! models {
                 model.forward($(Argument::of($input)),+).values()
             };
             let load = |path: &Path, device: &Device| Model::load(path, device).unwrap();
-            check(&fixture, $fixture, run, load, |model, path| model.save(path).unwrap());
+            let pack = |model: &Model, path: &Path, device: &Device| {
+                model.save_burnpack(path).unwrap();
+                Model::load_burnpack(path, device).unwrap()
+            };
+            check(&fixture, $fixture, run, load, |model, path| model.save(path).unwrap(), pack);
         })+
     };
 }
@@ -165,6 +169,7 @@ fn check<M: Module>(
     run: impl Fn(&M, Inputs) -> Vec<Value>,
     load: impl Fn(&Path, &Device) -> M,
     save: impl Fn(&M, &Path),
+    pack: impl Fn(&M, &Path, &Device) -> M,
 ) {
     let device = Device::flex();
     let file = fixture.with_extension("keras");
@@ -179,6 +184,9 @@ fn check<M: Module>(
     compare("saved and loaded", run(&load(&saved, &device), inputs.clone()), &expected);
     let keras = KerasModel::load(&saved, &device).unwrap().predict(inputs.clone()).unwrap();
     compare("as the file says", keras.into_iter().map(|(_, value)| value).collect(), &expected);
+
+    let packed = pack(&model, &saved.with_extension("bpk"), &device);
+    compare("through a burnpack file", run(&packed, inputs.clone()), &expected);
 
     let device = device.autodiff();
     let learner = load(&file, &device);

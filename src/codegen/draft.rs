@@ -11,12 +11,14 @@ use crate::layer::Spec;
 /// Items that every file may name.
 const USUAL: &[&str] = &[
     "burn::module::Module",
+    "burn::store::BurnpackStore",
     "burn::store::ModuleSnapshot",
     "burn::tensor::Bool",
     "burn::tensor::DType",
     "burn::tensor::Device",
     "burn::tensor::Int",
     "burn::tensor::Tensor",
+    "burn_keras::Error",
     "burn_keras::Result",
     "burn_keras::Value",
     "burn_keras::module::typed",

@@ -63,6 +63,8 @@ const TAKEN: &[&str] = &[
     "Device",
     "Err",
     "Int",
+    "BurnpackStore",
+    "Error",
     "KerasStore",
     "Module",
     "ModuleSnapshot",

@@ -211,6 +211,26 @@ fn root(draft: &Draft, model: &Struct, about: &About<'_>) -> String {
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
         self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
     }
+
+    /// The model with the weights of a burnpack file that [`save_burnpack`](Self::save_burnpack) wrote.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its weights do not fit.
+    pub fn load_burnpack(path: impl Into<PathBuf>, device: &Device) -> Result<Self> {
+        let mut model = Self::new(device);
+        model.load_from(&mut BurnpackStore::from_file(path.into())).map_err(Error::weights)?;
+        Ok(model)
+    }
+
+    /// Writes the weights as a burnpack file, Burn's own kind.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn save_burnpack(&self, path: impl Into<PathBuf>) -> Result<()> {
+        // Moving statistics are one step behind in a training.
+        let model = self.valid();
+        model.save_into(&mut BurnpackStore::from_file(path.into()).overwrite(true)).map_err(Error::weights)
+    }
 ";
     let mut renamed = Vec::new();
     renames(draft, model, "", "", false, &mut renamed);

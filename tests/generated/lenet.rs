@@ -6,10 +6,10 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AvgPool2d, AvgPool2dConfig};
 use burn::nn::{Initializer, Linear, LinearConfig, PaddingConfig2d};
-use burn::store::ModuleSnapshot;
+use burn::store::{BurnpackStore, ModuleSnapshot};
 use burn::tensor::{Device, Tensor, activation};
-use burn_keras::Result;
 use burn_keras::store::KerasStore;
+use burn_keras::{Error, Result};
 
 /// The functional model `Lenet`: 561 parameters.
 #[derive(Module, Debug)]
@@ -55,6 +55,26 @@ impl Lenet {
     /// When the name is of no such kind, or writing fails; an existing file is then untouched.
     pub fn save(&self, path: impl Into<PathBuf>) -> Result<()> {
         self.save_into(&mut Self::described(KerasStore::from_file(path).overwrite(true)))
+    }
+
+    /// The model with the weights of a burnpack file that [`save_burnpack`](Self::save_burnpack) wrote.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its weights do not fit.
+    pub fn load_burnpack(path: impl Into<PathBuf>, device: &Device) -> Result<Self> {
+        let mut model = Self::new(device);
+        model.load_from(&mut BurnpackStore::from_file(path.into())).map_err(Error::weights)?;
+        Ok(model)
+    }
+
+    /// Writes the weights as a burnpack file, Burn's own kind.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn save_burnpack(&self, path: impl Into<PathBuf>) -> Result<()> {
+        // Moving statistics are one step behind in a training.
+        let model = self.valid();
+        model.save_into(&mut BurnpackStore::from_file(path.into()).overwrite(true)).map_err(Error::weights)
     }
 
     /// A store that knows the model.
