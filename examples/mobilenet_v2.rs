@@ -51,9 +51,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         model = optimizer.step(1e-2, model, gradients);
     }
 
-    let model = model.valid();
+    let (model, device) = (model.valid(), device.inner());
     model.save(results.join("tuned.keras"))?;
-    let probabilities = model.forward(Tensor::from_data(array("images")?, &device.inner()));
+    // In Rust, Burn's own file goes with the program.
+    model.save_burnpack(results.join("tuned.bpk"))?;
+    let shipped = MobileNetV2::load_burnpack(results.join("tuned.bpk"), &device)?;
+    let probabilities = shipped.forward(Tensor::from_data(array("images")?, &device));
     npz::write(
         &results.join("burn.npz"),
         &[("probabilities".to_owned(), npz::Array::of(probabilities.into()))],

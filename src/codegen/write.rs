@@ -164,31 +164,8 @@ fn method(it: &Struct, number: usize, forward: &Forward, names: &Names) -> Strin
     text + "    }\n"
 }
 
-/// What only the model itself has: its description, and the way to files.
-fn root(draft: &Draft, model: &Struct, about: &About<'_>) -> String {
-    let stem = literal(&format!("{}.json", about.stem));
-    let mut text = format!(
-        "    /// The description of the model, as Keras has it: for files that Keras opens.
-    pub const CONFIG: &'static str = include_str!({stem});
-"
-    );
-    if about.embed {
-        let file = literal(&format!("{}.keras", about.stem));
-        let _ = write!(
-            text,
-            "
-    /// The model with the weights that it was generated from, which are part of the program.
-    ///
-    /// # Errors
-    /// When they are damaged.
-    pub fn embedded(device: &Device) -> Result<Self> {{
-        const FILE: &[u8] = include_bytes!({file});
-        Self::loaded(KerasStore::from_bytes(FILE), device)
-    }}
-"
-        );
-    }
-    text += "
+/// What every model has to do with files.
+const FILES: &str = "
     /// The model with the weights of a Keras file: `.keras`, `.weights.h5`, `.h5`, whatever [`KerasStore`] knows.
     ///
     /// # Errors
@@ -232,6 +209,32 @@ fn root(draft: &Draft, model: &Struct, about: &About<'_>) -> String {
         model.save_into(&mut BurnpackStore::from_file(path.into()).overwrite(true)).map_err(Error::weights)
     }
 ";
+
+/// What only the model itself has: its description, and the way to files.
+fn root(draft: &Draft, model: &Struct, about: &About<'_>) -> String {
+    let stem = literal(&format!("{}.json", about.stem));
+    let mut text = format!(
+        "    /// The description of the model, as Keras has it: for files that Keras opens.
+    pub const CONFIG: &'static str = include_str!({stem});
+"
+    );
+    if about.embed {
+        let file = literal(&format!("{}.keras", about.stem));
+        let _ = write!(
+            text,
+            "
+    /// The model with the weights that it was generated from, which are part of the program.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    pub fn embedded(device: &Device) -> Result<Self> {{
+        const FILE: &[u8] = include_bytes!({file});
+        Self::loaded(KerasStore::from_bytes(FILE), device)
+    }}
+"
+        );
+    }
+    text += FILES;
     let mut renamed = Vec::new();
     renames(draft, model, "", "", false, &mut renamed);
     let layers = if renamed.is_empty() {
